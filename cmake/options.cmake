@@ -1,0 +1,29 @@
+# Compiler flags shared by every target.
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang" OR CMAKE_CXX_COMPILER_VERSION VERSION_LESS 19)
+  message(FATAL_ERROR
+    "Kinglet is built with clang 19 or newer (found ${CMAKE_CXX_COMPILER_ID} "
+    "${CMAKE_CXX_COMPILER_VERSION}). Run ./dev setup, then use a preset: cmake --preset release")
+endif()
+
+option(KINGLET_TESTS "Build unit tests" ON)
+option(KINGLET_FUZZ "Build fuzz targets (needs -fsanitize=fuzzer)" OFF)
+set(KINGLET_SANITIZE "" CACHE STRING "Sanitizers: address,undefined or thread")
+
+find_program(KINGLET_CCACHE ccache)
+if(KINGLET_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${KINGLET_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${KINGLET_CCACHE})
+endif()
+
+add_compile_options(-Wall -Wextra -Wno-missing-field-initializers -fno-omit-frame-pointer
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+# x86-64-v3 is the floor; wider instructions are chosen at run time, never at build time.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  add_compile_options(-march=x86-64-v3)
+endif()
+add_link_options(-fuse-ld=mold)
+
+if(KINGLET_SANITIZE)
+  add_compile_options(-fsanitize=${KINGLET_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${KINGLET_SANITIZE})
+endif()

@@ -27,7 +27,7 @@ enum class Missing : uint8_t {
 
 template <class T>
 struct Node {
-  int32_t left = -1;   // index in the same tree; -1: this is a leaf
+  int32_t left = -1;  // index in the same tree; -1: this is a leaf
   int32_t right = -1;
   int32_t feature = -1;
   T threshold = 0;
@@ -53,8 +53,8 @@ template <class T>
 struct ForestSpec {
   size_t features = 0;
   size_t outputs = 1;
-  bool vector_leaves = false;    // every leaf has `outputs` values
-  bool float_sums = false;       // accumulate in float32, in tree order (XGBoost); else in double
+  bool vector_leaves = false;  // every leaf has `outputs` values
+  bool float_sums = false;     // accumulate in float32, in tree order (XGBoost); else in double
   std::vector<Tree<T>> trees;
 };
 

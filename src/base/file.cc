@@ -1,0 +1,87 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/encoding.h"
+
+namespace kinglet {
+
+void Fd::Reset(int fd) {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+}
+
+Error ErrnoError(std::string_view what, int errno_value) {
+  Code code = Code::kInternal;
+  switch (errno_value) {
+    case ENOENT: case ENOTDIR: code = Code::kNotFound; break;
+    case EACCES: case EPERM: case EROFS: code = Code::kPermissionDenied; break;
+    case EEXIST: code = Code::kAlreadyExists; break;
+    case ENOSPC: case EDQUOT: case EMFILE: case ENFILE: case ENOMEM:
+      code = Code::kResourceExhausted;
+      break;
+    case EINVAL: case ENAMETOOLONG: case EISDIR: case ELOOP: code = Code::kInvalidArgument; break;
+    case ECONNREFUSED: case ECONNRESET: case EPIPE: case ENETUNREACH: case EHOSTUNREACH:
+      code = Code::kUnavailable;
+      break;
+    case ETIMEDOUT: code = Code::kDeadlineExceeded; break;
+    default: break;
+  }
+  return Error(code, fmt::format("{}: {}", what, std::strerror(errno_value)));
+}
+
+Result<std::string> ReadFile(const std::filesystem::path& path, size_t limit) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return Unexpected(ErrnoError("cannot read " + path.string(), errno));
+  struct stat info{};
+  if (::fstat(fd.get(), &info) != 0) return Unexpected(ErrnoError(path.string(), errno));
+  if (S_ISDIR(info.st_mode)) return Unexpected(ErrnoError(path.string(), EISDIR));
+  std::string bytes;
+  // Files of /proc say 0: read on until the end whatever the size says.
+  if (static_cast<size_t>(info.st_size) <= limit) bytes.reserve(static_cast<size_t>(info.st_size));
+  char buffer[1 << 16];
+  while (true) {
+    ssize_t n = ::read(fd.get(), buffer, sizeof(buffer));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Unexpected(ErrnoError("cannot read " + path.string(), errno));
+    if (n == 0) break;
+    if (bytes.size() + static_cast<size_t>(n) > limit) {
+      return Fail(Code::kResourceExhausted, "{} is larger than the limit of {} bytes",
+                  path.string(), limit);
+    }
+    bytes.append(buffer, static_cast<size_t>(n));
+  }
+  return bytes;
+}
+
+Status WriteFileAtomic(const std::filesystem::path& path, std::string_view bytes, int mode) {
+  std::string temporary = path.string() + "." + RandomSuffix(8) + ".tmp";
+  Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+               static_cast<mode_t>(mode)));
+  if (!fd) return Unexpected(ErrnoError("cannot create " + temporary, errno));
+  auto fail = [&](std::string_view what) {
+    Error error = ErrnoError(what, errno);
+    ::unlink(temporary.c_str());
+    return Unexpected(error);
+  };
+  size_t done = 0;
+  while (done < bytes.size()) {
+    ssize_t n = ::write(fd.get(), bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail("cannot write " + temporary);
+    done += static_cast<size_t>(n);
+  }
+  if (::fsync(fd.get()) != 0) return fail("cannot sync " + temporary);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return fail("cannot rename to " + path.string());
+  std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
+  Fd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory) ::fsync(directory.get());
+  return {};
+}
+
+}  // namespace kinglet

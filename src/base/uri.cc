@@ -1,0 +1,97 @@
+#include "base/uri.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace kinglet {
+namespace {
+
+std::string Lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  });
+  return out;
+}
+
+}  // namespace
+
+Result<Uri> Uri::Parse(std::string_view text) {
+  auto bad = [&](std::string_view why) {
+    return Fail(Code::kInvalidArgument, "not a URI ({}): \"{}\"", why, text);
+  };
+  for (unsigned char c : text) {
+    if (c < 0x20 || c == 0x7f) return bad("control character");
+  }
+  size_t colon = text.find("://");
+  if (colon == std::string_view::npos || colon == 0) return bad("no scheme");
+  Uri uri;
+  uri.scheme = Lower(text.substr(0, colon));
+  for (char c : uri.scheme) {
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.')) {
+      return bad("scheme");
+    }
+  }
+  std::string_view rest = text.substr(colon + 3);
+  if (size_t at = rest.find('#'); at != std::string_view::npos) {
+    uri.fragment = rest.substr(at + 1);
+    rest = rest.substr(0, at);
+  }
+  if (size_t at = rest.find('?'); at != std::string_view::npos) {
+    uri.query = rest.substr(at + 1);
+    rest = rest.substr(0, at);
+  }
+  std::string_view authority = rest;
+  if (size_t at = rest.find('/'); at != std::string_view::npos) {
+    uri.path = rest.substr(at);
+    authority = rest.substr(0, at);
+  }
+  if (size_t at = authority.rfind('@'); at != std::string_view::npos) {
+    uri.userinfo = authority.substr(0, at);
+    authority = authority.substr(at + 1);
+  }
+  std::string_view port;
+  if (authority.starts_with('[')) {
+    size_t close = authority.find(']');
+    if (close == std::string_view::npos) return bad("IPv6 address");
+    uri.host = Lower(authority.substr(1, close - 1));
+    std::string_view after = authority.substr(close + 1);
+    if (after.starts_with(':')) port = after.substr(1);
+    else if (!after.empty()) return bad("after the IPv6 address");
+  } else {
+    size_t at = authority.rfind(':');
+    uri.host = Lower(authority.substr(0, at));
+    if (at != std::string_view::npos) port = authority.substr(at + 1);
+  }
+  if (!port.empty()) {
+    auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), uri.port);
+    if (error != std::errc() || end != port.data() + port.size() || uri.port < 1 ||
+        uri.port > 65535) {
+      return bad("port");
+    }
+  }
+  return uri;
+}
+
+std::string Uri::Authority() const {
+  std::string out = host.find(':') == std::string::npos ? host : "[" + host + "]";
+  if (port) out += ":" + std::to_string(port);
+  return out;
+}
+
+std::string Uri::Target() const {
+  std::string out = path.empty() ? "/" : path;
+  if (!query.empty()) out += "?" + query;
+  return out;
+}
+
+std::string Uri::ToString() const {
+  std::string out = scheme + "://";
+  if (!userinfo.empty()) out += userinfo + "@";
+  out += Authority() + path;
+  if (!query.empty()) out += "?" + query;
+  if (!fragment.empty()) out += "#" + fragment;
+  return out;
+}
+
+}  // namespace kinglet

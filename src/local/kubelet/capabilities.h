@@ -1,0 +1,41 @@
+// What this machine's kernel lets pods have. Probed by trying, not by reading settings: the
+// settings that matter differ by distribution (user.max_user_namespaces, AppArmor, seccomp of a
+// surrounding container).
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+
+namespace kinglet::kubelet {
+
+enum class Isolation {
+  kHost,        // processes on the host, an own loopback address, rewritten paths
+  kNamespaces,  // user, mount, network, pid, ipc and uts namespaces of their own
+};
+
+enum class IsolationChoice { kAutomatic, kHost, kNamespaces };
+
+// "host", "namespaces".
+std::string_view IsolationName(Isolation isolation);
+
+struct Capabilities {
+  Isolation isolation = Isolation::kHost;
+  // One line a finding, in words: what holds, and what would have to change for more.
+  std::vector<std::string> notes;
+  // Whether limits on memory and CPU are enforced. Never in this version; the note says so.
+  bool resource_limits = false;
+
+  Json ToJson() const;
+};
+
+// Runs `<bin_dir>/kinglet-pod --probe`, which makes the namespaces and a root and leaves again.
+// Takes a few milliseconds. Thread-safe.
+Capabilities ProbeCapabilities(const std::filesystem::path& bin_dir, IsolationChoice choice);
+
+// The folder of the running executable.
+std::filesystem::path ExecutableDir();
+
+}  // namespace kinglet::kubelet

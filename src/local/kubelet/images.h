@@ -1,0 +1,44 @@
+// Which program an image name stands for. Pure.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace kinglet::kubelet {
+
+// An image that is one of our programs. `repository` is matched against the last path parts of the
+// image's name, without registry, tag and digest: "kserve/sklearnserver" matches
+// "docker.io/kserve/sklearnserver:v0.15.0".
+struct ImageRule {
+  std::string repository;
+  // The image's ENTRYPOINT. A first word without "/" is looked up in the folder of binaries. The
+  // container's `command` replaces it, its `args` follow it.
+  std::vector<std::string> entrypoint;
+};
+
+// The images this installation knows.
+std::vector<ImageRule> BuiltInImages();
+
+// "docker.io/kserve/sklearnserver:v1@sha256:..." -> "kserve/sklearnserver" (registry host, tag and
+// digest removed).
+std::string ImageRepository(std::string_view image);
+
+class ImageTable {
+ public:
+  ImageTable(std::filesystem::path bin_dir, std::vector<ImageRule> extra);
+
+  // The entry point as absolute argv prefix. kFailedPrecondition for an image that is not ours:
+  // the message says why it is refused and what to do; kNotFound when the program is missing from
+  // the folder of binaries.
+  Result<std::vector<std::string>> Resolve(std::string_view image) const;
+
+ private:
+  std::filesystem::path bin_dir_;
+  std::vector<ImageRule> rules_;
+};
+
+}  // namespace kinglet::kubelet

@@ -1,0 +1,22 @@
+# Lint as tests, and one ctest entry for each test/process/test_*.py (label "process"), run with the
+# Python clients that ./dev setup tests installs.
+foreach(check layers house)
+  add_test(NAME lint_${check} COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/lint/${check}.py)
+  set_tests_properties(lint_${check} PROPERTIES LABELS lint)
+endforeach()
+
+if(DEFINED ENV{XDG_CACHE_HOME})
+  set(kinglet_cache $ENV{XDG_CACHE_HOME}/kinglet)
+else()
+  set(kinglet_cache $ENV{HOME}/.cache/kinglet)
+endif()
+file(GLOB process_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/process/test_*.py)
+foreach(file ${process_tests})
+  get_filename_component(name ${file} NAME_WE)
+  string(REGEX REPLACE "^test_" "process_" name ${name})
+  add_test(NAME ${name}
+    COMMAND ${kinglet_cache}/venv/bin/python -m pytest -q -p no:cacheprovider ${file}
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/test/process)
+  set_tests_properties(${name} PROPERTIES LABELS process TIMEOUT 900 RUN_SERIAL TRUE
+    ENVIRONMENT "KINGLET_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};KINGLET_CACHE=${kinglet_cache}")
+endforeach()

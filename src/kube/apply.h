@@ -1,0 +1,54 @@
+// Bringing one object to a desired state, with as few writes as possible.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "kube/client.h"
+
+namespace kinglet::kube {
+
+enum class Applied { kCreated, kUpdated, kUnchanged };
+std::string_view AppliedText(Applied what);  // "created", "configured", "unchanged"
+
+struct ApplyOutcome {
+  Applied what = Applied::kUnchanged;
+  Json object;  // as the server has it
+  Json diff;    // JSON Patch from what was to what is; empty unless updated
+};
+
+struct CreateOrUpdateOptions {
+  // Makes what to write from what is there. Default: labels, annotations, owner references and
+  // finalizers of `desired` are put over the existing ones; every other member but metadata and
+  // status is replaced by the desired one; resourceVersion is kept.
+  std::function<Json(const Json& existing, const Json& desired)> merge;
+  // Asks the server with dryRun what it would store, so that its defaults are not taken for
+  // differences. Without it the merged object is compared as it is.
+  bool server_dry_run = true;
+  std::string field_manager = "kinglet";
+  // Refuse to touch an object that another one controls (kAlreadyExists).
+  bool check_controller = false;
+  int conflict_retries = 4;
+};
+
+Result<ApplyOutcome> CreateOrUpdate(Client& client, const ResourceType& type, const Json& desired,
+                                    const CreateOrUpdateOptions& options = {});
+
+// Get, change, write status; again on conflict. `change` returns whether there is anything to
+// write.
+Result<Json> UpdateStatusWithRetry(Client& client, const ResourceType& type, const ObjectKey& key,
+                                   const std::function<bool(Json& object)>& change);
+// The same for the whole object.
+Result<Json> UpdateWithRetry(Client& client, const ResourceType& type, const ObjectKey& key,
+                             const std::function<bool(Json& object)>& change);
+
+// Merge patches of metadata.finalizers guarded by resourceVersion; return the object as stored.
+Result<Json> EnsureFinalizer(Client& client, const ResourceType& type, const Json& object,
+                             std::string_view finalizer);
+Result<Json> DropFinalizer(Client& client, const ResourceType& type, const Json& object,
+                           std::string_view finalizer);
+
+}  // namespace kinglet::kube

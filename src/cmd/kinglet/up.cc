@@ -1,0 +1,221 @@
+// kinglet up and kinglet down.
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <ostream>
+#include <thread>
+
+#include "base/flags.h"
+#include "base/log.h"
+#include "cmd/kinglet/local_commands.h"
+#include "cmd/kinglet/standalone.h"
+#include "local/kubelet/capabilities.h"
+
+namespace kinglet::cmd {
+namespace {
+
+using standalone::DataDir;
+
+struct UpFlags {
+  std::string data_dir = standalone::DefaultDataDir();
+  std::string host = "127.0.0.1";
+  int64_t api_port = 7443, gateway_port = 7080, metrics_port = 7081;
+  std::string isolation = "automatic";
+  std::string log_level = "info", log_format = "text";
+  bool detach = false;
+};
+
+Result<kubelet::IsolationChoice> ParseIsolation(std::string_view text) {
+  if (text == "automatic") return kubelet::IsolationChoice::kAutomatic;
+  if (text == "host") return kubelet::IsolationChoice::kHost;
+  if (text == "namespaces") return kubelet::IsolationChoice::kNamespaces;
+  return Fail(Code::kInvalidArgument,
+              "unknown --isolation \"{}\": automatic, namespaces or host", text);
+}
+
+int Failed(cli::Context& context, const Error& error) {
+  context.err << "kinglet up: " << error.message() << "\n";
+  return 1;
+}
+
+void PrintReady(std::ostream& out, const DataDir& data, const Json& state) {
+  out << "Kinglet is up.\n"
+      << "  API        " << state["api"].AsString() << "\n"
+      << "  gateway    " << state["gateway"].AsString() << "\n"
+      << "  metrics    " << state["metrics"].AsString() << "\n"
+      << "  kubeconfig " << data.Kubeconfig().string() << "\n"
+      << "  pods       " << state["isolation"].AsString() << "\n"
+      << "Next: kinglet apply -f FILE, or kubectl --kubeconfig " << data.Kubeconfig().string()
+      << " apply -f FILE\n";
+}
+
+// Runs the same command without --detach in a session of its own, with its output in the log file,
+// and waits until it says that it is ready or ends.
+int Detach(cli::Context& context, const DataDir& data,
+           std::vector<std::string> arguments) {
+  std::error_code ignored;
+  std::filesystem::create_directories(data.root, ignored);
+  if (auto pid = standalone::RunningPid(data)) {
+    context.out << "Kinglet already runs on " << data.root.string() << " (process " << *pid
+                << ").\n";
+    return 0;
+  }
+  std::filesystem::remove(data.State(), ignored);
+  Fd log(::open(data.Log().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!log) return Failed(context, ErrnoError("cannot open " + data.Log().string(), errno));
+  std::erase_if(arguments, [](const std::string& argument) {
+    return argument.starts_with("--detach") || argument == "-d";
+  });
+  arguments.insert(arguments.begin(), {"kinglet", "up"});
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  pid_t child = ::fork();
+  if (child < 0) return Failed(context, ErrnoError("fork", errno));
+  if (child == 0) {
+    ::setsid();
+    int null = ::open("/dev/null", O_RDONLY);
+    ::dup2(null, STDIN_FILENO);
+    ::dup2(log.get(), STDOUT_FILENO);
+    ::dup2(log.get(), STDERR_FILENO);
+    ::execv("/proc/self/exe", argv.data());
+    ::_exit(127);
+  }
+  while (true) {
+    int status = 0;
+    if (::waitpid(child, &status, WNOHANG) == child) {
+      context.err << "kinglet up: it ended while starting; the log is " << data.Log().string()
+                  << "\n";
+      return 1;
+    }
+    if (context.stop.stop_requested()) return 1;
+    if (auto text = ReadFile(data.State())) {
+      if (auto state = Json::Parse(*text)) {
+        PrintReady(context.out, data, *state);
+        return 0;
+      }
+    }
+    std::this_thread::sleep_for(10ms);
+  }
+}
+
+void WaitForStop(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any stopped;
+  std::unique_lock lock(mutex);
+  stopped.wait(lock, stop, [] { return false; });
+}
+
+}  // namespace
+
+int Up(cli::Context& context, std::vector<std::string> arguments) {
+  UpFlags values;
+  Flags flags("kinglet up",
+              "Starts standalone mode: a Kubernetes-style API server, the controllers, a kubelet "
+              "that runs pods as processes, and the gateway, in one process.");
+  flags.Add("data-dir", &values.data_dir, "where everything is kept");
+  flags.Add("host", &values.host, "address to listen on; anything but loopback opens it to others");
+  flags.Add("api-port", &values.api_port, "port of the Kubernetes API, 0: any free one");
+  flags.Add("gateway-port", &values.gateway_port, "port of the gateway, 0: any free one");
+  flags.Add("metrics-port", &values.metrics_port, "port of /metrics, 0: any free one");
+  flags.Add("isolation", &values.isolation,
+            "how pods run: automatic, namespaces (user, mount, network, ...) or host");
+  flags.Add("log-level", &values.log_level, "debug, info, warning or error");
+  flags.Add("log-format", &values.log_format, "text or json");
+  flags.Add("detach", &values.detach, "return once it is up; `kinglet down` stops it");
+  flags.Alias('d', "detach");
+  auto rest = flags.Parse(arguments);
+  if (flags.help_requested()) {
+    context.out << flags.Help();
+    return 0;
+  }
+  if (rest && !rest->empty()) {
+    rest = Fail(Code::kInvalidArgument, "unexpected argument \"{}\"", (*rest)[0]);
+  }
+  if (!rest) {
+    context.err << "kinglet up: " << rest.error().message() << "\n";
+    return 2;
+  }
+  auto isolation = ParseIsolation(values.isolation);
+  auto level = ParseLogLevel(values.log_level);
+  auto format = ParseLogFormat(values.log_format);
+  for (const Error* error : {isolation ? nullptr : &isolation.error(),
+                             level ? nullptr : &level.error(), format ? nullptr : &format.error()}) {
+    if (error) {
+      context.err << "kinglet up: " << error->message() << "\n";
+      return 2;
+    }
+  }
+  DataDir data{std::filesystem::absolute(values.data_dir)};
+  if (values.detach) return Detach(context, data, std::move(arguments));
+
+  ConfigureLog(*level, *format);
+  auto running = standalone::Standalone::Start({
+      .data = data,
+      .host = values.host,
+      .api_port = static_cast<int>(values.api_port),
+      .gateway_port = static_cast<int>(values.gateway_port),
+      .metrics_port = static_cast<int>(values.metrics_port),
+      .isolation = *isolation,
+  });
+  if (!running) return Failed(context, running.error());
+  Json state = Json::MakeObject(
+      {{"pid", static_cast<int64_t>(::getpid())},
+       {"api", (*running)->api_url()},
+       {"gateway", (*running)->gateway_url()},
+       {"metrics", (*running)->metrics_url()},
+       {"isolation", kubelet::IsolationName((*running)->capabilities().isolation)}});
+  if (auto written = WriteFileAtomic(data.State(), state.Dump(), 0600); !written) {
+    return Failed(context, written.error());
+  }
+  PrintReady(context.out, data, state);
+  context.out.flush();
+  WaitForStop(context.stop);
+  LogInfo("stopping");
+  std::error_code ignored;
+  std::filesystem::remove(data.State(), ignored);
+  (*running)->Stop(Deadline::After(20s));
+  return 0;
+}
+
+int Down(cli::Context& context, std::vector<std::string> arguments) {
+  std::string data_dir = standalone::DefaultDataDir();
+  Flags flags("kinglet down", "Stops standalone mode. Nothing that was applied is lost.");
+  flags.Add("data-dir", &data_dir, "the data folder it was started with");
+  auto rest = flags.Parse(std::move(arguments));
+  if (flags.help_requested()) {
+    context.out << flags.Help();
+    return 0;
+  }
+  if (!rest) {
+    context.err << "kinglet down: " << rest.error().message() << "\n";
+    return 2;
+  }
+  DataDir data{std::filesystem::absolute(data_dir)};
+  auto pid = standalone::RunningPid(data);
+  if (!pid) {
+    context.out << "Kinglet is not running on " << data.root.string() << ".\n";
+    return 0;
+  }
+  if (::kill(*pid, SIGTERM) != 0) {
+    context.err << "kinglet down: cannot stop process " << *pid << "\n";
+    return 1;
+  }
+  Deadline deadline = Deadline::After(30s);
+  while (standalone::RunningPid(data) == pid) {
+    if (deadline.Expired() || context.stop.stop_requested()) {
+      context.err << "kinglet down: process " << *pid << " does not end; kill -9 " << *pid
+                  << " is safe\n";
+      return 1;
+    }
+    std::this_thread::sleep_for(20ms);
+  }
+  context.out << "Kinglet is down.\n";
+  return 0;
+}
+
+}  // namespace kinglet::cmd

@@ -1,0 +1,335 @@
+#include "local/kubelet/pod/init.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+
+#include "local/kubelet/pod/namespaces.h"
+#include "local/kubelet/pod/protocol.h"
+#include "local/kubelet/pod/root.h"
+
+namespace kinglet::kubelet::pod {
+namespace {
+
+struct Running {
+  pid_t pid = 0;
+  ContainerSpec spec;
+};
+
+// What a fork needs to become a container.
+struct Launch {
+  const ContainerSpec& spec;
+  int out, err;
+  pid_t join = 0;  // run in this process's namespaces
+};
+
+class Init {
+ public:
+  explicit Init(PodConfig config) : config_(std::move(config)) {}
+
+  int Run() {
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &mask, &old_mask_);
+    Fd children(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (config_.own_network) {
+      auto network = StartNetwork(kSocketsFd);
+      if (!network) return Refuse(network.error());
+      network_ = std::move(*network);
+      close(kSocketsFd);
+    }
+    if (!Send(Json::MakeObject({{"event", "ready"}}))) return 1;
+    for (;;) {
+      pollfd waits[2] = {{kControlFd, POLLIN, 0}, {children.get(), POLLIN, 0}};
+      if (poll(waits, 2, -1) < 0 && errno != EINTR) break;
+      if (waits[1].revents) {
+        signalfd_siginfo info[16];
+        while (read(children.get(), info, sizeof(info)) > 0) {
+        }
+        Reap();
+      }
+      if (waits[0].revents) {
+        auto packet = ReceivePacket(kControlFd);
+        if (!packet) break;
+        Handle(*packet);
+      }
+    }
+    KillAll();
+    return 0;
+  }
+
+ private:
+  int Refuse(const Error& error) {
+    (void)Send(Json::MakeObject({{"event", "broken"}, {"message", error.message()}}));
+    return 1;
+  }
+
+  bool Send(const Json& message) { return SendPacket(kControlFd, message.Dump()).has_value(); }
+
+  void Reap() {
+    for (;;) {
+      int status = 0;
+      pid_t pid = waitpid(-1, &status, WNOHANG);
+      if (pid <= 0) return;
+      auto it = std::find_if(running_.begin(), running_.end(),
+                             [&](const auto& entry) { return entry.second.pid == pid; });
+      if (it == running_.end()) continue;  // an orphan that came to us
+      // What the container left behind in its session ends with it.
+      kill(-pid, SIGKILL);
+      Send(Json::MakeObject({{"event", "exited"}, {"id", it->first}, {"status", status}}));
+      running_.erase(it);
+    }
+  }
+
+  void Handle(Packet& packet) {
+    auto message = Json::Parse(packet.text);
+    if (!message) return;
+    const std::string& op = (*message)["op"].AsString();
+    const std::string& id = (*message)["id"].AsString();
+    if (op == "start" && packet.fds.size() == 3) {
+      auto pid = Start(id, packet);
+      if (pid) {
+        Send(Json::MakeObject({{"event", "started"}, {"id", id}, {"pid", *pid}}));
+      } else {
+        Send(Json::MakeObject({{"event", "failed"},
+                               {"id", id},
+                               {"code", static_cast<int>(pid.error().code())},
+                               {"message", pid.error().message()}}));
+      }
+    } else if (op == "signal") {
+      auto it = running_.find(id);
+      int number = static_cast<int>((*message)["signal"].AsInt());
+      if (it == running_.end()) return;
+      // SIGKILL takes the whole session's group; others go to the main process, as in a cluster.
+      kill(number == SIGKILL ? -it->second.pid : it->second.pid, number);
+    }
+  }
+
+  Result<int> Start(const std::string& id, Packet& packet) {
+    if (running_.contains(id)) return Fail(Code::kAlreadyExists, "{} runs already", id);
+    KINGLET_TRY(std::string text, ReadMemoryFile(packet.fds[0].get()));
+    KINGLET_TRY(Json json, Json::Parse(text));
+    ContainerSpec spec = ContainerSpec::FromJson(json);
+    if (spec.argv.empty()) return Fail(Code::kInvalidArgument, "no command");
+    Launch launch{spec, packet.fds[1].get(), packet.fds[2].get()};
+    if (!spec.join.empty()) {
+      auto it = running_.find(spec.join);
+      if (it == running_.end()) return Fail(Code::kNotFound, "container {} not running", spec.join);
+      if (config_.namespaces) {
+        launch.join = it->second.pid;
+        spec.uid = it->second.spec.uid;
+        spec.gid = it->second.spec.gid;
+      }
+    }
+    int pipe_fds[2];
+    if (pipe2(pipe_fds, O_CLOEXEC) != 0) return Unexpected(ErrnoError("pipe", errno));
+    Fd reader(pipe_fds[0]), writer(pipe_fds[1]);
+    pid_t pid = fork();
+    if (pid < 0) return Unexpected(ErrnoError("fork", errno));
+    if (pid == 0) {
+      Error error = Become(launch);
+      std::string report = std::string(1, static_cast<char>(error.code())) + error.message();
+      [[maybe_unused]] ssize_t told = write(writer.get(), report.data(), report.size());
+      _exit(127);
+    }
+    writer.Reset();
+    std::string report;
+    char buffer[512];
+    ssize_t count;
+    while ((count = read(reader.get(), buffer, sizeof(buffer))) > 0 || (count < 0 && errno == EINTR)) {
+      if (count > 0) report.append(buffer, static_cast<size_t>(count));
+    }
+    if (!report.empty()) {
+      waitpid(pid, nullptr, 0);
+      return Fail(static_cast<Code>(report[0]), "{}", report.substr(1));
+    }
+    running_[id] = Running{pid, std::move(spec)};
+    return pid;
+  }
+
+  // In the child. Returns only with the reason why it could not become the program.
+  Error Become(const Launch& launch) {
+    const ContainerSpec& spec = launch.spec;
+    sigprocmask(SIG_SETMASK, &old_mask_, nullptr);
+    for (int number = 1; number < 32; ++number) signal(number, SIG_DFL);
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (auto entered = EnterNamespaces(launch); !entered) return entered.error();
+    Fd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    // The pipes may sit on the numbers that we are about to overwrite.
+    Fd out(fcntl(launch.out, F_DUPFD_CLOEXEC, 16)), err(fcntl(launch.err, F_DUPFD_CLOEXEC, 16));
+    if (dup2(null.get(), 0) < 0 || dup2(out.get(), 1) < 0 || dup2(err.get(), 2) < 0) {
+      return ErrnoError("dup2", errno);
+    }
+    // Nothing of ours (the control socket, the lock) is for the container.
+    for (int fd = 3; fd <= kConfigFd; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (!spec.cwd.empty() && chdir(spec.cwd.c_str()) != 0) {
+      return ErrnoError("workingDir " + spec.cwd, errno);
+    }
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    umask(022);
+    std::vector<char*> argv, env;
+    for (const std::string& word : spec.argv) argv.push_back(const_cast<char*>(word.c_str()));
+    for (const std::string& word : spec.env) env.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    env.push_back(nullptr);
+    environ = env.data();
+    execvp(argv[0], argv.data());
+    return ErrnoError(fmt::format("cannot run {}", spec.argv[0]), errno);
+  }
+
+  Status EnterNamespaces(const Launch& launch) {
+    if (!config_.namespaces) return {};
+    const ContainerSpec& spec = launch.spec;
+    if (launch.join) {
+      Fd process(static_cast<int>(syscall(SYS_pidfd_open, launch.join, 0)));
+      if (!process) return Unexpected(ErrnoError("pidfd_open", errno));
+      if (setns(process.get(), CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET) != 0) {
+        return Unexpected(ErrnoError("cannot enter the container", errno));
+      }
+      if (chdir("/") != 0) return Unexpected(ErrnoError("chdir /", errno));
+      return {};
+    }
+    if (spec.pod_network && network_.ns && setns(network_.ns.get(), CLONE_NEWNET) != 0) {
+      return Unexpected(ErrnoError("cannot enter the pod's network", errno));
+    }
+    KINGLET_RETURN_IF_ERROR(EnterRoot(spec, config_.hostname));
+    if (auto entered = EnterUserNamespace(static_cast<uid_t>(spec.uid),
+                                          static_cast<gid_t>(spec.gid));
+        !entered) {
+      return Unexpected(entered.error().WithContext(fmt::format("runAsUser {}", spec.uid)));
+    }
+    return {};
+  }
+
+  // As the first process of a pid namespace our end is everybody's; on the host we are the
+  // subreaper, so that every descendant is, or becomes, a child.
+  void KillAll() {
+    for (;;) {
+      if (getpid() == 1) {
+        kill(-1, SIGKILL);
+      } else {
+        for (const auto& [id, running] : running_) kill(-running.pid, SIGKILL);
+        KillChildren();
+      }
+      int status;
+      pid_t pid = waitpid(-1, &status, 0);
+      if (pid < 0 && errno == ECHILD) return;
+      std::erase_if(running_, [&](const auto& entry) { return entry.second.pid == pid; });
+    }
+  }
+
+  static void KillChildren() {
+    FILE* file = std::fopen("/proc/thread-self/children", "re");
+    if (!file) return;
+    int pid;
+    while (std::fscanf(file, "%d", &pid) == 1) kill(pid, SIGKILL);
+    std::fclose(file);
+  }
+
+  const PodConfig config_;
+  Network network_;
+  sigset_t old_mask_{};
+  std::map<std::string, Running> running_;
+};
+
+// A trial of everything a pod needs, in this process and a child.
+int Probe() {
+  auto tried = [&]() -> Status {
+    KINGLET_RETURN_IF_ERROR(EnterPodNamespaces("probe"));
+    pid_t child = fork();
+    if (child < 0) return Unexpected(ErrnoError("fork", errno));
+    if (child == 0) {
+      char folder[] = "/tmp/kinglet-probe-XXXXXX";
+      Status result;
+      if (unshare(CLONE_NEWNET) != 0) {
+        result = Unexpected(ErrnoError("the kernel refuses a network namespace", errno));
+      } else if (!mkdtemp(folder)) {
+        result = Unexpected(ErrnoError("making a folder below /tmp", errno));
+      } else {
+        int old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        ContainerSpec spec;
+        spec.root_dir = folder;
+        result = EnterRoot(spec, "probe");
+        if (result) result = EnterUserNamespace(1000, 1000);
+        unlinkat(old_root, folder + 1, AT_REMOVEDIR);
+      }
+      if (!result) std::printf("%s\n", result.error().message().c_str());
+      std::fflush(stdout);
+      _exit(result ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    if (status != 0) return Fail(Code::kPermissionDenied, "");
+    return {};
+  }();
+  if (tried) return 0;
+  if (!tried.error().message().empty()) std::printf("%s\n", tried.error().message().c_str());
+  return 1;
+}
+
+int RunPod() {
+  for (int fd = kControlFd; fd <= kConfigFd; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  for (int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) signal(number, SIG_IGN);
+  auto text = ReadMemoryFile(kConfigFd);
+  if (!text) return 2;
+  auto json = Json::Parse(*text);
+  if (!json) return 2;
+  PodConfig config = PodConfig::FromJson(*json);
+  if (!config.namespaces) {
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    return Init(std::move(config)).Run();
+  }
+  if (auto entered = EnterPodNamespaces(config.hostname); !entered) {
+    Json report =
+        Json::MakeObject({{"event", "broken"}, {"message", entered.error().message()}});
+    (void)SendPacket(kControlFd, report.Dump());
+    return 1;
+  }
+  pid_t child = fork();
+  if (child < 0) return 2;
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    _exit(Init(std::move(config)).Run());
+  }
+  // The lock and the sockets must die with the pod, not earlier and not later.
+  close(kControlFd);
+  close(kSocketsFd);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+}  // namespace
+
+int Main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "--probe") == 0) return Probe();
+  if (argc > 1 || fcntl(kControlFd, F_GETFD) < 0) {
+    std::printf(
+        "kinglet-pod holds the namespaces and processes of one pod.\n"
+        "It is started by kinglet's kubelet and has no use of its own.\n"
+        "  --probe    try whether the kernel allows what a pod needs; says why not\n"
+        "  --help     this text\n");
+    return argc > 1 && std::strcmp(argv[1], "--help") != 0 ? 2 : 0;
+  }
+  return RunPod();
+}
+
+}  // namespace kinglet::kubelet::pod

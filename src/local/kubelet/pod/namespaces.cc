@@ -1,0 +1,110 @@
+#include "local/kubelet/pod/namespaces.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "local/kubelet/pod/protocol.h"
+
+namespace kinglet::kubelet::pod {
+namespace {
+
+Status WriteProc(const char* path, const std::string& text) {
+  Fd fd(open(path, O_WRONLY | O_CLOEXEC));
+  if (!fd || write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    return Unexpected(ErrnoError(fmt::format("writing {}", path), errno));
+  }
+  return {};
+}
+
+Status RaiseLoopback() {
+  Fd socket_fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket_fd) return Unexpected(ErrnoError("socket", errno));
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  if (ioctl(socket_fd.get(), SIOCSIFFLAGS, &request) != 0) {
+    return Unexpected(ErrnoError("raising the loopback interface", errno));
+  }
+  return {};
+}
+
+// Answers requests for sockets until the other side goes.
+[[noreturn]] void ServeSockets(int requests) {
+  char request;
+  for (;;) {
+    ssize_t count = recv(requests, &request, 1, 0);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) _exit(0);
+    Fd made(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    Status sent = made ? SendPacket(requests, "+", {made.get()}) : SendPacket(requests, "-");
+    if (!sent) _exit(0);
+  }
+}
+
+}  // namespace
+
+Status EnterUserNamespace(uid_t uid, gid_t gid) {
+  const uid_t outer_uid = geteuid();
+  const gid_t outer_gid = getegid();
+  if (unshare(CLONE_NEWUSER) != 0) {
+    return Unexpected(ErrnoError("the kernel refuses a user namespace", errno));
+  }
+  KINGLET_RETURN_IF_ERROR(WriteProc("/proc/self/setgroups", "deny"));
+  KINGLET_RETURN_IF_ERROR(WriteProc("/proc/self/uid_map", fmt::format("{} {} 1", uid, outer_uid)));
+  KINGLET_RETURN_IF_ERROR(WriteProc("/proc/self/gid_map", fmt::format("{} {} 1", gid, outer_gid)));
+  return {};
+}
+
+Status EnterPodNamespaces(const std::string& hostname) {
+  KINGLET_RETURN_IF_ERROR(EnterUserNamespace(0, 0));
+  if (unshare(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS) != 0) {
+    return Unexpected(ErrnoError("the kernel refuses pid, ipc and uts namespaces", errno));
+  }
+  if (!hostname.empty() && sethostname(hostname.data(), hostname.size()) != 0) {
+    return Unexpected(ErrnoError("sethostname", errno));
+  }
+  return {};
+}
+
+Result<Network> StartNetwork(int requests) {
+  int channel[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) != 0) {
+    return Unexpected(ErrnoError("socketpair", errno));
+  }
+  Fd ours(channel[0]), theirs(channel[1]);
+  pid_t child = fork();
+  if (child < 0) return Unexpected(ErrnoError("fork", errno));
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    Status made;
+    if (unshare(CLONE_NEWNET) != 0) {
+      made = Unexpected(ErrnoError("the kernel refuses a network namespace", errno));
+    } else {
+      made = RaiseLoopback();
+    }
+    Fd ns(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+    Status sent = made ? SendPacket(theirs.get(), "+", {ns.get()})
+                       : SendPacket(theirs.get(), "-" + made.error().message());
+    if (!made || !sent) _exit(1);
+    ServeSockets(requests);
+  }
+  theirs.Reset();
+  KINGLET_TRY(Packet packet, ReceivePacket(ours.get()));
+  if (packet.fds.empty()) {
+    waitpid(child, nullptr, 0);
+    return Fail(Code::kPermissionDenied, "{}", packet.text.substr(1));
+  }
+  return Network{.ns = std::move(packet.fds[0]), .holder = child};
+}
+
+}  // namespace kinglet::kubelet::pod

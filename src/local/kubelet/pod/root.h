@@ -1,0 +1,16 @@
+// The files a container sees: a root of its own built from bind mounts. Called in a child of
+// kinglet-pod, just before it becomes the container. See pivot_root(2), mount_setattr(2).
+#pragma once
+
+#include "base/result.h"
+#include "local/kubelet/pod/protocol.h"
+
+namespace kinglet::kubelet::pod {
+
+// Moves the calling process into a new mount namespace whose root holds, read-only, the parts of
+// the host a program needs (or with spec.host_files all of it), /proc, a small /dev, a private /tmp,
+// and spec.mounts. Needs CAP_SYS_ADMIN in the current user namespace. The process must be
+// single-threaded. On an error the process is in an undefined place and must exit.
+Status EnterRoot(const ContainerSpec& spec, std::string_view hostname);
+
+}  // namespace kinglet::kubelet::pod

@@ -1,0 +1,438 @@
+#include "api/config.h"
+
+#include <algorithm>
+
+namespace kinglet::api {
+
+std::optional<Mode> ParseMode(std::string_view text) {
+  if (text == "RawDeployment" || text == "Standard") return Mode::kRawDeployment;
+  if (text == "Serverless" || text == "Knative") return Mode::kServerless;
+  if (text == "ModelMesh") return Mode::kModelMesh;
+  return std::nullopt;
+}
+
+const Struct<S3Config>& S3Config::Describe() {
+  using S = S3Config;
+  static const auto d = Struct<S>()
+                            .Field("s3AccessKeyIDName", &S::access_key_id_name, "")
+                            .Field("s3SecretAccessKeyName", &S::secret_access_key_name, "")
+                            .Field("s3Endpoint", &S::endpoint, "")
+                            .Field("s3UseHttps", &S::use_https, "")
+                            .Field("s3Region", &S::region, "")
+                            .Field("s3VerifySSL", &S::verify_ssl, "")
+                            .Field("s3UseVirtualBucket", &S::use_virtual_bucket, "")
+                            .Field("s3UseAccelerate", &S::use_accelerate, "")
+                            .Field("s3UseAnonymousCredential", &S::use_anonymous_credential, "")
+                            .Field("s3CABundleConfigMap", &S::ca_bundle_config_map, "")
+                            .Field("s3CABundle", &S::ca_bundle, "");
+  return d;
+}
+
+const Struct<GcsConfig>& GcsConfig::Describe() {
+  static const auto d =
+      Struct<GcsConfig>().Field("gcsCredentialFileName", &GcsConfig::credential_file_name, "");
+  return d;
+}
+
+const Struct<CredentialsConfig>& CredentialsConfig::Describe() {
+  using S = CredentialsConfig;
+  static const auto d =
+      Struct<S>()
+          .Field("storageSpecSecretName", &S::storage_spec_secret_name, "")
+          .Field("storageSecretNameAnnotation", &S::storage_secret_name_annotation, "")
+          .Field("gcs", &S::gcs, "")
+          .Field("s3", &S::s3, "");
+  return d;
+}
+
+Json ContainerConfig::Resources() const {
+  return Json::MakeObject(
+      {{"limits", Json::MakeObject({{"cpu", cpu_limit}, {"memory", memory_limit}})},
+       {"requests", Json::MakeObject({{"cpu", cpu_request}, {"memory", memory_request}})}});
+}
+
+namespace {
+
+template <class S>
+Struct<S> Container() {
+  return Struct<S>()
+      .Field("image", &S::image, "")
+      .Field("memoryRequest", &S::memory_request, "")
+      .Field("memoryLimit", &S::memory_limit, "")
+      .Field("cpuRequest", &S::cpu_request, "")
+      .Field("cpuLimit", &S::cpu_limit, "");
+}
+
+}  // namespace
+
+const Struct<StorageInitializerConfig>& StorageInitializerConfig::Describe() {
+  using S = StorageInitializerConfig;
+  static const auto d =
+      Container<S>()
+          .Field("caBundleConfigMapName", &S::ca_bundle_config_map_name, "")
+          .Field("caBundleVolumeMountPath", &S::ca_bundle_volume_mount_path, "")
+          .Field("enableDirectPvcVolumeMount", &S::enable_direct_pvc_volume_mount, "")
+          .Field("enableModelcar", &S::enable_modelcar, "")
+          .Field("cpuModelcar", &S::cpu_modelcar, "")
+          .Field("memoryModelcar", &S::memory_modelcar, "")
+          .Field("uidModelcar", &S::uid_modelcar, "");
+  return d;
+}
+
+const Struct<LoggerConfig>& LoggerConfig::Describe() {
+  using S = LoggerConfig;
+  static const auto d = Container<S>()
+                            .Field("defaultUrl", &S::default_url, "")
+                            .Field("caBundle", &S::ca_bundle, "")
+                            .Field("caCertFile", &S::ca_cert_file, "")
+                            .Field("tlsSkipVerify", &S::tls_skip_verify, "");
+  return d;
+}
+
+const Struct<BatcherConfig>& BatcherConfig::Describe() {
+  using S = BatcherConfig;
+  static const auto d = Container<S>()
+                            .Field("maxBatchSize", &S::max_batch_size, "")
+                            .Field("maxLatency", &S::max_latency, "");
+  return d;
+}
+
+const Struct<AgentConfig>& AgentConfig::Describe() {
+  static const auto d = Container<AgentConfig>();
+  return d;
+}
+
+const Struct<RouterConfig>& RouterConfig::Describe() {
+  using S = RouterConfig;
+  static const auto d = Container<S>()
+                            .Field("headers", &S::headers, "")
+                            .Field("imagePullPolicy", &S::image_pull_policy, "")
+                            .Field("imagePullSecrets", &S::image_pull_secrets, "");
+  return d;
+}
+
+const Struct<IngressConfig>& IngressConfig::Describe() {
+  using S = IngressConfig;
+  static const auto d =
+      Struct<S>()
+          .Field("enableGatewayApi", &S::enable_gateway_api, "")
+          .Field("kserveIngressGateway", &S::kserve_ingress_gateway, "")
+          .Field("ingressGateway", &S::ingress_gateway, "")
+          .Field("knativeLocalGatewayService", &S::knative_local_gateway_service, "")
+          .Field("localGateway", &S::local_gateway, "")
+          .Field("localGatewayService", &S::local_gateway_service, "")
+          .Field("ingressDomain", &S::ingress_domain, "")
+          .Field("ingressClassName", &S::ingress_class_name, "")
+          .Field("additionalIngressDomains", &S::additional_ingress_domains, "")
+          .Field("domainTemplate", &S::domain_template, "")
+          .Field("urlScheme", &S::url_scheme, "")
+          .Field("disableIstioVirtualHost", &S::disable_istio_virtual_host, "")
+          .Field("pathTemplate", &S::path_template, "")
+          .Field("disableIngressCreation", &S::disable_ingress_creation, "")
+          .Field("pathBasedURL", &S::path_based_url, "");
+  return d;
+}
+
+std::string IngressConfig::IngressHost() const {
+  // A host of an Ingress rule has no port.
+  size_t colon = ingress_domain.find(':');
+  return ingress_domain.substr(0, colon);
+}
+
+const Struct<DeployConfig>& DeployConfig::Describe() {
+  using S = DeployConfig;
+  static const auto d = Struct<S>().Field("defaultDeploymentMode", &S::default_deployment_mode, "");
+  return d;
+}
+
+const Struct<ServiceConfig>& ServiceConfig::Describe() {
+  using S = ServiceConfig;
+  static const auto d = Struct<S>().Field("serviceClusterIPNone", &S::service_cluster_ip_none, "");
+  return d;
+}
+
+const Struct<MetricsAggregatorConfig>& MetricsAggregatorConfig::Describe() {
+  using S = MetricsAggregatorConfig;
+  static const auto d = Struct<S>()
+                            .Field("enableMetricAggregation", &S::enable_metric_aggregation, "")
+                            .Field("enablePrometheusScraping", &S::enable_prometheus_scraping, "");
+  return d;
+}
+
+const Struct<LocalModelConfig>& LocalModelConfig::Describe() {
+  using S = LocalModelConfig;
+  static const auto d =
+      Struct<S>()
+          .Field("enabled", &S::enabled, "")
+          .Field("disableVolumeManagement", &S::disable_volume_management, "")
+          .Field("jobNamespace", &S::job_namespace, "")
+          .Field("defaultJobImage", &S::default_job_image, "")
+          .Field("fsGroup", &S::fs_group, "")
+          .Field("jobTTLSecondsAfterFinished", &S::job_ttl_seconds_after_finished, "")
+          .Field("reconcilationFrequencyInSecs", &S::reconcilation_frequency_in_secs, "");
+  return d;
+}
+
+const Struct<SecurityConfig>& SecurityConfig::Describe() {
+  using S = SecurityConfig;
+  static const auto d =
+      Struct<S>().Field("autoMountServiceAccountToken", &S::auto_mount_service_account_token, "");
+  return d;
+}
+
+const Struct<ResourceDefaults>& ResourceDefaults::Describe() {
+  using S = ResourceDefaults;
+  static const auto d = Struct<S>()
+                            .Field("cpuLimit", &S::cpu_limit, "")
+                            .Field("memoryLimit", &S::memory_limit, "")
+                            .Field("cpuRequest", &S::cpu_request, "")
+                            .Field("memoryRequest", &S::memory_request, "");
+  return d;
+}
+
+const Struct<InferenceServiceConfig>& InferenceServiceConfig::Describe() {
+  using S = InferenceServiceConfig;
+  static const auto d =
+      Struct<S>()
+          .Field("resource", &S::resource, "")
+          .Field("serviceAnnotationDisallowedList", &S::service_annotation_disallowed_list, "")
+          .Field("serviceLabelDisallowedList", &S::service_label_disallowed_list, "");
+  return d;
+}
+
+const Struct<ExplainerConfig>& ExplainerConfig::Describe() {
+  using S = ExplainerConfig;
+  static const auto d = Struct<S>()
+                            .Field("image", &S::image, "")
+                            .Field("defaultImageVersion", &S::default_image_version, "");
+  return d;
+}
+
+const Struct<ExplainersConfig>& ExplainersConfig::Describe() {
+  static const auto d = Struct<ExplainersConfig>().Field("art", &ExplainersConfig::art, "");
+  return d;
+}
+
+const Struct<MultiNodeConfig>& MultiNodeConfig::Describe() {
+  using S = MultiNodeConfig;
+  static const auto d =
+      Struct<S>().Field("customGPUResourceTypeList", &S::custom_gpu_resource_type_list, "");
+  return d;
+}
+
+const Struct<OpenTelemetryConfig>& OpenTelemetryConfig::Describe() {
+  using S = OpenTelemetryConfig;
+  static const auto d = Struct<S>()
+                            .Field("scrapeInterval", &S::scrape_interval, "")
+                            .Field("metricReceiverEndpoint", &S::metric_receiver_endpoint, "")
+                            .Field("metricScalerEndpoint", &S::metric_scaler_endpoint, "");
+  return d;
+}
+
+namespace {
+
+// Reads the sections of one ConfigMap.
+class Reader {
+ public:
+  Reader(const Json& data, std::vector<std::string>& warnings) : data_(data), warnings_(warnings) {
+    for (const auto& [key, value] : data.AsObject()) unread_.push_back(key);
+  }
+
+  ~Reader() {
+    for (const auto& key : unread_) {
+      if (key != "_example") warnings_.push_back(fmt::format("key {} is not known", key));
+    }
+  }
+
+  bool Has(std::string_view key) const { return data_.Has(key); }
+
+  template <class S>
+  Result<S> Section(std::string_view key) {
+    std::erase(unread_, key);
+    const Json* text = data_.Find(key);
+    if (!text) return S();
+    auto value = Json::Parse(text->AsString());
+    if (!value) return Unexpected(value.error().WithContext(Where(key)));
+    // A section of null is an empty one, as for Go's decoder.
+    const Json object = value->IsNull() ? Json::MakeObject() : std::move(*value);
+    auto section = Decode<S>(object);
+    if (!section) return Unexpected(section.error().WithContext(Where(key)));
+    Decoder strict(Checks::kStrict);
+    S scratch;
+    S::Describe().Decode(object, scratch, strict);
+    for (const auto& finding : strict.errors()) {
+      warnings_.push_back(fmt::format("key {}: {}", key, finding));
+    }
+    return section;
+  }
+
+  // One whose four quantities must be there.
+  template <class S>
+  Result<S> WithResources(std::string_view key) {
+    KINGLET_TRY(S section, Section<S>(key));
+    const std::string* quantities[] = {&section.memory_request, &section.memory_limit,
+                                       &section.cpu_request, &section.cpu_limit};
+    for (const std::string* quantity : quantities) {
+      if (IsQuantity(*quantity)) continue;
+      return Fail(Code::kInvalidArgument,
+                  "Failed to parse resource configuration for \"{}\": quantities must match the "
+                  "regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+                  key);
+    }
+    return section;
+  }
+
+ private:
+  static std::string Where(std::string_view key) {
+    return fmt::format("unable to parse {} config json", key);
+  }
+
+  const Json& data_;
+  std::vector<std::string>& warnings_;
+  std::vector<std::string> unread_;
+};
+
+bool IsDnsLabel(std::string_view text) {
+  constexpr size_t kMaxLabel = 63;
+  auto inner = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  return !text.empty() && text.size() <= kMaxLabel && std::ranges::all_of(text, inner) &&
+         text.front() != '-' && text.back() != '-';
+}
+
+Status CheckGateway(const IngressConfig& config) {
+  if (config.enable_gateway_api) {
+    const std::string& gateway = config.kserve_ingress_gateway;
+    if (gateway.empty()) {
+      return Fail(Code::kInvalidArgument,
+                  "invalid ingress config - kserveIngressGateway is required");
+    }
+    size_t slash = gateway.find('/');
+    if (slash == std::string::npos || gateway.find('/', slash + 1) != std::string::npos) {
+      return Fail(Code::kInvalidArgument,
+                  "invalid ingress config - kserveIngressGateway should be in the format "
+                  "<namespace>/<name>");
+    }
+    if (!IsDnsLabel(std::string_view(gateway).substr(0, slash))) {
+      return Fail(Code::kInvalidArgument,
+                  "invalid ingress config - kserveIngressGateway gateway namespace is invalid");
+    }
+    if (!IsDnsLabel(std::string_view(gateway).substr(slash + 1))) {
+      return Fail(Code::kInvalidArgument,
+                  "invalid ingress config - kserveIngressGateway gateway name is invalid");
+    }
+  }
+  if (config.ingress_gateway.empty()) {
+    return Fail(Code::kInvalidArgument, "invalid ingress config - ingressGateway is required");
+  }
+  if (!config.path_template.empty() && config.ingress_domain.empty()) {
+    return Fail(Code::kInvalidArgument,
+                "invalid ingress config - ingressDomain is required if pathTemplate is given");
+  }
+  return {};
+}
+
+Result<IngressConfig> ReadIngress(Reader& reader) {
+  KINGLET_TRY(auto config, reader.Section<IngressConfig>("ingress"));
+  if (reader.Has("ingress")) KINGLET_RETURN_IF_ERROR(CheckGateway(config));
+  if (config.domain_template.empty()) {
+    config.domain_template = "{{ .Name }}-{{ .Namespace }}.{{ .IngressDomain }}";
+  }
+  if (config.ingress_domain.empty()) config.ingress_domain = "example.com";
+  if (config.url_scheme.empty()) config.url_scheme = "http";
+  if (config.knative_local_gateway_service.empty()) {
+    config.knative_local_gateway_service = config.local_gateway_service;
+  }
+  return config;
+}
+
+Result<DeployConfig> ReadDeploy(Reader& reader) {
+  KINGLET_TRY(auto config, reader.Section<DeployConfig>("deploy"));
+  if (!reader.Has("deploy")) return config;
+  if (config.default_deployment_mode.empty()) {
+    return Fail(Code::kInvalidArgument, "invalid deploy config, defaultDeploymentMode is required");
+  }
+  auto mode = ParseMode(config.default_deployment_mode);
+  if (!mode) {
+    return Fail(Code::kInvalidArgument,
+                "invalid deployment mode. Supported modes are Serverless, RawDeployment and "
+                "ModelMesh");
+  }
+  config.mode = *mode;
+  return config;
+}
+
+Result<InferenceServiceConfig> ReadInferenceService(Reader& reader) {
+  KINGLET_TRY(auto config, reader.Section<InferenceServiceConfig>("inferenceService"));
+  // KServe has its own entries only where the key is there.
+  if (!reader.Has("inferenceService")) return config;
+  auto& annotations = config.service_annotation_disallowed_list;
+  for (auto name : {"autoscaling.knative.dev/min-scale", "autoscaling.knative.dev/max-scale",
+                    "internal.serving.kserve.io/storage-initializer-sourceuri",
+                    "kubectl.kubernetes.io/last-applied-configuration"}) {
+    annotations.emplace_back(name);
+  }
+  config.service_label_disallowed_list.emplace_back("networking.knative.dev/visibility");
+  return config;
+}
+
+Result<CredentialsConfig> ReadCredentials(Reader& reader) {
+  KINGLET_TRY(auto config, reader.Section<CredentialsConfig>("credentials"));
+  auto set_default = [](std::string& value, std::string_view fallback) {
+    if (value.empty()) value = fallback;
+  };
+  set_default(config.s3.access_key_id_name, "awsAccessKeyID");
+  set_default(config.s3.secret_access_key_name, "awsSecretAccessKey");
+  set_default(config.gcs.credential_file_name, "gcloud-application-credentials.json");
+  set_default(config.storage_spec_secret_name, "storage-config");
+  return config;
+}
+
+Result<StorageInitializerConfig> ReadStorageInitializer(Reader& reader) {
+  KINGLET_TRY(auto config, reader.WithResources<StorageInitializerConfig>("storageInitializer"));
+  if (config.image.empty()) config.image = "kserve/storage-initializer:latest";
+  return config;
+}
+
+}  // namespace
+
+Config ParseConfig(const Json& config_map) {
+  std::vector<std::string> warnings;
+  const Json& data = config_map["data"];
+  auto config = [&] {
+    Reader reader(data, warnings);
+    return Config{
+        .explainers = reader.Section<ExplainersConfig>("explainers"),
+        .storage_initializer = ReadStorageInitializer(reader),
+        .credentials = ReadCredentials(reader),
+        .ingress = ReadIngress(reader),
+        .logger = reader.WithResources<LoggerConfig>("logger"),
+        .batcher = reader.WithResources<BatcherConfig>("batcher"),
+        .agent = reader.WithResources<AgentConfig>("agent"),
+        .router = reader.WithResources<RouterConfig>("router"),
+        .deploy = ReadDeploy(reader),
+        .service = reader.Section<ServiceConfig>("service"),
+        .metrics_aggregator = reader.Section<MetricsAggregatorConfig>("metricsAggregator"),
+        .local_model = reader.Section<LocalModelConfig>("localModel"),
+        .security = reader.Section<SecurityConfig>("security"),
+        .inference_service = ReadInferenceService(reader),
+        .multi_node = reader.Section<MultiNodeConfig>("multiNode"),
+        .open_telemetry = reader.Section<OpenTelemetryConfig>("opentelemetryCollector"),
+        .warnings = {},
+    };
+  }();
+  config.warnings = std::move(warnings);
+  return config;
+}
+
+std::vector<std::string> GpuResourceTypes(const Config& config) {
+  std::vector<std::string> types = {"nvidia.com/gpu", "amd.com/gpu", "intel.com/gpu",
+                                    "habana.ai/gaudi"};
+  if (config.multi_node) {
+    for (const auto& type : config.multi_node->custom_gpu_resource_type_list) {
+      types.push_back(type);
+    }
+  }
+  return types;
+}
+
+}  // namespace kinglet::api

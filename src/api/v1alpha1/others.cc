@@ -1,0 +1,171 @@
+#include "api/v1alpha1/others.h"
+
+#include <re2/re2.h>
+
+namespace kinglet::api {
+
+const Struct<InferenceStep>& InferenceStep::Describe() {
+  using S = InferenceStep;
+  static const auto d =
+      Struct<S>("A step of a node.")
+          .Field("name", &S::name, "Its name.")
+          .Field("nodeName", &S::node_name, "Another node of the graph.")
+          .Field("serviceName", &S::service_name, "An InferenceService.")
+          .Field("serviceUrl", &S::service_url, "Any URL.")
+          .Field("data", &S::data, "What is sent: $request or $response.")
+          .Field("weight", &S::weight, "Share of the requests, in a Splitter.")
+          .Field("condition", &S::condition, "When the step is taken, in a Switch.")
+          .Field("dependency", &S::dependency, "Whether a failure ends the graph.",
+                 {.one_of = {"Soft", "Hard"}});
+  return d;
+}
+
+const Struct<InferenceRouter>& InferenceRouter::Describe() {
+  using S = InferenceRouter;
+  static const auto d =
+      Struct<S>("A node of a graph.")
+          .Field("routerType", &S::router_type, "How its steps are taken.",
+                 {.required = true, .one_of = {"Sequence", "Splitter", "Ensemble", "Switch"}})
+          .Field("steps", &S::steps, "The steps.");
+  return d;
+}
+
+const Struct<InferenceGraphSpec>& InferenceGraphSpec::Describe() {
+  using S = InferenceGraphSpec;
+  static const auto d =
+      Struct<S>("A graph of models.")
+          .Field("nodes", &S::nodes, "By name; the first is root.", {.required = true})
+          .Field("resources", &S::resources, "Of the router.")
+          .Field("affinity", &S::affinity, "Of the router.")
+          .Field("tolerations", &S::tolerations, "Of the router.")
+          .Field("nodeSelector", &S::node_selector, "Of the router.")
+          .Field("nodeName", &S::node_name, "Of the router.")
+          .Field("serviceAccountName", &S::service_account_name, "Of the router.")
+          .Field("timeout", &S::timeout, "Seconds in which a request must be answered.")
+          .Field("minReplicas", &S::min_replicas, "Fewest routers.")
+          .Field("maxReplicas", &S::max_replicas, "Most routers; 0 sets no limit.")
+          .Field("scaleTarget", &S::scale_target, "The value of the metric to keep.")
+          .Field("scaleMetric", &S::scale_metric, "The metric to scale by.",
+                 {.one_of = {"cpu", "memory", "concurrency", "rps"}});
+  return d;
+}
+
+const Struct<TrainedModelDetails>& TrainedModelDetails::Describe() {
+  using S = TrainedModelDetails;
+  static const auto d =
+      Struct<S>("A model.")
+          .Field("storageUri", &S::storage_uri, "Where it is.", {.required = true})
+          .Field("framework", &S::framework, "Its format.", {.required = true})
+          .Field("memory", &S::memory, "What it takes.", {.required = true});
+  return d;
+}
+
+const Struct<TrainedModelSpec>& TrainedModelSpec::Describe() {
+  using S = TrainedModelSpec;
+  static const auto d =
+      Struct<S>("A model that is loaded into a running InferenceService.")
+          .Field("inferenceService", &S::inference_service, "Which.", {.required = true})
+          .Field("model", &S::model, "The model.", {.required = true});
+  return d;
+}
+
+const Struct<SupportedUriFormat>& SupportedUriFormat::Describe() {
+  using S = SupportedUriFormat;
+  static const auto d = Struct<S>("URIs by prefix or by regular expression.")
+                            .Field("prefix", &S::prefix, "How they begin.")
+                            .Field("regex", &S::regex, "What they contain.");
+  return d;
+}
+
+const Struct<StorageContainerSpec>& StorageContainerSpec::Describe() {
+  using S = StorageContainerSpec;
+  static const auto d = Struct<S>("A container that brings models.")
+                            .Field("container", &S::container, "The container.", {.required = true})
+                            .Field("supportedUriFormats", &S::supported_uri_formats,
+                                   "What it can bring.", {.required = true})
+                            .Field("workloadType", &S::workload_type, "Where it runs.",
+                                   {.one_of = {"initContainer", "localModelDownloadJob"},
+                                    .default_value = "initContainer"});
+  return d;
+}
+
+Result<bool> StorageContainerSpec::Supports(std::string_view uri) const {
+  for (const auto& format : supported_uri_formats) {
+    if (!format.prefix.empty()) {
+      if (uri.starts_with(format.prefix)) return true;
+    } else if (!format.regex.empty()) {
+      RE2 expression(format.regex, RE2::Quiet);
+      if (!expression.ok()) {
+        return Fail(Code::kInvalidArgument, "failed to compile regex {}: {}", format.regex,
+                    expression.error());
+      }
+      if (RE2::PartialMatch(uri, expression)) return true;
+    }
+  }
+  return false;
+}
+
+const Struct<ClusterStorageContainer>& ClusterStorageContainer::Describe() {
+  using S = ClusterStorageContainer;
+  static const auto d = Struct<S>("A container that brings models of some URIs.")
+                            .Field("metadata", &S::metadata, "")
+                            .Field("spec", &S::spec, "")
+                            .Field("disabled", &S::disabled, "Whether it is out of use.")
+                            .PreserveUnknown();
+  return d;
+}
+
+const Struct<LocalModelCacheSpec>& LocalModelCacheSpec::Describe() {
+  using S = LocalModelCacheSpec;
+  static const auto d =
+      Struct<S>("A model that is kept on nodes.")
+          .Field("sourceModelUri", &S::source_model_uri, "Where it comes from.",
+                 {.required = true,
+                  .schema = Json::MakeObject(
+                      {{"x-kubernetes-validations",
+                        Json::MakeArray({Json::MakeObject({{"message", "StorageUri is immutable"},
+                                                           {"rule", "self == oldSelf"}})})}})})
+          .Field("modelSize", &S::model_size, "The room it takes.", {.required = true})
+          .Field("nodeGroups", &S::node_groups, "Where it is kept.",
+                 {.required = true, .min_items = 1});
+  return d;
+}
+
+bool LocalModelCacheSpec::Matches(std::string_view storage_uri) const {
+  std::string_view cached = source_model_uri;
+  if (cached.ends_with('/')) cached.remove_suffix(1);
+  if (storage_uri.ends_with('/')) storage_uri.remove_suffix(1);
+  if (!storage_uri.starts_with(cached)) return false;
+  return storage_uri.size() == cached.size() || storage_uri[cached.size()] == '/';
+}
+
+const Struct<LocalModelInfo>& LocalModelInfo::Describe() {
+  using S = LocalModelInfo;
+  static const auto d =
+      Struct<S>("A model on a node.")
+          .Field("sourceModelUri", &S::source_model_uri, "Where it comes from.", {.required = true})
+          .Field("modelName", &S::model_name, "Its cache's name.", {.required = true});
+  return d;
+}
+
+const Struct<LocalModelNodeSpec>& LocalModelNodeSpec::Describe() {
+  using S = LocalModelNodeSpec;
+  static const auto d =
+      Struct<S>("What a node keeps.")
+          .Field("localModels", &S::local_models, "The models.", {.required = true});
+  return d;
+}
+
+const Struct<LocalModelNodeGroupSpec>& LocalModelNodeGroupSpec::Describe() {
+  using S = LocalModelNodeGroupSpec;
+  static const auto d =
+      Struct<S>("Nodes that keep models.")
+          .Field("storageLimit", &S::storage_limit, "The room a node has.", {.required = true})
+          .Field("persistentVolumeSpec", &S::persistent_volume_spec, "The volume of a node.",
+                 {.required = true})
+          .Field("persistentVolumeClaimSpec", &S::persistent_volume_claim_spec, "Its claim.",
+                 {.required = true});
+  return d;
+}
+
+}  // namespace kinglet::api

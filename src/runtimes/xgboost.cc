@@ -1,0 +1,29 @@
+// XGBoost: models saved by Booster.save_model or XGBModel.save_model, XGBoost 1.0 to 3.x.
+#include "base/file.h"
+#include "runtimes/plugin.h"
+#include "runtimes/xgboost/predictor.h"
+
+namespace kinglet::runtimes {
+namespace {
+
+bool Matches(std::string_view head) {
+  if (xgboost::LooksLikeBinary(head)) return true;
+  return head.starts_with('{') && head.find("learner") != head.npos;
+}
+
+Result<std::unique_ptr<server::Model>> Load(const std::filesystem::path& file, const LoadOptions&) {
+  KINGLET_TRY(const std::string bytes, ReadFile(file));
+  KINGLET_TRY(xgboost::Description description, xgboost::ReadModel(bytes));
+  return xgboost::MakePredictor(std::move(description));
+}
+
+}  // namespace
+
+Plugin Plugin_xgboost() {
+  return {.format = "xgboost",
+          .extensions = {".bst", ".json", ".ubj"},
+          .matches = &Matches,
+          .load = &Load};
+}
+
+}  // namespace kinglet::runtimes

@@ -111,12 +111,16 @@ void Tensor::Reset(std::string_view new_name, DataType type, std::span<const int
   name.assign(new_name);
   datatype = type;
   shape.assign(new_shape.begin(), new_shape.end());
-  if (type == DataType::kBytes) {
+  ResizeToShape();
+}
+
+void Tensor::ResizeToShape() {
+  if (datatype == DataType::kBytes) {
     data.clear();
     strings.resize(size());
   } else {
     strings.clear();
-    data.resize(size() * DataTypeSize(type));
+    data.resize(size() * DataTypeSize(datatype));
   }
 }
 

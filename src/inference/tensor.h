@@ -51,6 +51,9 @@ struct Tensor {
     Reset(new_name, type, std::span<const int64_t>(new_shape.begin(), new_shape.size()));
   }
 
+  // Sizes the storage to datatype and shape, which somebody else has set and checked.
+  void ResizeToShape();
+
   // The elements as T. T must be the C++ type of `datatype` (float for FP32, ...; kBool is
   // uint8_t). The vector's allocation is aligned for every T.
   template <class T>

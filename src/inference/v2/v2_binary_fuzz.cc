@@ -1,0 +1,25 @@
+// The first two bytes are the JSON's length, the rest is a body with binary tensors.
+#include "inference/v2/request.h"
+#include "inference/v2/response.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace kinglet;
+  using namespace kinglet::inference;
+  if (size < 2) return 0;
+  size_t length = data[0] | (size_t{data[1]} << 8);
+  static std::vector<Tensor> inputs;  // reused, as a server does
+  static v2::InferHead head;
+  auto rejection = v2::DecodeInferRequest({reinterpret_cast<const char*>(data + 2), size - 2},
+                                          length, "m", &head, &inputs);
+  if (!rejection) {
+    for (const Tensor& tensor : inputs) {
+      KINGLET_CHECK(tensor.datatype == DataType::kBytes
+                        ? tensor.strings.size() == tensor.size()
+                        : tensor.data.size() == tensor.size() * DataTypeSize(tensor.datatype));
+    }
+    std::string body;
+    head.binary_data_output = true;
+    (void)v2::EncodeInferResponse("m", head.id, head, inputs, &body);
+  }
+  return 0;
+}

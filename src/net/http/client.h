@@ -32,7 +32,9 @@ struct ClientOptions {
   Duration connect_timeout = std::chrono::seconds(10);
   int max_redirects = 0;    // followed for GET and HEAD only; credentials never cross hosts
   bool use_environment_proxy = true;
+  std::string proxy_url;    // used instead of the environment's when set: "http://proxy:3128"
   bool accept_encoding = false;      // ask for and undo gzip
+  std::string unix_socket;           // connect there whatever the URL's host ("@name": abstract)
   // Called with each resolved address before connecting, redirects included; false refuses it.
   std::function<bool(std::string_view ip, int port)> allow_address;
 };

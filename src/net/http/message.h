@@ -29,6 +29,8 @@ class Headers {
 };
 
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
+// Whether a comma-separated list ("keep-alive, Upgrade") has the token, without case.
+bool ListHasToken(std::string_view list, std::string_view token);
 
 // "OK", "Not Found"; "" for unknown statuses.
 std::string_view ReasonPhrase(int status);

@@ -1,0 +1,89 @@
+// For tests: a server on its own loops, and a raw socket to say exact bytes to it.
+#pragma once
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+
+#include "base/file.h"
+#include "net/http/server.h"
+
+namespace kinglet::http {
+
+class TestServer {
+ public:
+  explicit TestServer(Handler handler, FastHandler fast = {}, ServerOptions options = {},
+                      size_t threads = 1)
+      : loops(threads) {
+    options.host = "127.0.0.1";
+    options.port = 0;
+    auto made = Server::Listen(loops, std::move(options), std::move(handler), std::move(fast));
+    KINGLET_CHECK(made.has_value());
+    server = std::move(*made);
+    loops.Start();
+    server->Start();
+  }
+  std::string Url(std::string_view path = "/") const {
+    return fmt::format("http://127.0.0.1:{}{}", server->port(), path);
+  }
+  // The server goes before its loops.
+  net::LoopGroup loops;
+  std::unique_ptr<Server> server;
+};
+
+class RawClient {
+ public:
+  explicit RawClient(int port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    KINGLET_CHECK(connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  }
+  bool Send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      ssize_t put = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (put <= 0) return false;
+      bytes.remove_prefix(static_cast<size_t>(put));
+    }
+    return true;
+  }
+  void HalfClose() { shutdown(fd_.get(), SHUT_WR); }
+  void Close() { fd_.Reset(); }
+  // Everything until `text` has been seen, or the end of the stream, or 10 s.
+  std::string ReadUntil(std::string_view text) {
+    while (text.empty() || buffer_.find(text) == std::string::npos) {
+      if (!More()) return std::exchange(buffer_, {});
+    }
+    size_t end = buffer_.find(text) + text.size();
+    std::string result = buffer_.substr(0, end);
+    buffer_.erase(0, end);
+    return result;
+  }
+  std::string ReadAll() { return ReadUntil(""); }
+  // True when the server has closed the connection and nothing is left to read.
+  bool AtEnd() { return buffer_.empty() && !More() && ended_; }
+
+ private:
+  bool More() {
+    pollfd ready{fd_.get(), POLLIN, 0};
+    if (poll(&ready, 1, 10'000) != 1) return false;
+    char bytes[16 << 10];
+    ssize_t got = recv(fd_.get(), bytes, sizeof bytes, 0);
+    if (got <= 0) {
+      ended_ = true;
+      return false;
+    }
+    buffer_.append(bytes, static_cast<size_t>(got));
+    return true;
+  }
+  Fd fd_;
+  std::string buffer_;
+  bool ended_ = false;
+};
+
+}  // namespace kinglet::http

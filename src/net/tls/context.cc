@@ -1,0 +1,177 @@
+#include "net/tls/context.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+
+#include <array>
+
+#include "base/guarded.h"
+#include "net/tls/session.h"
+
+namespace kinglet::net {
+
+namespace {
+
+std::string OpenSslError() {
+  std::array<char, 256> text{};
+  unsigned long code = ERR_get_error();
+  ERR_clear_error();
+  if (code == 0) return "unknown error";
+  ERR_error_string_n(code, text.data(), text.size());
+  return text.data();
+}
+
+struct Free {
+  void operator()(SSL_CTX* p) const { SSL_CTX_free(p); }
+  void operator()(BIO* p) const { BIO_free_all(p); }
+  void operator()(X509* p) const { X509_free(p); }
+  void operator()(EVP_PKEY* p) const { EVP_PKEY_free(p); }
+};
+template <class T>
+using Owned = std::unique_ptr<T, Free>;
+
+Owned<BIO> Memory(std::string_view pem) {
+  return Owned<BIO>(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+}
+
+// A password callback that has none: encrypted keys are refused instead of asking the terminal.
+int NoPassword(char*, int, int, void*) { return 0; }
+
+int SelectHttp11(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
+                 unsigned in_size, void*) {
+  static constexpr unsigned char kHttp11[] = "\x08http/1.1";
+  auto** selected = const_cast<unsigned char**>(out);
+  if (SSL_select_next_proto(selected, out_size, kHttp11, sizeof kHttp11 - 1, in, in_size) ==
+      OPENSSL_NPN_NEGOTIATED) {
+    return SSL_TLSEXT_ERR_OK;
+  }
+  return SSL_TLSEXT_ERR_NOACK;
+}
+
+Result<std::shared_ptr<SSL_CTX>> MakeContext(const TlsOptions& options) {
+  ERR_clear_error();
+  Owned<SSL_CTX> owned(SSL_CTX_new(TLS_server_method()));
+  SSL_CTX* context = owned.get();
+  if (!context) return Fail(Code::kInternal, "TLS: {}", OpenSslError());
+  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_alpn_select_cb(context, SelectHttp11, nullptr);
+
+  Owned<BIO> chain = Memory(options.cert_pem);
+  Owned<X509> leaf(PEM_read_bio_X509_AUX(chain.get(), nullptr, NoPassword, nullptr));
+  if (!leaf || SSL_CTX_use_certificate(context, leaf.get()) != 1) {
+    return Fail(Code::kInvalidArgument, "TLS certificate: {}", OpenSslError());
+  }
+  while (X509* extra = PEM_read_bio_X509(chain.get(), nullptr, NoPassword, nullptr)) {
+    if (SSL_CTX_add_extra_chain_cert(context, extra) != 1) X509_free(extra);
+  }
+  ERR_clear_error();
+  Owned<EVP_PKEY> key(
+      PEM_read_bio_PrivateKey(Memory(options.key_pem).get(), nullptr, NoPassword, nullptr));
+  if (!key || SSL_CTX_use_PrivateKey(context, key.get()) != 1 ||
+      SSL_CTX_check_private_key(context) != 1) {
+    return Fail(Code::kInvalidArgument, "TLS private key: {}", OpenSslError());
+  }
+  if (!options.client_ca_pem.empty()) {
+    Owned<BIO> bio = Memory(options.client_ca_pem);
+    int count = 0;
+    while (X509* ca = PEM_read_bio_X509(bio.get(), nullptr, NoPassword, nullptr)) {
+      X509_STORE_add_cert(SSL_CTX_get_cert_store(context), ca);
+      SSL_CTX_add_client_CA(context, ca);
+      X509_free(ca);
+      ++count;
+    }
+    ERR_clear_error();
+    if (count == 0) return Fail(Code::kInvalidArgument, "TLS client CA: no certificate in it");
+    int mode = SSL_VERIFY_PEER;
+    if (options.require_client_cert) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    SSL_CTX_set_verify(context, mode, nullptr);
+    static constexpr unsigned char kSessionContext[] = "kinglet";
+    SSL_CTX_set_session_id_context(context, kSessionContext, sizeof kSessionContext - 1);
+  }
+  return std::shared_ptr<SSL_CTX>(owned.release(), SSL_CTX_free);
+}
+
+class ContextImpl final : public TlsContext {
+ public:
+  explicit ContextImpl(std::shared_ptr<SSL_CTX> context) : context_(std::move(context)) {}
+  Status Replace(const TlsOptions& options) override {
+    KINGLET_TRY(auto fresh, MakeContext(options));
+    *context_.Acquire() = std::move(fresh);
+    return {};
+  }
+  std::shared_ptr<SSL_CTX> current() {
+    return context_.With([](auto& context) { return context; });
+  }
+
+ private:
+  Guarded<std::shared_ptr<SSL_CTX>> context_;
+};
+
+class SessionImpl final : public TlsSession {
+ public:
+  explicit SessionImpl(SSL* ssl) : ssl_(ssl) {}
+  ~SessionImpl() override { SSL_free(ssl_); }
+
+  ssize_t Handshake() override {
+    ERR_clear_error();
+    int result = SSL_do_handshake(ssl_);
+    return result == 1 ? 1 : Explain(result);
+  }
+  ssize_t Read(char* data, size_t size) override {
+    ERR_clear_error();
+    size_t got = 0;
+    int result = SSL_read_ex(ssl_, data, size, &got);
+    return result == 1 ? static_cast<ssize_t>(got) : Explain(result);
+  }
+  ssize_t Write(const char* data, size_t size) override {
+    ERR_clear_error();
+    size_t put = 0;
+    int result = SSL_write_ex(ssl_, data, size, &put);
+    if (result == 1) return static_cast<ssize_t>(put);
+    ssize_t why = Explain(result);
+    return why == kEnd ? kFailed : why;
+  }
+  void Shutdown() override {
+    ERR_clear_error();
+    SSL_shutdown(ssl_);
+  }
+
+ private:
+  ssize_t Explain(int result) {
+    switch (SSL_get_error(ssl_, result)) {
+      case SSL_ERROR_WANT_READ:
+      case SSL_ERROR_WANT_WRITE:
+        return kAgain;
+      case SSL_ERROR_ZERO_RETURN:
+        return kEnd;
+      default:
+        return kFailed;
+    }
+  }
+  SSL* ssl_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<TlsContext>> TlsContext::Make(const TlsOptions& options) {
+  KINGLET_TRY(auto context, MakeContext(options));
+  return std::make_shared<ContextImpl>(std::move(context));
+}
+
+std::unique_ptr<TlsSession> TlsSession::Accept(TlsContext& context, int fd) {
+  // The SSL keeps its own reference to the context: replacing it does not disturb the session.
+  SSL* ssl = SSL_new(static_cast<ContextImpl&>(context).current().get());
+  if (!ssl) return nullptr;
+  if (SSL_set_fd(ssl, fd) != 1) {
+    SSL_free(ssl);
+    return nullptr;
+  }
+  SSL_set_accept_state(ssl);
+  return std::make_unique<SessionImpl>(ssl);
+}
+
+}  // namespace kinglet::net

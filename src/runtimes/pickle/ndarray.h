@@ -1,0 +1,81 @@
+// numpy's arrays, dtypes and scalars as they lie in a pickle, checked: the byte count is what
+// shape and dtype say. Formats: numpy/core/src/multiarray/{methods,descriptor}.c (__reduce__,
+// __setstate__) and joblib/numpy_pickle.py.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "runtimes/pickle/graph.h"
+
+namespace kinglet::runtimes::pickle {
+
+struct DType;
+
+struct Field;
+
+struct DType {
+  // numpy's kind letters: b i u f c (numbers), S U (text), O (objects), V (fields or void).
+  char kind = 'V';
+  size_t size = 0;       // bytes an element
+  bool swapped = false;  // big-endian
+  std::vector<Field> fields;
+};
+
+struct Field {
+  std::string name;
+  size_t offset;
+  DType type;
+};
+
+// A view: valid while the Graph lives.
+struct Array {
+  DType dtype;
+  std::vector<int64_t> shape;  // empty: a scalar
+  size_t count = 0;            // product of shape
+  bool fortran = false;        // column-major
+  std::string_view bytes;      // count * dtype.size; empty for object arrays
+  std::vector<Value> objects;  // object arrays: count elements in C order
+};
+
+// Limits what loaders may make of a graph: a pickle can name one array a million times.
+class Budget {
+ public:
+  explicit Budget(size_t bytes) : left_(bytes) {}
+  Status Charge(size_t bytes);
+
+ private:
+  size_t left_;
+};
+
+Result<DType> ReadDType(Value value);
+
+// Number of elements of a shape, and of its bytes; refuses negative and absurd ones.
+Result<size_t> CheckedCount(const std::vector<int64_t>& shape, size_t item_size);
+
+// The dimensions from a tuple (or list) of ints.
+Result<std::vector<int64_t>> ReadShape(Value value);
+
+// From an ndarray object, joblib's raw array, or a numpy scalar (shape empty).
+Result<Array> ReadArray(Value value);
+
+// A C-ordered copy, converted to T (double, float, int64_t). Text, objects (other than numbers) and
+// structures are errors.
+template <class T>
+Result<std::vector<T>> CopyNumbers(const Array& array, Budget& budget);
+
+// A C-ordered copy of strings: U, S and object arrays of str.
+Result<std::vector<std::string>> CopyStrings(const Array& array, Budget& budget);
+
+// One field of a one-dimensional structured array.
+template <class T>
+Result<std::vector<T>> CopyField(const Array& array, std::string_view field, Budget& budget);
+
+// A number from a Python int, float or bool, a numpy scalar or an array of one element.
+Result<double> ReadNumber(Value value);
+
+}  // namespace kinglet::runtimes::pickle

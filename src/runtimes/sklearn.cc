@@ -1,0 +1,34 @@
+// The format "sklearn": scikit-learn models saved by pickle or joblib.
+#include <string_view>
+
+#include "runtimes/pickle/file.h"
+#include "runtimes/plugin.h"
+#include "runtimes/sklearn/model.h"
+
+namespace kinglet::runtimes {
+namespace {
+
+bool LooksLikePickle(std::string_view head) {
+  // Protocol 2 and up begin with PROTO; compressed files cannot be told apart from others.
+  if (head.size() >= 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5) return true;
+  return head.starts_with("ccopy_reg\n_reconstructor") || head.starts_with("csklearn.");
+}
+
+Result<std::unique_ptr<server::Model>> Load(const std::filesystem::path& file,
+                                            const LoadOptions& options) {
+  KINGLET_TRY(std::string bytes, pickle::ReadFileBytes(file));
+  auto model = sklearn::LoadModel(std::move(bytes), options);
+  if (!model) return Unexpected(model.error().WithContext(file.filename().string()));
+  return model;
+}
+
+}  // namespace
+
+Plugin Plugin_sklearn() {
+  return {.format = "sklearn",
+          .extensions = {".joblib", ".pkl", ".pickle"},
+          .matches = LooksLikePickle,
+          .load = Load};
+}
+
+}  // namespace kinglet::runtimes

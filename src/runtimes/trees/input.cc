@@ -85,6 +85,10 @@ void ConvertCodes(const Tensor& tensor, const CategoryCodes& codes, size_t first
 template <class T>
 constexpr DataType kTypeOf = sizeof(T) == 4 ? DataType::kFp32 : DataType::kFp64;
 
+bool IsInteger(DataType type) {
+  return type != DataType::kFp16 && type != DataType::kFp32 && type != DataType::kFp64;
+}
+
 size_t Elements(const Tensor& tensor) {
   return tensor.datatype == DataType::kBytes
              ? tensor.strings.size()
@@ -122,8 +126,7 @@ Result<Input<T>> Input<T>::Open(const server::PredictRequest& request, const Fea
                 fmt::format("({})", fmt::join(matrix.shape, ", ")));
   }
   if (static_cast<size_t>(matrix.shape[1]) != features.count()) {
-    return Fail(Code::kInvalidArgument, "Feature shape mismatch, expected: {}, got {}",
-                features.count(), matrix.shape[1]);
+    return input.ShapeMismatch(static_cast<size_t>(matrix.shape[1]));
   }
   if (matrix.datatype == DataType::kBytes) {
     return Fail(Code::kInvalidArgument, "input '{}' is text (BYTES) where numbers are needed",
@@ -139,14 +142,21 @@ Result<Input<T>> Input<T>::Open(const server::PredictRequest& request, const Fea
 }
 
 template <class T>
+Unexpected Input<T>::ShapeMismatch(size_t got) const {
+  return Unexpected(
+      Error(Code::kInvalidArgument,
+            fmt::format(fmt::runtime(features_->shape_mismatch),
+                        fmt::arg("expected", features_->count()), fmt::arg("got", got))));
+}
+
+template <class T>
 Status Input<T>::OrderColumns(const std::vector<Tensor>& columns) {
   const Features& features = *features_;
   std::vector<const Tensor*>& order = ThreadScratch<T>().columns;
   order.assign(features.count(), nullptr);
   const bool named = !features.names().empty();
   if (!named && columns.size() != features.count()) {
-    return Fail(Code::kInvalidArgument, "Feature shape mismatch, expected: {}, got {}",
-                features.count(), columns.size());
+    return ShapeMismatch(columns.size());
   }
   rows_ = columns[0].rows();
   for (size_t i = 0; i < columns.size(); ++i) {
@@ -194,6 +204,9 @@ Result<const T*> Input<T>::Read(size_t first, size_t count) {
   T* out = scratch.rows.data();
   if (matrix_) {
     Convert(*matrix_, first * width, count * width, out, 1);
+    if (features_->integers_as_float32 && IsInteger(matrix_->datatype)) {
+      for (size_t i = 0; i < count * width; ++i) out[i] = static_cast<float>(out[i]);
+    }
     return out;
   }
   for (size_t feature = 0; feature < width; ++feature) {

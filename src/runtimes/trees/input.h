@@ -38,6 +38,10 @@ class Features {
   bool ignore_unknown_columns = false;
   // A space in a column's name matches an underscore (LightGBM saves names so).
   bool spaces_are_underscores = false;
+  // Integers of a matrix are rounded to float32 first (LightGBM's Python package does).
+  bool integers_as_float32 = false;
+  // What to say of a wrong number of columns; may name {expected} and {got}.
+  std::string shape_mismatch = "Feature shape mismatch, expected: {expected}, got {got}";
   // Empty, or one a feature; null where a feature's values are codes already. Used for columns
   // only.
   std::vector<const CategoryCodes*> codes;
@@ -69,6 +73,7 @@ class Input {
 
  private:
   explicit Input(const Features& features) : features_(&features) {}
+  Unexpected ShapeMismatch(size_t got) const;
   Status OrderColumns(const std::vector<inference::Tensor>& columns);
 
   const Features* features_;

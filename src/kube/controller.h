@@ -73,7 +73,7 @@ class Controller {
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;
 };
 
 // Predicates. metadata.generation differs (also true for additions and deletions).

@@ -1,0 +1,166 @@
+#include "kube/apply.h"
+
+#include <algorithm>
+
+#include "kube/json_patch.h"
+
+namespace kinglet::kube {
+namespace {
+
+// A list of scalars or references: what is missing is added.
+void AddMissing(Json& metadata, const Json& desired, std::string_view list,
+                std::string_view identity) {
+  for (const Json& item : desired["metadata"][list].AsArray()) {
+    Json& present = metadata.Ref(list);
+    if (!present.IsArray()) present = Json::MakeArray();
+    auto& all = present.MutableArray();
+    auto same = std::find_if(all.begin(), all.end(), [&](const Json& other) {
+      return identity.empty() ? other == item : other[identity] == item[identity];
+    });
+    if (same == all.end()) {
+      all.push_back(item);
+    } else {
+      *same = item;
+    }
+  }
+}
+
+Json DefaultMerge(const Json& existing, const Json& desired) {
+  Json out = existing;
+  Json& metadata = out.Ref("metadata");
+  for (std::string_view map : {"labels", "annotations"}) {
+    for (const auto& [key, value] : desired["metadata"][map].AsObject()) {
+      metadata.Ref(map).Set(key, value);
+    }
+  }
+  AddMissing(metadata, desired, "ownerReferences", "uid");
+  AddMissing(metadata, desired, "finalizers", "");
+  for (const auto& [key, value] : desired.AsObject()) {
+    if (key != "metadata" && key != "status") out.Set(key, value);
+  }
+  return out;
+}
+
+Json Comparable(Json object) {
+  object.Erase("status");
+  if (Json* metadata = object.Find("metadata"); metadata && metadata->IsObject()) {
+    for (std::string_view field : {"managedFields", "resourceVersion", "generation"}) {
+      metadata->Erase(field);
+    }
+  }
+  return object;
+}
+
+Result<ApplyOutcome> CreateNew(Client& client, const ResourceType& type, const Json& desired,
+                               const CreateOrUpdateOptions& options) {
+  KINGLET_TRY(Json created, client.Create(type, desired, {.field_manager = options.field_manager}));
+  return ApplyOutcome{Applied::kCreated, std::move(created), {}};
+}
+
+Status CheckOwner(const ResourceType& type, const Json& existing, const Json& desired) {
+  const Json* wanted = ControllerOf(desired);
+  const Json* present = ControllerOf(existing);
+  bool same = wanted && present && (*wanted)["uid"] == (*present)["uid"];
+  if (!wanted || same) return {};
+  return Fail(Code::kAlreadyExists, "{} \"{}\" exists and is not controlled by {} {}",
+              type.GroupResource(), Name(existing), (*wanted)["kind"].AsString(),
+              (*wanted)["name"].AsString());
+}
+
+Result<ApplyOutcome> UpdateExisting(Client& client, const ResourceType& type, Json existing,
+                                    const Json& desired, const CreateOrUpdateOptions& options) {
+  if (options.check_controller) KINGLET_RETURN_IF_ERROR(CheckOwner(type, existing, desired));
+  Json next = options.merge ? options.merge(existing, desired) : DefaultMerge(existing, desired);
+  if (SemanticallyEqual(Comparable(next), Comparable(existing))) {
+    return ApplyOutcome{Applied::kUnchanged, std::move(existing), {}};
+  }
+  if (options.server_dry_run) {
+    KINGLET_TRY(
+        Json would,
+        client.Update(type, next, {.dry_run = true, .field_manager = options.field_manager}));
+    if (SemanticallyEqual(Comparable(would), Comparable(existing))) {
+      return ApplyOutcome{Applied::kUnchanged, std::move(existing), {}};
+    }
+  }
+  KINGLET_TRY(Json updated, client.Update(type, next, {.field_manager = options.field_manager}));
+  Json diff = CreateJsonPatch(Comparable(existing), Comparable(updated));
+  return ApplyOutcome{Applied::kUpdated, std::move(updated), std::move(diff)};
+}
+
+Result<Json> ChangeWithRetry(Client& client, const ResourceType& type, const ObjectKey& key,
+                             const std::function<bool(Json&)>& change,
+                             const std::string& subresource) {
+  constexpr int kTries = 5;
+  for (int attempt = 1;; ++attempt) {
+    KINGLET_TRY(Json object, client.Get(type, key));
+    if (!change(object)) return object;
+    auto updated = client.Update(type, object, {.subresource = subresource});
+    if (updated || updated.error().code() != Code::kAborted || attempt == kTries) return updated;
+  }
+}
+
+Result<Json> PatchFinalizers(Client& client, const ResourceType& type, const Json& object,
+                             const Json& changed) {
+  Json metadata = Json::MakeObject({{"finalizers", changed["metadata"]["finalizers"]}});
+  if (!ResourceVersion(object).empty()) metadata.Set("resourceVersion", ResourceVersion(object));
+  return client.Patch(type, KeyOf(object), PatchType::kMerge,
+                      Json::MakeObject({{"metadata", std::move(metadata)}}));
+}
+
+}  // namespace
+
+std::string_view AppliedText(Applied what) {
+  switch (what) {
+    case Applied::kCreated:
+      return "created";
+    case Applied::kUpdated:
+      return "configured";
+    case Applied::kUnchanged:
+      return "unchanged";
+  }
+  return "";
+}
+
+Result<ApplyOutcome> CreateOrUpdate(Client& client, const ResourceType& type, const Json& desired,
+                                    const CreateOrUpdateOptions& options) {
+  for (int attempt = 0;; ++attempt) {
+    auto existing = client.Get(type, KeyOf(desired));
+    if (!existing && existing.error().code() != Code::kNotFound) {
+      return Unexpected(existing.error());
+    }
+    auto outcome = existing ? UpdateExisting(client, type, std::move(*existing), desired, options)
+                            : CreateNew(client, type, desired, options);
+    if (outcome || attempt >= options.conflict_retries) return outcome;
+    // Somebody was faster: look again. (An existing object of another controller stays an error.)
+    Code code = outcome.error().code();
+    bool raced = code == Code::kAborted || (code == Code::kAlreadyExists && !existing) ||
+                 (code == Code::kNotFound && existing);
+    if (!raced) return outcome;
+  }
+}
+
+Result<Json> UpdateStatusWithRetry(Client& client, const ResourceType& type, const ObjectKey& key,
+                                   const std::function<bool(Json&)>& change) {
+  return ChangeWithRetry(client, type, key, change, "status");
+}
+
+Result<Json> UpdateWithRetry(Client& client, const ResourceType& type, const ObjectKey& key,
+                             const std::function<bool(Json&)>& change) {
+  return ChangeWithRetry(client, type, key, change, "");
+}
+
+Result<Json> EnsureFinalizer(Client& client, const ResourceType& type, const Json& object,
+                             std::string_view finalizer) {
+  Json changed = object;
+  if (!AddFinalizer(changed, finalizer)) return object;
+  return PatchFinalizers(client, type, object, changed);
+}
+
+Result<Json> DropFinalizer(Client& client, const ResourceType& type, const Json& object,
+                           std::string_view finalizer) {
+  Json changed = object;
+  if (!RemoveFinalizer(changed, finalizer)) return object;
+  return PatchFinalizers(client, type, object, changed);
+}
+
+}  // namespace kinglet::kube

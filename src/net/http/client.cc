@@ -309,7 +309,11 @@ class ClientImpl final : public Client {
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, &call);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, OpenSocket);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &call);
-    if (!options_.use_environment_proxy) curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    if (!options_.proxy_url.empty()) {
+      curl_easy_setopt(easy, CURLOPT_PROXY, options_.proxy_url.c_str());
+    } else if (!options_.use_environment_proxy) {
+      curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    }
     if (options_.accept_encoding) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     if (!options_.unix_socket.empty()) {
       bool abstract = options_.unix_socket[0] == '@';

@@ -506,6 +506,11 @@ Headers Connection::headers() const {
   return result;
 }
 
+void Connection::ForEachHeader(
+    const std::function<void(std::string_view, std::string_view)>& visit) const {
+  for (size_t i = 0; i < parser_.fields(); ++i) visit(parser_.name(i), parser_.value(i));
+}
+
 std::string Connection::peer() const {
   char text[INET6_ADDRSTRLEN] = "";
   if (peer_.ss_family == AF_INET) {

@@ -85,6 +85,8 @@ class Connection final : public Exchange,
   std::string_view query() const override { return query_; }
   std::string_view Header(std::string_view name) const override { return parser_.Get(name); }
   Headers headers() const override;
+  void ForEachHeader(
+      const std::function<void(std::string_view, std::string_view)>& visit) const override;
   std::string peer() const override;
   net::Loop& loop() override { return home_.loop; }
   std::stop_token stop() const override;

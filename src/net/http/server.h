@@ -32,6 +32,11 @@ class Exchange {
   // First value, "" when absent; no case.
   virtual std::string_view Header(std::string_view name) const = 0;
   virtual Headers headers() const = 0;  // a copy of all
+  // Every field in order, without copies.
+  virtual void ForEachHeader(
+      const std::function<void(std::string_view name, std::string_view value)>& visit) const {
+    for (auto& [name, value] : headers().fields()) visit(name, value);
+  }
   virtual std::string peer() const = 0; // "127.0.0.1:1234"
   virtual net::Loop& loop() = 0;
   // Requested when the client is gone or the server stops hard.
@@ -56,7 +61,6 @@ class Exchange {
   virtual net::Task<Status> Write(std::string_view bytes) = 0;
   virtual net::Task<Status> End() = 0;
   virtual bool responded() const = 0;  // Send or SendHead was called
-
 };
 
 // Answers one exchange. Runs on the connection's loop. If it returns without responding the server

@@ -21,6 +21,9 @@ bool BeginsWithObject(JsonReader reader) {
 Status DecodeInstances(JsonReader& reader, std::string_view member, std::vector<Tensor>* inputs,
                        bool* columns) {
   if (reader.Peek() != '[') {
+    if (!reader.SkipValue()) {
+      return Unexpected(reader.error().WithContext("Unrecognized request format"));
+    }
     return Fail(Code::kInvalidArgument, "Expected \"{}\" to be a list", member);
   }
   *columns = BeginsWithObject(reader);

@@ -1,0 +1,135 @@
+#include "server/model_server.h"
+
+#include <signal.h>
+
+#include <chrono>
+
+#include "base/log.h"
+#include "server/cpus.h"
+
+namespace kinglet::server {
+namespace {
+
+RestOptions RestOptionsOf(const ServerOptions& options, AccessLog access_log) {
+  RestOptions rest;
+  rest.data_plane.latency_logging = options.enable_latency_logging;
+  rest.data_plane.cloud_events = options.cloud_events;
+  if (options.enable_access_log) rest.access_log = std::move(access_log);
+  rest.docs = options.enable_docs_url;
+  return rest;
+}
+
+Result<std::filesystem::path> LocalFolder(std::string_view model_dir,
+                                          const ModelFetcher& fetcher) {
+  if (model_dir.empty()) {
+    return Fail(Code::kInvalidArgument, "--model_dir is required");
+  }
+  if (model_dir.starts_with("file://")) return std::filesystem::path(model_dir.substr(7));
+  if (model_dir.find("://") == std::string_view::npos) return std::filesystem::path(model_dir);
+  if (!fetcher) {
+    return Fail(Code::kUnimplemented,
+                "--model_dir {}: this server does not download models; run the storage "
+                "initializer first and give its folder",
+                model_dir);
+  }
+  return fetcher(model_dir);
+}
+
+bool HasSubfolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(folder, error);
+       !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
+    std::error_code ignored;
+    if (it->is_directory(ignored)) return true;
+  }
+  return false;
+}
+
+bool IsEmptyFolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  return std::filesystem::is_directory(folder, error) &&
+         std::filesystem::is_empty(folder, error) && !error;
+}
+
+}  // namespace
+
+ModelServer::ModelServer(const ServerOptions& options, ModelLoader loader, AccessLog access_log)
+    : repository_(std::move(loader), metrics_),
+      loops_(options.workers > 0 ? static_cast<size_t>(options.workers) : AvailableCpus()),
+      api_(repository_, metrics_, loops_, RestOptionsOf(options, std::move(access_log))) {}
+
+ModelServer::~ModelServer() {
+  // Connections first, then the threads that run them, then what the threads use.
+  http_.reset();
+  loops_.Stop();
+  loops_.Join();
+}
+
+Status ModelServer::LoadModels(const ServerOptions& options, const ModelFetcher& fetcher) {
+  KINGLET_TRY(auto folder, LocalFolder(options.model_dir, fetcher));
+  repository_.SetSource(options.model_name, folder);
+  auto loaded = repository_.Load(options.model_name);
+  if (loaded) return {};
+  bool repository_mode = loaded.error().code() == Code::kNotFound &&
+                         (HasSubfolder(folder) || IsEmptyFolder(folder));
+  if (!repository_mode) {
+    return Unexpected(loaded.error().WithContext("model " + options.model_name));
+  }
+  LogInfo("no model file in model_dir: serving it as a repository of models",
+          {{"model_dir", folder.string()}});
+  repository_.ClearSource(options.model_name);
+  repository_.SetModelsDir(folder);
+  return repository_.LoadAll();
+}
+
+Result<std::unique_ptr<ModelServer>> ModelServer::Start(const ServerOptions& options,
+                                                        ModelLoader loader, ModelFetcher fetcher) {
+  KINGLET_TRY(auto access_log, AccessLog::Parse(options.access_log_format));
+  std::unique_ptr<ModelServer> server(
+      new ModelServer(options, std::move(loader), std::move(access_log)));
+  KINGLET_RETURN_IF_ERROR(server->LoadModels(options, fetcher));
+  http::ServerOptions http;
+  http.host = options.http_host;
+  http.port = static_cast<int>(options.http_port);
+  KINGLET_TRY(server->http_, http::Server::Listen(server->loops_, std::move(http),
+                                                  server->api_.handler(),
+                                                  server->api_.fast_handler()));
+  server->loops_.Start();
+  server->http_->Start();
+  return server;
+}
+
+void ModelServer::Drain(Deadline deadline) {
+  api_.StopBeingReady();
+  http_->Drain(deadline);
+  repository_.UnloadAll();
+}
+
+int RunServer(const ServerOptions& options, ModelLoader loader, ModelFetcher fetcher) {
+  auto start = std::chrono::steady_clock::now();
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int signal : {SIGTERM, SIGINT, SIGQUIT}) sigaddset(&signals, signal);
+  // Before the loops' threads exist, so that they inherit it and only sigwait below sees them.
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  auto server = ModelServer::Start(options, std::move(loader), std::move(fetcher));
+  if (!server) {
+    LogError("the server did not start", {{"reason", server.error().message()}});
+    return 1;
+  }
+  std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+  LogInfo("serving HTTP",
+          {{"host", options.http_host}, {"port", (*server)->port()}, {"start_ms", took.count()}});
+  if (options.enable_grpc) {
+    LogWarning("the gRPC protocol is not served by this release: only REST is listening",
+               {{"grpc_port", options.grpc_port}});
+  }
+  int signal = 0;
+  sigwait(&signals, &signal);
+  LogInfo("Stopping the model server", {{"signal", signal}});
+  (*server)->Drain(Deadline::After(std::chrono::seconds(options.grace_period_seconds)));
+  LogInfo("Stopped the model server");
+  return 0;
+}
+
+}  // namespace kinglet::server

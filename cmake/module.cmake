@@ -83,14 +83,16 @@ function(kinglet_module path)
   endif()
 endfunction()
 
-# kinglet_binary(name DEPS modules): build/<preset>/bin/<name> from src/cmd/<name>/*.cc.
+# kinglet_binary(name DEPS modules SHARES sources): build/<preset>/bin/<name> from src/cmd/<name>/*.cc and
+# sources of other binaries' folders (below src/cmd).
 function(kinglet_binary name)
-  cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPS;SHARES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cmd/${name}/*.cc)
   if(NOT sources)
     return()
   endif()
-  add_executable(${name} ${sources})
+  list(TRANSFORM ARG_SHARES PREPEND ${CMAKE_SOURCE_DIR}/src/cmd/)
+  add_executable(${name} ${sources} ${ARG_SHARES})
   foreach(dep ${ARG_DEPS})
     kinglet_target_name(${dep} dep_target)
     target_link_libraries(${name} PRIVATE ${dep_target})

@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <condition_variable>
 #include <ostream>
 #include <thread>
 
@@ -13,6 +12,7 @@
 #include "base/log.h"
 #include "cmd/kinglet/local_commands.h"
 #include "cmd/kinglet/standalone.h"
+#include "cmd/kinglet/wait_for_stop.h"
 #include "local/kubelet/capabilities.h"
 
 namespace kinglet::cmd {
@@ -101,13 +101,6 @@ int Detach(cli::Context& context, const DataDir& data,
     }
     std::this_thread::sleep_for(10ms);
   }
-}
-
-void WaitForStop(const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any stopped;
-  std::unique_lock lock(mutex);
-  stopped.wait(lock, stop, [] { return false; });
 }
 
 }  // namespace

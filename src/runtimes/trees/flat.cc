@@ -35,7 +35,6 @@ class Flattener {
     flat_.features = spec_.features;
     flat_.outputs = spec_.outputs;
     flat_.float_sums = spec_.float_sums;
-    flat_.tree_count = spec_.trees.size();
     leaf_width_ = spec_.vector_leaves ? spec_.outputs : 1;
     if (spec_.outputs == 0) return Fail(Code::kInvalidArgument, "the forest has no outputs");
     if (spec_.features > kIndexLimit || spec_.outputs > kIndexLimit) {
@@ -44,7 +43,7 @@ class Flattener {
     }
     flat_.leaf_kind = ChooseLeafKind();
     slots_.push_back(Slot{});  // the constant
-    // The empty tree that fills up the last group: a leaf that is never added.
+    // Node 0: a leaf of no tree, where walks that are only there to fill up stand.
     nodes_.push_back({IndexAsThreshold<T>(0), 0, 0});
     for (size_t i = 0; i < spec_.trees.size(); ++i) {
       if (Status status = AddTree(spec_.trees[i]); !status) {
@@ -52,7 +51,6 @@ class Flattener {
       }
       spec_.trees[i] = {};  // a large forest is not kept twice
     }
-    while (flat_.trees.size() % kTreesTogether != 0) flat_.trees.push_back({});
     SortSlots();
     Pack();
     return std::move(flat_);
@@ -123,18 +121,16 @@ class Flattener {
     struct Pending {
       int32_t node;
       uint32_t place;
-      uint32_t depth;
     };
-    std::vector<Pending> queue = {{0, static_cast<uint32_t>(nodes_.size()), 0}};
+    std::vector<Pending> queue = {{0, static_cast<uint32_t>(nodes_.size())}};
     std::vector<bool> seen(tree.nodes.size());
     seen[0] = true;
     nodes_.emplace_back();
-    FlatTree flat{queue[0].place, 0, static_cast<uint32_t>(tree.output)};
+    const FlatTree flat{queue[0].place, static_cast<uint32_t>(tree.output)};
     for (size_t i = 0; i < queue.size(); ++i) {
       const Pending at = queue[i];
       const Node<T>& node = tree.nodes[at.node];
       KINGLET_RETURN_IF_ERROR(CheckNode(tree, at.node));
-      flat.depth = std::max(flat.depth, at.depth);
       if (node.left == -1) {
         KINGLET_TRY(T value, Leaf(tree, node));
         nodes_[at.place] = {value, at.place, 0};
@@ -146,7 +142,7 @@ class Flattener {
           return Fail(Code::kInvalidArgument, "node {} is reached twice: this is not a tree", next);
         }
         seen[next] = true;
-        queue.push_back({next, static_cast<uint32_t>(nodes_.size()), at.depth + 1});
+        queue.push_back({next, static_cast<uint32_t>(nodes_.size())});
         nodes_.emplace_back();
       }
       nodes_[at.place] = Split(tree, node, child);

@@ -2,7 +2,7 @@
 //
 // Nodes of all trees lie in one array; a node's children are adjacent, so that one index and the
 // outcome of one comparison give the next node. A leaf is its own left child and always goes left:
-// rows that arrive early wait there, and a traversal of fixed length needs no test for leaves.
+// rows that arrive early wait there, and a few steps can be taken without a test for leaves.
 //
 // Before traversal a row is expanded into slots, which takes the treatment of missing values out of
 // the inner loop: each way a forest looks at a feature is a slot, e.g. "feature 3, NaN goes right"
@@ -50,7 +50,6 @@ struct WideNode {
 
 struct FlatTree {
   uint32_t root = 0;
-  uint32_t depth = 0;  // steps after which every row is in a leaf
   uint32_t output = 0;
 };
 
@@ -60,9 +59,6 @@ enum class LeafKind : uint8_t {
   kPooled,  // the threshold's bits are an index into leaf_pool
   kVector,  // as kPooled, `outputs` values from there
 };
-
-// Trees that are walked together by one row; the last group is padded with an empty tree.
-inline constexpr size_t kTreesTogether = 8;
 
 template <class T>
 struct Flat {

@@ -10,10 +10,9 @@
 namespace kinglet::runtimes::trees {
 namespace {
 
-// Rows that are walked together down one tree, and rows expanded at a time: a few trees' nodes and
-// the block's slots stay in the first cache.
-constexpr size_t kRowsTogether = 8;
+// Rows expanded at a time: the block's slots stay in the first cache.
 constexpr size_t kRowBlock = 64;
+static_assert(kRowBlock <= kMostWalks);
 
 // Grows to what the largest forest of this thread needs, then stays.
 template <class T>
@@ -28,71 +27,46 @@ Scratch<T>& ThreadScratch() {
   return scratch;
 }
 
-// One call of Sum: the forest, how its nodes are read (Reader) and what sums are kept in (A).
-template <class Reader, class A>
+// One call of Sum: how a step is taken (Step) and what sums are kept in (A).
+template <class T, class Step, class A>
 class Summer {
  public:
-  using T = typename Reader::Value;
+  explicit Summer(const Flat<T>& flat) : flat_(flat), step_(flat) {}
 
-  Summer(const Flat<T>& flat, const Reader& reader) : flat_(flat), reader_(reader) {}
-
-  // One row, kTreesTogether trees at a time.
-  void SumRow(const T* slots, A* sums) const {
-    auto row = [slots](size_t) { return slots; };
-    A first = sums[0];
-    const bool single = flat_.outputs == 1;
-    for (size_t t = 0; t < flat_.trees.size(); t += kTreesTogether) {
-      uint32_t at[kTreesTogether];
-      uint32_t depth = 0;
-      for (size_t k = 0; k < kTreesTogether; ++k) {
-        at[k] = flat_.trees[t + k].root;
-        depth = std::max(depth, flat_.trees[t + k].depth);
-      }
-      Walk(row, depth, at);
-      const size_t count = std::min(kTreesTogether, flat_.tree_count - t);
-      if (single) {
+  // One row down all trees.
+  void SumRow(const T* slots, A* sums) {
+    const size_t count = flat_.trees.size();
+    for (size_t first = 0; first < count; first += kMostWalks) {
+      const FlatTree* trees = flat_.trees.data() + first;
+      const size_t n = std::min(kMostWalks, count - first);
+      for (size_t i = 0; i < n; ++i) walks_.at[i] = trees[i].root;
+      WalkToLeaves(step_, [slots](size_t) { return slots; }, n, walks_);
+      if (flat_.outputs == 1 && flat_.leaf_kind != LeafKind::kVector) {
         // One sum stays in a register; through memory each addition would wait for a store.
-        for (size_t k = 0; k < count; ++k) first += Value(at[k]);
+        A sum = sums[0];
+        for (size_t i = 0; i < n; ++i) sum += Value(walks_.at[i]);
+        sums[0] = sum;
       } else {
-        for (size_t k = 0; k < count; ++k) Add(at[k], flat_.trees[t + k].output, sums);
+        for (size_t i = 0; i < n; ++i) Add(walks_.at[i], trees[i].output, sums);
       }
     }
-    if (single) sums[0] = first;
   }
 
-  // `n` rows, kRowsTogether of them at a time down each tree.
-  void SumBlock(const T* slots, size_t n, A* sums) const {
+  // `n` rows, at most kRowBlock, down one tree after the other.
+  void SumBlock(const T* slots, size_t n, A* sums) {
     const size_t width = flat_.slots.size();
-    const size_t outputs = flat_.outputs;
-    const size_t whole = n - n % kRowsTogether;
-    for (size_t t = 0; t < flat_.tree_count; ++t) {
-      const FlatTree& tree = flat_.trees[t];
-      for (size_t i = 0; i < whole; i += kRowsTogether) {
-        uint32_t at[kRowsTogether];
-        std::fill_n(at, kRowsTogether, tree.root);
-        const T* block = slots + i * width;
-        Walk([block, width](size_t k) { return block + k * width; }, tree.depth, at);
-        for (size_t k = 0; k < kRowsTogether; ++k) {
-          Add(at[k], tree.output, sums + (i + k) * outputs);
-        }
-      }
+    for (const FlatTree& tree : flat_.trees) {
+      std::fill_n(walks_.at, n, tree.root);
+      WalkToLeaves(
+          step_, [slots, width, n](size_t i) { return slots + (i < n ? i : 0) * width; }, n,
+          walks_);
+      for (size_t i = 0; i < n; ++i) Add(walks_.at[i], tree.output, sums + i * flat_.outputs);
     }
-    for (size_t i = whole; i < n; ++i) SumRow(slots + i * width, sums + i * outputs);
   }
 
  private:
-  template <class Rows, size_t K>
-  void Walk(const Rows& row, uint32_t depth, uint32_t (&at)[K]) const {
-    if (flat_.category_pool.empty()) {
-      Descend(reader_, row, depth, at);
-    } else {
-      DescendCategories(reader_, flat_.first_category_slot, flat_.category_pool.data(), row, depth,
-                        at);
-    }
-  }
-
   A Value(uint32_t leaf) const {
-    const T value = reader_.Threshold(leaf);
+    const T value = step_.reader.Threshold(leaf);
     if (flat_.leaf_kind == LeafKind::kInline) return static_cast<A>(value);
     return static_cast<A>(flat_.leaf_pool[ThresholdAsIndex(value)]);
   }
@@ -102,17 +76,29 @@ class Summer {
       sums[output] += Value(leaf);
       return;
     }
-    const double* values = flat_.leaf_pool.data() + ThresholdAsIndex(reader_.Threshold(leaf));
+    const double* values = flat_.leaf_pool.data() + ThresholdAsIndex(step_.reader.Threshold(leaf));
     for (size_t k = 0; k < flat_.outputs; ++k) sums[k] += static_cast<A>(values[k]);
   }
 
   const Flat<T>& flat_;
-  const Reader reader_;
+  const Step step_;
+  Walks walks_;
 };
 
-template <class Reader, class T>
+// Fewer rows than this go down many trees each rather than together down each tree.
+constexpr size_t kRowsForBlock = 6;
+
+template <class T, class Step, class A>
+void SumExpanded(const Flat<T>& flat, const T* slots, size_t n, A* sums) {
+  Summer<T, Step, A> summer(flat);
+  if (n >= kRowsForBlock) return summer.SumBlock(slots, n, sums);
+  for (size_t i = 0; i < n; ++i) {
+    summer.SumRow(slots + i * flat.slots.size(), sums + i * flat.outputs);
+  }
+}
+
+template <class Step, class T>
 void SumRows(const Flat<T>& flat, const T* rows, size_t n, size_t stride, double* out) {
-  const Reader reader(flat);
   Scratch<T>& scratch = ThreadScratch<T>();
   const size_t width = flat.slots.size();
   const size_t most = std::min(n, kRowBlock);
@@ -122,19 +108,29 @@ void SumRows(const Flat<T>& flat, const T* rows, size_t n, size_t stride, double
   }
   for (size_t begin = 0; begin < n; begin += kRowBlock) {
     const size_t count = std::min(kRowBlock, n - begin);
+    T* slots = scratch.slots.data();
     for (size_t i = 0; i < count; ++i) {
-      Expand(flat.slots, rows + (begin + i) * stride, scratch.slots.data() + i * width);
+      Expand(flat.slots, rows + (begin + i) * stride, slots + i * width);
     }
     double* block_out = out + begin * flat.outputs;
     if (flat.float_sums) {
+      float* sums = scratch.sums.data();
       const size_t values = count * flat.outputs;
-      for (size_t i = 0; i < values; ++i) scratch.sums[i] = static_cast<float>(block_out[i]);
-      Summer<Reader, float>(flat, reader)
-          .SumBlock(scratch.slots.data(), count, scratch.sums.data());
-      for (size_t i = 0; i < values; ++i) block_out[i] = scratch.sums[i];
+      for (size_t i = 0; i < values; ++i) sums[i] = static_cast<float>(block_out[i]);
+      SumExpanded<T, Step>(flat, slots, count, sums);
+      for (size_t i = 0; i < values; ++i) block_out[i] = sums[i];
     } else {
-      Summer<Reader, double>(flat, reader).SumBlock(scratch.slots.data(), count, block_out);
+      SumExpanded<T, Step>(flat, slots, count, block_out);
     }
+  }
+}
+
+template <class Reader, class T>
+void SumRowsBy(const Flat<T>& flat, const T* rows, size_t n, size_t stride, double* out) {
+  if (flat.category_pool.empty()) {
+    SumRows<NumericStep<Reader>>(flat, rows, n, stride, out);
+  } else {
+    SumRows<CategoryStep<Reader>>(flat, rows, n, stride, out);
   }
 }
 
@@ -173,9 +169,9 @@ template <class T>
 void Forest<T>::Sum(const T* rows, size_t n, size_t stride, double* out) const {
   const Flat<T>& flat = impl_->flat;
   if constexpr (sizeof(T) == 4) {
-    if (flat.compact) return SumRows<CompactReader>(flat, rows, n, stride, out);
+    if (flat.compact) return SumRowsBy<CompactReader>(flat, rows, n, stride, out);
   }
-  SumRows<WideReader<T>>(flat, rows, n, stride, out);
+  SumRowsBy<WideReader<T>>(flat, rows, n, stride, out);
 }
 
 template class Forest<float>;

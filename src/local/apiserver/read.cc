@@ -1,0 +1,170 @@
+// get and list.
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "base/encoding.h"
+#include "kube/selector.h"
+#include "local/apiserver/api.h"
+
+namespace kinglet::local {
+namespace {
+
+// Where a chunked list goes on: the version it is a snapshot of, and the last object given.
+struct Continue {
+  int64_t version = 0;
+  ObjectRef last;
+};
+
+std::string EncodeContinue(const Continue& token) {
+  Json json = Json::MakeObject({{"v", "kinglet/v1"},
+                                {"rv", token.version},
+                                {"ns", token.last.name_space},
+                                {"name", token.last.name}});
+  return Base64Encode(json.Dump());
+}
+
+ApiResult<Continue> DecodeContinue(const std::string& text) {
+  auto bytes = Base64Decode(text);
+  auto json = bytes ? Json::Parse(*bytes) : Result<Json>(Fail(Code::kInvalidArgument, "not base64"));
+  if (!json || (*json)["v"].AsString() != "kinglet/v1") {
+    return ApiUnexpected(BadRequest("continue key is not valid"));
+  }
+  return Continue{(*json)["rv"].AsInt(), {(*json)["ns"].AsString(), (*json)["name"].AsString()}};
+}
+
+ApiResult<int64_t> ParseVersion(const std::string& text) {
+  int64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0) {
+    return ApiUnexpected(BadRequest(fmt::format(
+        "resourceVersion: Invalid value: \"{}\": strconv.ParseUint: parsing \"{}\": invalid syntax",
+        text, text)));
+  }
+  return value;
+}
+
+}  // namespace
+
+ApiResult<Selection> ReadSelection(const Call& call) {
+  std::string labels = call.Query("labelSelector"), fields = call.Query("fieldSelector");
+  Selection selection;
+  auto label = kube::LabelSelector::Parse(labels);
+  if (!label) {
+    return ApiUnexpected(BadRequest("unable to parse requirement: " + label.error().message()));
+  }
+  auto field = kube::FieldSelector::Parse(fields);
+  if (!field) {
+    return ApiUnexpected(BadRequest("invalid field selector: " + field.error().message()));
+  }
+  for (const auto& requirement : field->requirements()) {
+    bool known = requirement.path == "metadata.name" || requirement.path == "metadata.namespace" ||
+                 !call.resource->custom;
+    if (!known) {
+      return ApiUnexpected(BadRequest(
+          fmt::format("field label not supported: {}", requirement.path)));
+    }
+  }
+  if (labels.empty() && fields.empty()) return selection;
+  const Resource& resource = *call.resource;
+  bool convert = resource.group == "events.k8s.io" && !fields.empty();
+  auto served = call.resource;
+  selection.matches = [label = std::move(*label), field = std::move(*field), convert,
+                       served](const Json& object) {
+    if (!label.Matches(object.At({"metadata", "labels"}))) return false;
+    if (field.requirements().empty()) return true;
+    return convert ? field.Matches(ToServedVersion(*served, object)) : field.Matches(object);
+  };
+  return selection;
+}
+
+ApiResult<Reply> Get(Api& api, Call& call) {
+  RecordPtr record = api.store().Get(call.resource->StorageKey(), call.Ref());
+  if (!record) return ApiUnexpected(NotFound(call.resource->Target(), call.name));
+  return Reply::Of(std::move(record));
+}
+
+ApiResult<Reply> List(Api& api, Call& call) {
+  const Resource& resource = *call.resource;
+  KINGLET_API_TRY(Selection selection, ReadSelection(call));
+  int64_t limit = 0;
+  if (call.HasQuery("limit")) {
+    std::string text = call.Query("limit");
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), limit);
+    if (error != std::errc() || limit < 0) {
+      return ApiUnexpected(BadRequest(fmt::format("limit: Invalid value: \"{}\"", text)));
+    }
+  }
+  std::string key = resource.StorageKey(), token = call.Query("continue");
+  std::string asked = call.Query("resourceVersion");
+  ListResult list;
+  Continue from;
+  if (!token.empty()) {
+    KINGLET_API_TRY(from, DecodeContinue(token));
+    auto then = api.store().ListAt(key, call.name_space, from.version);
+    if (!then) {
+      return ApiUnexpected(Expired(
+          "The provided continue parameter is too old to display a consistent list result. You can "
+          "start a new list without the continue parameter."));
+    }
+    list = std::move(*then);
+  } else if (call.Query("resourceVersionMatch") == "Exact" && !asked.empty()) {
+    KINGLET_API_TRY(int64_t version, ParseVersion(asked));
+    if (version > api.store().version()) {
+      return ApiUnexpected(TooLargeResourceVersion(version, api.store().version()));
+    }
+    auto then = api.store().ListAt(key, call.name_space, version);
+    if (!then) return ApiUnexpected(Expired("The resourceVersion for the provided list is too old."));
+    list = std::move(*then);
+  } else {
+    if (!asked.empty()) {
+      KINGLET_API_TRY(int64_t version, ParseVersion(asked));
+      if (version > api.store().version()) {
+        return ApiUnexpected(TooLargeResourceVersion(version, api.store().version()));
+      }
+    }
+    list = api.store().List(key, call.name_space);
+  }
+
+  std::vector<RecordPtr> page;
+  size_t i = 0;
+  if (!token.empty()) {
+    while (i < list.records.size() && list.records[i]->ref <= from.last) ++i;
+  }
+  for (; i < list.records.size(); ++i) {
+    if (limit > 0 && static_cast<int64_t>(page.size()) == limit) break;
+    if (!selection.matches || selection.matches(list.records[i]->object)) {
+      page.push_back(list.records[i]);
+    }
+  }
+  Json meta = Json::MakeObject({{"resourceVersion", std::to_string(list.resource_version)}});
+  if (i < list.records.size()) {
+    // With a selector the rest may match nothing; then the next page is empty, as in Kubernetes.
+    meta.Set("continue", EncodeContinue({list.resource_version, list.records[i - 1]->ref}));
+    if (!selection.matches) {
+      meta.Set("remainingItemCount", static_cast<int64_t>(list.records.size() - i));
+    }
+  }
+  Json head = Json::MakeObject({{"kind", resource.list_kind},
+                                {"apiVersion", resource.ApiVersion()},
+                                {"metadata", std::move(meta)}});
+  if (!call.accept.table && !call.accept.partial_metadata && SameVersion(resource)) {
+    // The texts are there already: put them together.
+    Reply reply;
+    reply.content_type = "application/json";
+    reply.text = head.Dump();
+    reply.text.back() = ',';
+    reply.text += "\"items\":[";
+    for (size_t n = 0; n < page.size(); ++n) {
+      if (n > 0) reply.text += ',';
+      reply.text += page[n]->json;
+    }
+    reply.text += "]}";
+    return reply;
+  }
+  Json& items = head.Set("items", Json::MakeArray());
+  for (const RecordPtr& record : page) items.Push(record->object);
+  return Reply::Of(std::move(head));
+}
+
+}  // namespace kinglet::local

@@ -147,8 +147,13 @@ class Decoder {
                                   {"loc", where.ToJson()},
                                   {"msg", message},
                                   {"input", value ? std::move(*value) : Json()}});
+    // KServe's handler takes an InferenceRequest or bytes, and FastAPI reports both attempts.
+    Json not_bytes = Json::MakeObject({{"type", "bytes_type"},
+                                       {"loc", Json::MakeArray({"body", "bytes"})},
+                                       {"msg", "Input should be a valid bytes"},
+                                       {"input", Json()}});
     rejection_ = Rejection{Error(Code::kInvalidArgument, text),
-                           Json::MakeObject({{"detail", Json::MakeArray({item})}}).Dump()};
+                           Json::MakeObject({{"detail", Json::MakeArray({item, not_bytes})}}).Dump()};
   }
 
   // Passes over a value of the wrong kind.

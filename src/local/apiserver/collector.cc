@@ -133,6 +133,8 @@ void Collector::Handle(const StoreEvent& event) {
     if (record.resource == "namespaces") ending_.erase(record.ref.name);
     return;
   }
+  // A dependent that comes after its owner is gone.
+  if (event.type == EventType::kAdded) Attempt({record.resource, record.ref});
   if (record.resource == "namespaces" && Deleting(record.object)) ending_.insert(record.ref.name);
   if (!Deleting(record.object)) return;
   if (HasFinalizer(record.object, kOrphan)) FinishOrphan(record);

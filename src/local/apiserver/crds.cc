@@ -43,7 +43,18 @@ void CrdStored(Api& api, const Json& crd) {
   api.registry().SetCrd(name, std::move(*resources));
 }
 
-void CrdRemoved(Api& api, const std::string& name) { api.registry().SetCrd(name, {}); }
+void CrdRemoved(Api& api, const std::string& name) {
+  api.registry().SetCrd(name, {});
+  // Objects without a definition cannot be reached any more; a CRD's name is their storage key.
+  for (const RecordPtr& record : api.store().List(name, "").records) {
+    auto gone = api.store().Delete(name, record->ref, record->resource_version);
+    if (!gone) {
+      LogWarning("an object of a removed definition stays",
+                 {{"resource", name}, {"name", record->ref.name},
+                  {"error", gone.error().message()}});
+    }
+  }
+}
 
 void SetCrdStatus(Json& crd) {
   const Json& old = crd["status"];

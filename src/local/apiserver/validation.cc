@@ -108,6 +108,15 @@ FieldError Body(const std::string& path, const Json& value, std::string_view wha
   return InvalidValue(path, value, fmt::format("{} in body {}", path, what));
 }
 
+// A pattern that the matcher gives up on refuses the text.
+bool Matches(const std::regex& pattern, const std::string& text) {
+  try {
+    return std::regex_search(text, pattern);
+  } catch (const std::regex_error&) {
+    return false;
+  }
+}
+
 void ValidateString(const Schema& schema, const Json& value, const std::string& path,
                     std::vector<FieldError>& errors) {
   const std::string& text = value.AsString();
@@ -121,8 +130,7 @@ void ValidateString(const Schema& schema, const Json& value, const std::string& 
   }
   // The library's matcher recurses with the text's length: long texts are refused by maxLength or
   // taken unmatched.
-  if (schema.pattern_regex && text.size() <= 2048 &&
-      !std::regex_search(text, *schema.pattern_regex)) {
+  if (schema.pattern_regex && text.size() <= 2048 && !Matches(*schema.pattern_regex, text)) {
     errors.push_back(Body(path, value, fmt::format("should match '{}'", schema.pattern)));
   }
   if (schema.format == "date-time" && !ParseRfc3339(text)) {

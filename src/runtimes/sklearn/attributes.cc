@@ -117,7 +117,7 @@ Result<Attributes> Attributes::Of(Value object, LoadContext& context) {
     return Fail(Code::kInvalidArgument, "the file holds no model (a pickle of something else)");
   }
   // Each estimator costs, so that a pickle that names one a million times is not built so often.
-  KINGLET_RETURN_IF_ERROR(context.budget.Charge(1024 + 16 * object.state().size()));
+  KINGLET_RETURN_IF_ERROR(context.budget.Charge(4096 + 16 * object.state().size()));
   Attributes attributes(object, context);
   const Value text = attributes.Raw("_sklearn_version");
   attributes.version_ = text.kind() == Kind::kStr ? ParseVersion(text.text()) : context.version;

@@ -9,6 +9,20 @@ constexpr std::span<const Family> (*kFamilies[])() = {
     LinearFamilies,
     SvmFamilies,
     TreeFamilies,
+    DummyFamilies,
+    GradientBoostingFamilies,
+    HistGradientBoostingFamilies,
+    ScalerFamilies,
+    ImputerFamilies,
+    EncoderFamilies,
+    PipelineFamilies,
+    ColumnTransformerFamilies,
+    NeighborFamilies,
+    NaiveBayesFamilies,
+    NeuralNetworkFamilies,
+    ClusterFamilies,
+    DecompositionFamilies,
+    VotingFamilies,
 };
 
 }  // namespace

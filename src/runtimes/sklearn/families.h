@@ -20,6 +20,20 @@ struct Family {
 std::span<const Family> LinearFamilies();
 std::span<const Family> SvmFamilies();
 std::span<const Family> TreeFamilies();
+std::span<const Family> DummyFamilies();
+std::span<const Family> GradientBoostingFamilies();
+std::span<const Family> HistGradientBoostingFamilies();
+std::span<const Family> ScalerFamilies();
+std::span<const Family> ImputerFamilies();
+std::span<const Family> EncoderFamilies();
+std::span<const Family> PipelineFamilies();
+std::span<const Family> ColumnTransformerFamilies();
+std::span<const Family> NeighborFamilies();
+std::span<const Family> NaiveBayesFamilies();
+std::span<const Family> NeuralNetworkFamilies();
+std::span<const Family> ClusterFamilies();
+std::span<const Family> DecompositionFamilies();
+std::span<const Family> VotingFamilies();
 
 // Any estimator: kUnimplemented, with class and version, where no family has its class.
 Result<std::unique_ptr<Estimator>> BuildEstimator(pickle::Value object, LoadContext& context);

@@ -219,7 +219,9 @@ Result<std::unique_ptr<Estimator>> BuildRidgeClassifier(const Attributes& attrib
 
 Result<std::unique_ptr<Estimator>> BuildDiscriminant(const Attributes& attributes) {
   KINGLET_TRY(Labels classes, attributes.Classes("classes_"));
-  const Proba proba = classes.size() == 2 ? Proba::kOneVsRest : Proba::kSoftmax;
+  // Until 0.21 the multiclass probabilities were one-vs-rest ones too.
+  const bool softmax = classes.size() > 2 && attributes.version().AtLeast(0, 22);
+  const Proba proba = softmax ? Proba::kSoftmax : Proba::kOneVsRest;
   return MakeClassifier(attributes, std::move(classes), proba, "");
 }
 

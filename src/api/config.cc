@@ -196,7 +196,8 @@ const Struct<InferenceServiceConfig>& InferenceServiceConfig::Describe() {
       Struct<S>()
           .Field("resource", &S::resource, "")
           .Field("serviceAnnotationDisallowedList", &S::service_annotation_disallowed_list, "")
-          .Field("serviceLabelDisallowedList", &S::service_label_disallowed_list, "");
+          .Field("serviceLabelDisallowedList", &S::service_label_disallowed_list, "")
+          .Field("explainers", &S::explainers, "");
   return d;
 }
 
@@ -421,6 +422,9 @@ Config ParseConfig(const Json& config_map) {
     };
   }();
   config.warnings = std::move(warnings);
+  if (config.inference_service && config.inference_service->explainers) {
+    config.explainers = *config.inference_service->explainers;
+  }
   return config;
 }
 

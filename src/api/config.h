@@ -120,13 +120,6 @@ struct ResourceDefaults {
   static const Struct<ResourceDefaults>& Describe();
 };
 
-struct InferenceServiceConfig {
-  ResourceDefaults resource;
-  // With KServe's built-in entries.
-  std::vector<std::string> service_annotation_disallowed_list, service_label_disallowed_list;
-  static const Struct<InferenceServiceConfig>& Describe();
-};
-
 struct ExplainerConfig {
   std::string image, default_image_version;
   static const Struct<ExplainerConfig>& Describe();
@@ -135,6 +128,15 @@ struct ExplainerConfig {
 struct ExplainersConfig {
   ExplainerConfig art;
   static const Struct<ExplainersConfig>& Describe();
+};
+
+struct InferenceServiceConfig {
+  ResourceDefaults resource;
+  // With KServe's built-in entries.
+  std::vector<std::string> service_annotation_disallowed_list, service_label_disallowed_list;
+  // KServe reads explainers here too, over those of the key `explainers`.
+  std::optional<ExplainersConfig> explainers;
+  static const Struct<InferenceServiceConfig>& Describe();
 };
 
 struct MultiNodeConfig {

@@ -1,0 +1,49 @@
+// The webhooks: by path, as Kubernetes calls them, and together, as the API server of standalone
+// mode does in process.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "admission/types.h"
+#include "api/config.h"
+#include "kube/client.h"
+
+namespace kinglet::admission {
+
+// Thread-safe. Reads the configuration and what else it needs afresh for each request.
+class Admitter {
+ public:
+  // `client` must outlive this. `config_namespace`: of ConfigMap inferenceservice-config.
+  Admitter(kube::Client& client, std::string config_namespace);
+
+  // One webhook. Nothing where no webhook has this path.
+  std::optional<Response> Review(std::string_view path, const Request& request) const;
+
+  // All webhooks for the request, changing ones first: what an API server with KServe's webhook
+  // configurations answers. `*denied_by` is the name of the webhook that denied.
+  Response Admit(const Request& request, std::string* denied_by = nullptr) const;
+
+ private:
+  Response DefaultService(const Request& request) const;
+  Response ValidateService(const Request& request) const;
+  Response MutatePodOf(const Request& request) const;
+  Response ValidateRuntime(const Request& request) const;
+  Response ValidateGraph(const Request& request) const;
+  Response ValidateModel(const Request& request) const;
+  Response ValidateCache(const Request& request) const;
+  Result<api::Config> ReadConfig() const;
+
+  struct Webhook;
+  static const Webhook kWebhooks[];
+
+  kube::Client& client_;
+  const std::string config_namespace_;
+};
+
+// The answer to an AdmissionReview document (admission.k8s.io/v1 or v1beta1), with a JSON patch.
+// kInvalidArgument: not a review; kNotFound: no webhook at this path.
+Result<Json> AnswerReview(const Admitter& admitter, std::string_view path, const Json& review);
+
+}  // namespace kinglet::admission

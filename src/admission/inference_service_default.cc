@@ -1,0 +1,149 @@
+#include <algorithm>
+
+#include "admission/inference_service.h"
+#include "api/constants.h"
+#include "base/log.h"
+
+namespace kinglet::admission {
+namespace {
+
+// A framework field becomes `model`; the object is changed as it is, so that nothing of it is lost.
+void ConvertFramework(Json& predictor) {
+  for (const auto& framework : api::Frameworks()) {
+    const Json* field = predictor.Find(framework.name);
+    if (!field || !field->IsObject()) continue;
+    Json model = *field;
+    predictor.Erase(framework.name);
+    model.Set("modelFormat", Json::MakeObject({{"name", framework.name}}));
+    const bool speaks_v2 =
+        framework.name == "triton" || framework.name == "onnx" || framework.name == "huggingface";
+    if (speaks_v2 && model["protocolVersion"].IsNull()) model.Set("protocolVersion", "v2");
+    predictor.Set("model", std::move(model));
+    return;
+  }
+}
+
+void DefaultTriton(Json& predictor) {
+  Json* model = predictor.Find("model");
+  if (!model || !model->IsObject()) return;
+  if ((*model)["modelFormat"]["name"].AsString() == "triton" &&
+      (*model)["protocolVersion"].IsNull()) {
+    model->Set("protocolVersion", "v2");
+  }
+}
+
+void FillResources(Json& container, const api::ResourceDefaults& defaults) {
+  auto fill = [&](std::string_view list, std::string_view name, const std::string& amount) {
+    if (amount.empty() || container["resources"][list].Has(name)) return;
+    container.Path({"resources", list, name}) = amount;
+  };
+  fill("limits", "cpu", defaults.cpu_limit);
+  fill("limits", "memory", defaults.memory_limit);
+  fill("requests", "cpu", defaults.cpu_request);
+  fill("requests", "memory", defaults.memory_request);
+}
+
+// The container of a component that is served by a container of its own.
+void DefaultCustom(Json& component, bool is_predictor, const api::ResourceDefaults& defaults) {
+  Json* list = component.Find("containers");
+  if (!list || list->empty()) return;
+  auto& containers = list->MutableArray();
+  if (!is_predictor || containers.size() == 1 || containers[0]["name"].AsString().empty()) {
+    containers[0].Set("name", api::kKserveContainer);
+  }
+  auto named = std::ranges::find_if(containers, [](const Json& container) {
+    return container["name"].AsString() == api::kKserveContainer;
+  });
+  FillResources(named == containers.end() ? containers[0] : *named, defaults);
+}
+
+void DefaultArt(Json& explainer, const api::ExplainerConfig& config,
+                const api::ResourceDefaults& defaults) {
+  Json& art = explainer.Ref("art");
+  art.Set("name", api::kKserveContainer);
+  if (art["runtimeVersion"].IsNull()) art.Set("runtimeVersion", config.default_image_version);
+  FillResources(art, defaults);
+}
+
+void DefaultComponents(const api::InferenceServiceSpec& spec, const api::ExplainerConfig& art,
+                       const api::ResourceDefaults& resources, Json& object) {
+  using Kind = api::Implementation::Kind;
+  Json& out = object.Ref("spec");
+  auto only = [](const std::vector<api::Implementation>& implementations)
+      -> std::optional<api::Implementation::Kind> {
+    if (implementations.size() != 1) return std::nullopt;
+    return implementations[0].kind;
+  };
+  if (spec.transformer && only(api::Implementations(*spec.transformer)) == Kind::kCustom) {
+    DefaultCustom(out.Ref("transformer"), false, resources);
+  }
+  if (spec.explainer) {
+    auto kind = only(api::Implementations(*spec.explainer));
+    if (kind == Kind::kArt) DefaultArt(out.Ref("explainer"), art, resources);
+    if (kind == Kind::kCustom) DefaultCustom(out.Ref("explainer"), false, resources);
+  }
+  if (only(api::Implementations(spec.predictor)) == Kind::kCustom) {
+    DefaultCustom(out.Ref("predictor"), true, resources);
+  }
+}
+
+void AssignLocalModel(const api::InferenceServiceSpec& spec, std::span<const NamedCache> caches,
+                      Json& object) {
+  auto uri = api::StorageUriOf(spec.predictor);
+  if (!uri) return;
+  for (const auto& cache : caches) {
+    if (!cache.spec.Matches(*uri)) continue;
+    Json& metadata = object.Ref("metadata");
+    const std::string group = metadata["annotations"][api::annotation::kNodeGroup].StringOr(
+        cache.spec.node_groups.empty() ? "" : cache.spec.node_groups[0]);
+    metadata.Path({"labels", api::label::kLocalModel}) = cache.name;
+    metadata.Path({"annotations", api::annotation::kLocalModelSourceUri}) =
+        cache.spec.source_model_uri;
+    metadata.Path({"annotations", api::annotation::kLocalModelPvcName}) =
+        fmt::format("{}-{}", cache.name, group);
+    return;
+  }
+}
+
+void DisableTokens(Json& object) {
+  for (auto name : {"predictor", "transformer", "explainer"}) {
+    Json* component = object.Ref("spec").Find(name);
+    if (!component || !component->IsObject()) continue;
+    if ((*component)["automountServiceAccountToken"].IsNull()) {
+      component->Set("automountServiceAccountToken", false);
+    }
+  }
+}
+
+}  // namespace
+
+Result<Json> DefaultInferenceService(const Json& object, const api::Config& config,
+                                     std::span<const NamedCache> caches) {
+  if (!config.inference_service) return Unexpected(config.inference_service.error());
+  if (!config.deploy) return Unexpected(config.deploy.error());
+  if (!config.security) return Unexpected(config.security.error());
+  const api::ExplainerConfig art =
+      config.explainers ? config.explainers->art : api::ExplainerConfig();
+
+  Json out = object;
+  const Json original_mode = object["metadata"]["annotations"][api::annotation::kDeploymentMode];
+  if (original_mode.IsNull() && config.deploy->mode != api::Mode::kServerless) {
+    out.Path({"metadata", "annotations", api::annotation::kDeploymentMode}) =
+        config.deploy->default_deployment_mode;
+  }
+  if (original_mode.AsString() != api::kModeModelMesh) {
+    Json& predictor = out.Path({"spec", "predictor"});
+    if (predictor.IsNull()) predictor = Json::MakeObject();
+    ConvertFramework(predictor);
+    DefaultTriton(predictor);
+  }
+  KINGLET_TRY(auto isvc, api::Decode<api::InferenceService>(out));
+  DefaultComponents(isvc.spec, art, config.inference_service->resource, out);
+  if (!isvc.HasAnnotation(api::annotation::kDisableLocalModel)) {
+    AssignLocalModel(isvc.spec, caches, out);
+  }
+  if (!config.security->auto_mount_service_account_token) DisableTokens(out);
+  return out;
+}
+
+}  // namespace kinglet::admission

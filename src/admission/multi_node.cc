@@ -1,0 +1,93 @@
+// Models that span nodes: what an InferenceService may say about its workers.
+#include <algorithm>
+
+#include "admission/inference_service.h"
+#include "api/constants.h"
+#include "api/storage_uri.h"
+
+namespace kinglet::admission {
+
+bool HasUnknownGpu(const Json& resources, const std::vector<std::string>& known) {
+  static constexpr std::string_view kPlain[] = {"cpu", "memory", "storage", "ephemeral-storage"};
+  for (auto list : {"limits", "requests"}) {
+    for (const auto& [name, amount] : resources[list].AsObject()) {
+      if (std::ranges::find(kPlain, name) != std::end(kPlain)) continue;
+      if (std::ranges::find(known, name) == known.end()) return true;
+    }
+  }
+  return false;
+}
+
+Result<std::vector<std::string>> CustomGpuTypes(const Json& annotations) {
+  const Json* text = annotations.Find(api::annotation::kGpuResourceTypes);
+  if (!text) return std::vector<std::string>();
+  std::vector<std::string> types;
+  auto parsed = Json::Parse(text->AsString());
+  bool good = parsed && parsed->IsArray() && !parsed->empty();
+  if (good) {
+    for (const Json& type : parsed->AsArray()) {
+      good = good && !type.AsString().empty();
+      types.push_back(type.AsString());
+    }
+  }
+  if (!good) {
+    return Fail(Code::kInvalidArgument,
+                "invalid GPU format({}) for {} annotation: must be a valid JSON array",
+                text->AsString(), api::annotation::kGpuResourceTypes);
+  }
+  return types;
+}
+
+Status ValidateMultiNode(const api::InferenceService& isvc, const api::Config& config) {
+  const auto& predictor = isvc.spec.predictor;
+  if (!predictor.worker_spec) return {};
+  auto invalid = [&](std::string what) -> Status {
+    return Fail(Code::kInvalidArgument, "the InferenceService \"{}\" is invalid: {}", isvc.name(),
+                what);
+  };
+  constexpr std::string_view kUnknownGpu =
+      "Unknown GPU resource type. Set 'serving.kserve.io/gpu-resource-types' annotation to use "
+      "custom gpu resource type";
+  KINGLET_TRY(auto custom, CustomGpuTypes(isvc.metadata["annotations"]));
+  auto known = api::GpuResourceTypes(config);
+  known.insert(known.end(), custom.begin(), custom.end());
+
+  const auto& worker = *predictor.worker_spec;
+  if (worker.pod["containers"].size() > 1) {
+    return invalid("setting multiple containers in workerSpec is not allowed");
+  }
+  if (predictor.model) {
+    const auto& model = *predictor.model;
+    for (auto name : {"PIPELINE_PARALLEL_SIZE", "TENSOR_PARALLEL_SIZE"}) {
+      if (api::FindEnv(model.container, name)) {
+        return invalid(fmt::format("setting {} in environment variables is not allowed", name));
+      }
+    }
+    if (HasUnknownGpu(model.container["resources"], known)) {
+      return invalid(std::string(kUnknownGpu));
+    }
+    if (!model.storage_uri) return invalid("StorageURI must be set for multinode enabled");
+    std::string_view scheme = api::SchemeOf(*model.storage_uri);
+    if (scheme != "pvc") {
+      return invalid(fmt::format("Multinode only supports 'pvc' Storage Protocol({})", scheme));
+    }
+    const std::string& autoscaler = isvc.Annotation(api::annotation::kAutoscalerClass);
+    if (isvc.HasAnnotation(api::annotation::kAutoscalerClass) && autoscaler != "external") {
+      return invalid(fmt::format("Multinode only supports 'external' autoscaler({})", autoscaler));
+    }
+  }
+  if (worker.pipeline_parallel_size && *worker.pipeline_parallel_size < 2) {
+    return invalid(fmt::format("WorkerSpec.PipelineParallelSize cannot be less than 2({})",
+                               *worker.pipeline_parallel_size));
+  }
+  if (worker.tensor_parallel_size && *worker.tensor_parallel_size < 1) {
+    return invalid(fmt::format("WorkerSpec.TensorParallelSize cannot be less than 1({})",
+                               *worker.tensor_parallel_size));
+  }
+  for (const Json& container : worker.pod["containers"].AsArray()) {
+    if (HasUnknownGpu(container["resources"], known)) return invalid(std::string(kUnknownGpu));
+  }
+  return {};
+}
+
+}  // namespace kinglet::admission

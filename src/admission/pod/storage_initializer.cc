@@ -1,0 +1,186 @@
+#include <algorithm>
+
+#include "admission/pod/credentials.h"
+#include "admission/pod/pod.h"
+#include "api/constants.h"
+#include "api/storage_uri.h"
+#include "api/v1beta1/inference_service.h"
+#include "kube/strategic_merge.h"
+
+namespace kinglet::admission {
+namespace {
+
+constexpr std::string_view kPvcScheme = "pvc://";
+constexpr std::string_view kPvcVolume = "kserve-pvc-source";
+constexpr std::string_view kPvcMountPath = "/mnt/pvc";
+constexpr std::string_view kModelVolume = "kserve-provision-location";
+constexpr std::string_view kCaVolume = "cabundle-cert";
+constexpr std::string_view kGlobalCaConfigMap = "global-ca-bundle";
+constexpr std::string_view kDefaultCaPath = "/etc/ssl/custom-certs";
+
+// The URI of the cached copy where the InferenceService uses a LocalModelCache.
+Result<std::string> LocalModelUri(const Pod& pod, const std::string& uri) {
+  const std::string& model = pod.Label(api::label::kLocalModel);
+  if (model.empty()) return uri;
+  const Json* claim = pod.Annotation(api::annotation::kLocalModelPvcName);
+  if (!claim) {
+    return Fail(Code::kInternal, "Annotation {} not found", api::annotation::kLocalModelPvcName);
+  }
+  std::string_view rest = uri;
+  const std::string source = pod.AnnotationOr(api::annotation::kLocalModelSourceUri, "");
+  if (rest.starts_with(source)) rest.remove_prefix(source.size());
+  std::string below(rest);
+  if (!below.empty() && !below.starts_with('/')) below = "/" + below;
+  return fmt::format("{}{}/models/{}{}", kPvcScheme, claim->AsString(), model, below);
+}
+
+struct PvcUri {
+  std::string claim, path;
+};
+
+PvcUri ParsePvc(std::string_view uri) {
+  uri.remove_prefix(kPvcScheme.size());
+  size_t slash = uri.find('/');
+  if (slash == std::string_view::npos) return {std::string(uri), ""};
+  return {std::string(uri.substr(0, slash)), std::string(uri.substr(slash + 1))};
+}
+
+// The containers that read the model.
+std::vector<std::string_view> Readers(std::string_view server) {
+  return {server, api::kTransformerContainer};
+}
+
+void PointAtModel(Json& server) {
+  const Json* env = api::FindEnv(server, "STORAGE_URI");
+  if (env && !(*env)["value"].AsString().empty()) {
+    SetEnv(server, "STORAGE_URI", api::kModelMountPath);
+  }
+}
+
+void MountForReaders(Pod& pod, std::string_view server, const Json& mount) {
+  for (std::string_view name : Readers(server)) {
+    Json* container = pod.Container(name);
+    if (container && !HasVolumeMount(*container, mount["name"].AsString())) {
+      AddVolumeMount(*container, mount);
+    }
+  }
+}
+
+// A claim is mounted where the model is expected: nothing is copied.
+void MountPvc(Pod& pod, std::string_view server, const PvcUri& uri, bool read_only) {
+  Json mount = VolumeMount(kPvcVolume, api::kModelMountPath, read_only);
+  if (!uri.path.empty()) mount.Set("subPath", uri.path);
+  MountForReaders(pod, server, mount);
+  if (Json* container = pod.Container(server)) PointAtModel(*container);
+}
+
+Status AddCaBundle(Pod& pod, Json& init) {
+  const auto& config = *pod.config.storage_initializer;
+  auto env_value = [&](std::string_view name) {
+    const Json* env = api::FindEnv(init, name);
+    return env ? (*env)["value"].AsString() : std::string();
+  };
+  const bool has_env = api::FindEnv(init, "AWS_CA_BUNDLE_CONFIGMAP") != nullptr;
+  std::string bundle_file = env_value("AWS_CA_BUNDLE");
+  if (config.ca_bundle_config_map_name.empty() && !has_env) return {};
+  // Outside of KServe's own namespace its bundle is copied under this name.
+  std::string config_map(pod.ns == pod.controller_ns ? config.ca_bundle_config_map_name
+                                                     : std::string(kGlobalCaConfigMap));
+  if (has_env) config_map = env_value("AWS_CA_BUNDLE_CONFIGMAP");
+  std::string path(config.ca_bundle_volume_mount_path.empty() ? std::string(kDefaultCaPath)
+                                                              : config.ca_bundle_volume_mount_path);
+  if (size_t slash = bundle_file.rfind('/'); slash != std::string::npos) {
+    path = bundle_file.substr(0, slash);
+  }
+  SetEnv(init, "CA_BUNDLE_CONFIGMAP_NAME", config_map);
+  SetEnv(init, "CA_BUNDLE_VOLUME_MOUNT_POINT", path);
+  AddVolumeMount(init, VolumeMount(kCaVolume, path, true));
+  pod.AddVolume(Json::MakeObject(
+      {{"name", kCaVolume}, {"configMap", Json::MakeObject({{"name", config_map}})}}));
+  return {};
+}
+
+// The first enabled ClusterStorageContainer for the URI is laid over the container.
+Status MergeStorageContainer(Pod& pod, std::string_view uri, Json& init) {
+  auto list = pod.client.ListAll(kube::kClusterStorageContainer, "");
+  if (!list) {
+    if (list.error().code() == Code::kNotFound) return {};
+    return Unexpected(list.error());
+  }
+  for (const Json& object : *list) {
+    KINGLET_TRY(auto container, api::Decode<api::ClusterStorageContainer>(object));
+    if (container.disabled || !container.spec.IsInitContainer()) continue;
+    KINGLET_TRY(bool supports, container.spec.Supports(uri));
+    if (!supports) continue;
+    Json name = init["name"];
+    KINGLET_TRY(init, kube::StrategicMerge(std::move(init), container.spec.container));
+    if (init["name"].AsString().empty()) init.Set("name", name);
+    return {};
+  }
+  return {};
+}
+
+Json MakeInitContainer(const api::StorageInitializerConfig& config, std::string_view source) {
+  return Json::MakeObject({{"name", api::kStorageInitializer},
+                           {"image", config.image},
+                           {"args", Json::MakeArray({source, api::kModelMountPath})},
+                           {"terminationMessagePolicy", "FallbackToLogsOnError"},
+                           {"resources", config.Resources()},
+                           {"volumeMounts", Json::MakeArray()}});
+}
+
+}  // namespace
+
+Status InjectStorageInitializer(Pod& pod) {
+  const auto& config = *pod.config.storage_initializer;
+  const Json* annotation = pod.Annotation(api::annotation::kStorageSourceUri);
+  if (!annotation || pod.Annotation(api::annotation::kAgent)) return {};
+  std::string uri = annotation->AsString();
+  if (config.enable_modelcar && uri.starts_with("oci://")) return {};
+  if (pod.InitContainer(api::kStorageInitializer)) return {};
+  std::string_view server = api::kKserveContainer;
+  if (!pod.Container(server)) server = api::kWorkerContainer;
+  if (!pod.Container(server)) {
+    return Fail(Code::kInternal, "Invalid configuration: cannot find container: {}",
+                api::kKserveContainer);
+  }
+  const bool read_only = pod.AnnotationOr(api::annotation::kStorageReadonly, "") != "false";
+  KINGLET_TRY(uri, LocalModelUri(pod, uri));
+
+  std::string source = uri;
+  const bool from_pvc = uri.starts_with(kPvcScheme);
+  if (from_pvc) {
+    PvcUri pvc = ParsePvc(uri);
+    pod.AddVolume(Json::MakeObject(
+        {{"name", kPvcVolume},
+         {"persistentVolumeClaim", Json::MakeObject({{"claimName", pvc.claim}})}}));
+    if (config.enable_direct_pvc_volume_mount) {
+      MountPvc(pod, server, pvc, read_only);
+      return {};
+    }
+    source = fmt::format("{}/{}", kPvcMountPath, pvc.path);
+    MountForReaders(pod, server, VolumeMount(kPvcVolume, kPvcMountPath, read_only));
+  }
+
+  Json init = MakeInitContainer(config, source);
+  if (from_pvc) {
+    AddVolumeMount(init, VolumeMount(kPvcVolume, kPvcMountPath, read_only));
+  }
+  AddVolumeMount(init, VolumeMount(kModelVolume, api::kModelMountPath));
+  MountForReaders(pod, server, VolumeMount(kModelVolume, api::kModelMountPath, read_only));
+  pod.AddVolume(EmptyDirVolume(kModelVolume));
+  PointAtModel(*pod.Container(server));
+
+  if (pod.AnnotationOr(api::annotation::kStorageSpec, "") == "true") {
+    KINGLET_RETURN_IF_ERROR(AddStorageSpecCredentials(pod, init));
+  } else {
+    KINGLET_RETURN_IF_ERROR(AddServiceAccountCredentials(pod, init));
+  }
+  KINGLET_RETURN_IF_ERROR(AddCaBundle(pod, init));
+  const std::string final_source = init["args"][0].AsString();
+  KINGLET_RETURN_IF_ERROR(MergeStorageContainer(pod, final_source, init));
+  pod.AddInitContainer(std::move(init));
+  return {};
+}
+
+}  // namespace kinglet::admission

@@ -1,0 +1,144 @@
+#include "admission/runtime.h"
+
+#include <algorithm>
+#include <map>
+
+#include "admission/inference_service.h"
+#include "api/constants.h"
+
+namespace kinglet::admission {
+namespace {
+
+template <class... Args>
+Unexpected Invalid(fmt::format_string<Args...> format, Args&&... args) {
+  return Fail(Code::kInvalidArgument, format, std::forward<Args>(args)...);
+}
+
+bool EqualIgnoringCase(std::string_view a, std::string_view b) {
+  auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::ranges::equal(a, b, [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+// "servingruntime" or "clusterservingruntime".
+std::string_view KindWord(const api::ServingRuntime& runtime) {
+  return runtime.ns().empty() ? "clusterservingruntime" : "servingruntime";
+}
+
+// One format has one priority.
+Status CheckOwnPriorities(const api::ServingRuntime& runtime) {
+  std::map<std::string, int32_t> priorities;
+  for (const auto& format : runtime.spec.supported_model_formats) {
+    if (!format.AutoSelects() || !format.priority) continue;
+    auto [entry, added] = priorities.emplace(format.name, *format.priority);
+    if (!added && entry->second != *format.priority) {
+      return Invalid("different priorities assigned for the model format {} under the {} {}",
+                     format.name, KindWord(runtime), runtime.name());
+    }
+  }
+  return {};
+}
+
+bool ShareProtocol(const api::ServingRuntimeSpec& a, const api::ServingRuntimeSpec& b) {
+  return std::ranges::any_of(a.protocol_versions, [&](const auto& protocol) {
+    return std::ranges::find(b.protocol_versions, protocol) != b.protocol_versions.end();
+  });
+}
+
+// Which of two runtimes would be chosen must not be left to chance.
+Status CheckAgainst(const api::ServingRuntime& runtime, const api::ServingRuntime& other) {
+  if (runtime.spec.IsMultiModel() != other.spec.IsMultiModel()) return {};
+  if (!ShareProtocol(runtime.spec, other.spec)) return {};
+  for (const auto& mine : runtime.spec.supported_model_formats) {
+    if (!mine.AutoSelects() || !mine.priority) continue;
+    for (const auto& theirs : other.spec.supported_model_formats) {
+      if (!theirs.AutoSelects() || !EqualIgnoringCase(mine.name, theirs.name) ||
+          mine.version != theirs.version || mine.priority != theirs.priority) {
+        continue;
+      }
+      if (runtime.ns().empty()) {
+        return Invalid(
+            "same priority assigned for the model format {} in the clusterservingruntimes {} and "
+            "{}",
+            mine.name, other.name(), runtime.name());
+      }
+      return Invalid(
+          "same priority assigned for the model format {} in the servingruntimes {} and {} in "
+          "namespace {}",
+          mine.name, other.name(), runtime.name(), runtime.ns());
+    }
+  }
+  return {};
+}
+
+Status CheckWorkers(const api::ServingRuntime& runtime, const std::vector<std::string>& gpus,
+                    bool had_workers) {
+  auto invalid = [&](std::string what) -> Status {
+    return Invalid("the {} {} is invalid: {}",
+                   runtime.ns().empty() ? "ClusterServingRuntime" : "ServingRuntime",
+                   runtime.name(), what);
+  };
+  if (!runtime.spec.worker_spec) {
+    if (had_workers) return invalid("removing workerSpec where it already exists is not allowed");
+    return {};
+  }
+  const auto& worker = *runtime.spec.worker_spec;
+  if (worker.pod["containers"].size() > 1) {
+    return invalid("setting multiple containers in workerSpec is not allowed");
+  }
+  if (const Json* server =
+          api::FindContainer(runtime.spec.pod["containers"], api::kKserveContainer)) {
+    for (auto name : {"PIPELINE_PARALLEL_SIZE", "TENSOR_PARALLEL_SIZE"}) {
+      if (api::FindEnv(*server, name)) {
+        return invalid(fmt::format("setting {} in environment variables is not allowed", name));
+      }
+    }
+    if (HasUnknownGpu((*server)["resources"], gpus)) {
+      return invalid("unknown GPU resource type in a container(kserve-container)");
+    }
+  }
+  if (!worker.pipeline_parallel_size) {
+    return invalid("pipelineParallelSize must be set when WorkerSpec is set");
+  }
+  if (!worker.tensor_parallel_size) {
+    return invalid("tensorParallelSize must be set when WorkerSpec is set");
+  }
+  if (*worker.pipeline_parallel_size < 2) {
+    return invalid(fmt::format(
+        "the WorkerSpec.PipelineParallelSize cannot be less than 2 ({}) because "
+        "WorkerSpec.PipelineParallelSize should include at least 1 head node and 1 worker node",
+        *worker.pipeline_parallel_size));
+  }
+  if (*worker.tensor_parallel_size < 1) {
+    return invalid(fmt::format("the WorkerSpec.TensorParallelSize cannot be less than 1({})",
+                               *worker.tensor_parallel_size));
+  }
+  for (const Json& container : worker.pod["containers"].AsArray()) {
+    if (HasUnknownGpu(container["resources"], gpus)) {
+      return invalid("unknown GPU resource type in a container(worker-container)");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Status ValidateServingRuntime(const api::ServingRuntime& runtime,
+                              const std::vector<api::ServingRuntime>& existing,
+                              const api::Config& config) {
+  if (runtime.spec.IsDisabled()) return {};
+  KINGLET_TRY(auto custom, CustomGpuTypes(runtime.metadata["annotations"]));
+  auto gpus = api::GpuResourceTypes(config);
+  gpus.insert(gpus.end(), custom.begin(), custom.end());
+  for (const auto& other : existing) {
+    const bool itself = other.name() == runtime.name();
+    KINGLET_RETURN_IF_ERROR(CheckOwnPriorities(runtime));
+    if (!itself && !other.spec.IsDisabled()) {
+      KINGLET_RETURN_IF_ERROR(CheckAgainst(runtime, other));
+    }
+    KINGLET_RETURN_IF_ERROR(
+        CheckWorkers(runtime, gpus, itself && other.spec.worker_spec.has_value()));
+  }
+  return {};
+}
+
+}  // namespace kinglet::admission

@@ -1,0 +1,60 @@
+// The Kubernetes objects of an InferenceService in Standard (RawDeployment) mode, one file an
+// object. Pure functions; the owner reference is added by the caller.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/inferenceservice/component.h"
+
+namespace kinglet::control {
+
+// "hpa" where nothing is said.
+std::string AutoscalerClass(const ComponentPlan& plan);
+
+// {apiVersion, kind, metadata: {name, namespace, labels, annotations}} with the label app.
+Json MakeComponentObject(std::string_view api_version, std::string_view kind,
+                         const ComponentPlan& plan, std::string_view ns);
+
+Json MakeDeployment(const ComponentPlan& plan, std::string_view ns);
+Json MakeService(const ComponentPlan& plan, std::string_view ns, const api::ServiceConfig& config);
+// Nothing where something else scales (annotation autoscalerClass: external).
+Result<std::optional<Json>> MakeHorizontalPodAutoscaler(const ComponentPlan& plan,
+                                                        std::string_view ns);
+
+// ConfigMap modelconfig-<isvc>-0, into which TrainedModels are written.
+Json MakeModelConfig(const api::InferenceService& isvc);
+
+// Hosts, URLs and who answers them.
+struct IngressNames {
+  std::string predictor, explainer, transformer;  // names of Services; "" where there is none
+};
+
+// The host of an object by domainTemplate, without a port.
+Result<std::string> MakeHost(std::string_view name, const api::InferenceService& isvc,
+                             const api::IngressConfig& config);
+// status.url.
+Result<std::string> MakeUrl(const api::InferenceService& isvc, const api::IngressConfig& config);
+// status.components.<component>.url: by the host of the component.
+Result<std::string> MakeComponentUrl(std::string_view name, const api::InferenceService& isvc,
+                                     const api::IngressConfig& config);
+// Whether hosts outside the cluster are not wanted.
+bool IsClusterLocal(const api::InferenceService& isvc, const api::IngressConfig& config);
+// The path by pathTemplate, which must be set.
+Result<std::string> MakePath(const api::InferenceService& isvc, const api::IngressConfig& config);
+Result<Json> MakeIngress(const api::InferenceService& isvc, const IngressNames& names,
+                         const api::IngressConfig& config);
+
+// Gateway API: a route for each component, then the one of the InferenceService.
+Result<std::vector<Json>> MakeHttpRoutes(const api::InferenceService& isvc,
+                                         std::span<const ComponentPlan> components,
+                                         const api::Config& config);
+// Why no gateway serves a route yet; nothing where one does. Null: there is no route yet.
+struct RouteProblem {
+  std::string reason, message;
+};
+std::optional<RouteProblem> FindRouteProblem(const Json* route);
+
+}  // namespace kinglet::control

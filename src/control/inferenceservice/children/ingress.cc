@@ -1,0 +1,119 @@
+#include "api/constants.h"
+#include "control/inferenceservice/children/children.h"
+#include "control/template.h"
+#include "kube/object.h"
+
+namespace kinglet::control {
+namespace {
+
+// ":8080" of an ingressDomain that carries a port.
+std::string_view PortSuffix(const api::IngressConfig& config) {
+  size_t colon = config.ingress_domain.find(':');
+  return colon == std::string::npos ? std::string_view()
+                                    : std::string_view(config.ingress_domain).substr(colon);
+}
+
+Status CheckDomainName(std::string_view host) {
+  if (auto valid = kube::CheckDnsSubdomain(host); !valid) {
+    return Fail(Code::kInvalidArgument, "invalid domain name \"{}\": {}", host,
+                valid.error().message());
+  }
+  if (host.find('.') == std::string_view::npos) {
+    return Fail(Code::kInvalidArgument,
+                "invalid domain name \"{}\": should be a domain with at least two segments "
+                "separated by dots",
+                host);
+  }
+  return {};
+}
+
+Json Rule(std::string_view host, std::string_view service) {
+  Json port = Json::MakeObject({{"number", api::kServicePort}});
+  Json backend = Json::MakeObject(
+      {{"service", Json::MakeObject({{"name", service}, {"port", std::move(port)}})}});
+  Json path =
+      Json::MakeObject({{"path", "/"}, {"pathType", "Prefix"}, {"backend", std::move(backend)}});
+  return Json::MakeObject(
+      {{"host", host},
+       {"http", Json::MakeObject({{"paths", Json::MakeArray({std::move(path)})}})}});
+}
+
+}  // namespace
+
+Result<std::string> MakeHost(std::string_view name, const api::InferenceService& isvc,
+                             const api::IngressConfig& config) {
+  Json dot = TemplateMetadata(isvc.metadata);
+  dot.Set("Name", name);
+  dot.Set("IngressDomain", config.IngressHost());
+  KINGLET_TRY(std::string host, RenderTemplate(config.domain_template, dot));
+  KINGLET_RETURN_IF_ERROR(CheckDomainName(host));
+  return host;
+}
+
+Result<std::string> MakePath(const api::InferenceService& isvc, const api::IngressConfig& config) {
+  Json dot = Json::MakeObject({{"Name", isvc.name()}, {"Namespace", isvc.ns()}});
+  KINGLET_TRY(std::string path, RenderTemplate(config.path_template, dot));
+  if (!path.starts_with('/')) {
+    return Fail(Code::kInvalidArgument,
+                "invalid ingress config - pathTemplate gives \"{}\", which is not a path", path);
+  }
+  return path;
+}
+
+Result<std::string> MakeUrl(const api::InferenceService& isvc, const api::IngressConfig& config) {
+  if (!config.path_based_url) return MakeComponentUrl(isvc.name(), isvc, config);
+  if (config.path_template.empty()) {
+    return Fail(Code::kInvalidArgument,
+                "invalid ingress config - pathTemplate is required if pathBasedURL is true");
+  }
+  KINGLET_TRY(std::string path, MakePath(isvc, config));
+  return fmt::format("{}://{}{}", config.url_scheme, config.ingress_domain, path);
+}
+
+Result<std::string> MakeComponentUrl(std::string_view name, const api::InferenceService& isvc,
+                                     const api::IngressConfig& config) {
+  KINGLET_TRY(std::string host, MakeHost(name, isvc, config));
+  return fmt::format("{}://{}{}", config.url_scheme, host, PortSuffix(config));
+}
+
+bool IsClusterLocal(const api::InferenceService& isvc, const api::IngressConfig& config) {
+  return isvc.Label(api::label::kVisibility) == api::label::kClusterLocal ||
+         config.ingress_domain == "svc.cluster.local";
+}
+
+Result<Json> MakeIngress(const api::InferenceService& isvc, const IngressNames& names,
+                         const api::IngressConfig& config) {
+  Json rules = Json::MakeArray();
+  auto add = [&](std::string_view host_of, std::string_view service) -> Status {
+    KINGLET_TRY(std::string host, MakeHost(host_of, isvc, config));
+    rules.Push(Rule(host, service));
+    return {};
+  };
+  if (!names.transformer.empty()) {
+    // In 0.15 the explainer answers at the host of the transformer's name, and so does the
+    // predictor after it: clients know these hosts.
+    if (!names.explainer.empty()) {
+      KINGLET_RETURN_IF_ERROR(add(names.transformer, names.explainer));
+    }
+    KINGLET_RETURN_IF_ERROR(add(isvc.name(), names.transformer));
+    KINGLET_RETURN_IF_ERROR(add(names.transformer, names.predictor));
+  } else {
+    KINGLET_RETURN_IF_ERROR(add(isvc.name(), names.predictor));
+    if (!names.explainer.empty()) {
+      KINGLET_RETURN_IF_ERROR(add(names.explainer, names.explainer));
+    }
+  }
+  KINGLET_RETURN_IF_ERROR(add(names.predictor, names.predictor));
+
+  Json ingress = kube::MakeObjectMeta("networking.k8s.io/v1", "Ingress",
+                                      {.ns = isvc.ns(), .name = isvc.name()});
+  if (isvc.metadata.Has("annotations")) {
+    ingress.Ref("metadata").Set("annotations", isvc.metadata["annotations"]);
+  }
+  Json spec = Json::MakeObject({{"rules", std::move(rules)}});
+  if (config.ingress_class_name) spec.Set("ingressClassName", *config.ingress_class_name);
+  ingress.Set("spec", std::move(spec));
+  return ingress;
+}
+
+}  // namespace kinglet::control

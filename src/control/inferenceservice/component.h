@@ -1,0 +1,52 @@
+// One component (predictor, transformer, explainer) of an InferenceService: its names, labels,
+// annotations and pod, before any Kubernetes object is made of it. Pure.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/config.h"
+#include "api/storage_uri.h"
+#include "control/inferenceservice/runtime.h"
+
+namespace kinglet::control {
+
+enum class ComponentKind { kPredictor, kTransformer, kExplainer };
+// "predictor".
+std::string_view ComponentName(ComponentKind kind);
+// "Predictor".
+std::string_view ComponentTitle(ComponentKind kind);
+
+struct ComponentPlan {
+  ComponentKind kind = ComponentKind::kPredictor;
+  std::string name;  // of its objects: "iris-predictor"
+  Json labels;       // of its objects and pods
+  Json annotations;
+  Json pod;  // core/v1 PodSpec
+  // The component of the spec, after runtime defaults; lives as long as the spec.
+  const api::ComponentExtension* extension = nullptr;
+};
+
+// What components are made from.
+struct ComponentInput {
+  const api::Config& config;
+  const std::vector<api::ServingRuntime>& runtimes;  // of the namespace, then the cluster's
+  std::span<const api::ClusterStorageContainer> storage_containers;
+  // Services in the namespace that exist under the old names "<isvc>-<component>-default".
+  const std::vector<std::string>& legacy_services;
+};
+
+// The name of a component's objects.
+std::string ComponentObjectName(std::string_view isvc, ComponentKind kind,
+                                const std::vector<std::string>& legacy_services);
+
+// May change `isvc` (in memory): the chosen runtime, defaults it brings, labels.
+ModelResult<ComponentPlan> PlanPredictor(api::InferenceService& isvc, const ComponentInput& input);
+ModelResult<ComponentPlan> PlanTransformer(const api::InferenceService& isvc,
+                                           const ComponentInput& input);
+ModelResult<ComponentPlan> PlanExplainer(const api::InferenceService& isvc,
+                                         const ComponentInput& input);
+
+}  // namespace kinglet::control

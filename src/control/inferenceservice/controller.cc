@@ -1,0 +1,388 @@
+#include "control/inferenceservice/controller.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "api/constants.h"
+#include "base/log.h"
+#include "control/inferenceservice/children/children.h"
+#include "control/inferenceservice/cluster.h"
+#include "control/inferenceservice/status.h"
+#include "kube/apply.h"
+#include "kube/controller.h"
+#include "kube/events.h"
+#include "kube/object.h"
+
+namespace kinglet::control {
+namespace {
+
+using kube::ObjectKey;
+using kube::ReconcileResult;
+
+constexpr std::string_view kEventSource = "v1beta1Controllers";
+
+std::vector<ObjectKey> InferenceServiceOfPod(const Json& pod) {
+  const std::string& name = kube::Label(pod, api::label::kInferenceService);
+  if (name.empty()) return {};
+  return {{.ns = kube::Namespace(pod), .name = name}};
+}
+
+std::vector<ObjectKey> InferenceServiceOfRoute(const Json& route) {
+  const Json* owner = kube::ControllerOf(route);
+  if (!owner || (*owner)["kind"].AsString() != kube::kInferenceService.kind) return {};
+  return {{.ns = kube::Namespace(route), .name = (*owner)["name"].AsString()}};
+}
+
+// Whether requests can come in.
+enum class Entry {
+  kOpen,
+  kClosed,   // IngressReady says why
+  kWaiting,  // for components behind a gateway
+};
+
+// What of a pod tells about its model.
+bool PodStateChanged(const Json* old_pod, const Json* pod) {
+  if (!old_pod || !pod) return true;
+  const Json &before = (*old_pod)["status"], &after = (*pod)["status"];
+  return before["initContainerStatuses"] != after["initContainerStatuses"] ||
+         before["containerStatuses"] != after["containerStatuses"];
+}
+
+}  // namespace
+
+std::string ClusterDomainFromResolvConf(std::string_view text) {
+  std::istringstream lines{std::string(text)};
+  std::string line;
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    std::string word;
+    if (!(words >> word) || word != "search") continue;
+    while (words >> word) {
+      constexpr std::string_view kPrefix = "svc.";
+      if (!word.starts_with(kPrefix)) continue;
+      std::string domain = word.substr(kPrefix.size());
+      if (domain.ends_with('.')) domain.pop_back();
+      return domain;
+    }
+  }
+  return "cluster.local";
+}
+
+struct InferenceServiceController::Impl {
+  Impl(kube::Client& api_client, Options given)
+      : client(api_client),
+        options(std::move(given)),
+        clock(options.clock ? *options.clock : Clock::System()),
+        cluster(client, options.config_namespace, clock),
+        events(kube::MakeEventRecorder(client, std::string(kEventSource), clock)),
+        controller({.name = "inferenceservice",
+                    .workers = options.workers,
+                    .metrics = options.metrics,
+                    .clock = options.clock},
+                   [this](const ObjectKey& key, std::stop_token) { return Reconcile(key); }) {
+    controller.Watch(cluster.services_of_kserve());
+    controller.WatchOwned(cluster.deployments(), kube::kInferenceService);
+    controller.WatchOwned(cluster.services(), kube::kInferenceService);
+    controller.WatchOwned(cluster.autoscalers(), kube::kInferenceService, kube::GenerationChanged);
+    controller.WatchOwned(cluster.ingresses(), kube::kInferenceService, kube::GenerationChanged);
+    controller.WatchOptional(cluster.http_routes(), InferenceServiceOfRoute);
+    controller.Watch(cluster.pods(), InferenceServiceOfPod, PodStateChanged);
+    auto waiting = [this](const Json& runtime) { return WaitingForRuntime(runtime); };
+    controller.Watch(cluster.runtimes(), waiting, kube::GenerationChanged);
+    controller.Watch(cluster.cluster_runtimes(), waiting, kube::GenerationChanged);
+    controller.Watch(cluster.storage_containers(),
+                     [](const Json&) { return std::vector<ObjectKey>(); });
+    controller.Watch(cluster.config(), [](const Json&) { return std::vector<ObjectKey>(); });
+  }
+
+  // InferenceServices whose model no runtime served: a new or changed runtime may.
+  std::vector<ObjectKey> WaitingForRuntime(const Json& runtime) {
+    std::vector<ObjectKey> keys;
+    for (const auto& object : cluster.services_of_kserve().List(kube::Namespace(runtime))) {
+      if (object->At({"status", "modelStatus", "transitionStatus"}).AsString() == "InvalidSpec") {
+        keys.push_back(kube::KeyOf(*object));
+      }
+    }
+    return keys;
+  }
+
+  Result<ReconcileResult> Reconcile(const ObjectKey& key);
+  Result<ReconcileResult> ReconcileStandard(Json object, api::InferenceService isvc,
+                                            const api::Config& config);
+  Result<ReconcileResult> Delete(const Json& object, const ObjectKey& key);
+  Result<ReconcileResult> RejectServerless(Json object);
+  // The ways in. Sets IngressReady, URL and address.
+  Result<Entry> ReconcileIngress(const Plan& plan, const api::InferenceService& isvc,
+                                 const api::Config& config, std::vector<DesiredObject>& wanted,
+                                 Json& object);
+  Result<Entry> ReconcileKubernetesIngress(const Plan& plan, const api::InferenceService& isvc,
+                                           const api::IngressConfig& config,
+                                           std::vector<DesiredObject>& wanted, Json& object);
+  Result<Entry> ReconcileHttpRoutes(const Plan& plan, const api::InferenceService& isvc,
+                                    const api::Config& config, std::vector<DesiredObject>& wanted,
+                                    Json& object);
+  Status WriteStatus(const Json& before, const Json& object);
+
+  kube::Client& client;
+  const Options options;
+  const Clock& clock;
+  Cluster cluster;
+  std::unique_ptr<kube::EventRecorder> events;
+  kube::Controller controller;  // last: its threads use what is above
+};
+
+Result<ReconcileResult> InferenceServiceController::Impl::Reconcile(const ObjectKey& key) {
+  kube::ObjectPtr seen = cluster.services_of_kserve().Get(key);
+  if (!seen) {
+    cluster.Forget(key);
+    return ReconcileResult::Done();
+  }
+  if (kube::IsDeleting(*seen)) return Delete(*seen, key);
+
+  auto config = cluster.ReadConfig();
+  if (!config->deploy) return Unexpected(config->deploy.error());
+  auto isvc = api::Decode<api::InferenceService>(*seen);
+  if (!isvc) {
+    events->Warning(*seen, "InternalError", isvc.error().message());
+    return ReconcileResult::Terminal(isvc.error().WithContext("cannot read the InferenceService"));
+  }
+  const api::Mode mode = ModeOf(*isvc, config->deploy->mode);
+  if (mode == api::Mode::kModelMesh) return ReconcileResult::Done();
+
+  Json object = *seen;
+  if (!kube::HasFinalizer(object, api::kFinalizer)) {
+    KINGLET_TRY(object,
+                kube::EnsureFinalizer(client, kube::kInferenceService, object, api::kFinalizer));
+  }
+  if (mode == api::Mode::kServerless) return RejectServerless(std::move(object));
+  return ReconcileStandard(std::move(object), *std::move(isvc), *config);
+}
+
+Result<ReconcileResult> InferenceServiceController::Impl::Delete(const Json& object,
+                                                                 const ObjectKey& key) {
+  if (!kube::HasFinalizer(object, api::kFinalizer)) return ReconcileResult::Done();
+  kube::ListOptions models;
+  models.label_selector = fmt::format("{}={}", api::label::kTrainedModelParent, key.name);
+  auto list = client.ListAll(kube::kTrainedModel, key.ns, models);
+  // Without the kind there are no trained models.
+  if (!list && list.error().code() != Code::kNotFound) return Unexpected(list.error());
+  if (list) {
+    for (const Json& model : *list) {
+      auto deleted =
+          client.DeleteIfExists(kube::kTrainedModel, kube::KeyOf(model),
+                                {.propagation = kube::DeleteOptions::Propagation::kBackground});
+      if (!deleted) {
+        LogWarning("cannot delete a TrainedModel",
+                   {{"name", kube::KeyOf(model).ToString()}, {"error", deleted.error().message()}});
+      }
+    }
+  }
+  auto dropped = kube::DropFinalizer(client, kube::kInferenceService, object, api::kFinalizer);
+  if (!dropped && dropped.error().code() != Code::kNotFound) return Unexpected(dropped.error());
+  return ReconcileResult::Done();
+}
+
+Result<ReconcileResult> InferenceServiceController::Impl::RejectServerless(Json object) {
+  constexpr std::string_view kReason = "ServerlessModeRejected";
+  constexpr std::string_view kMessage =
+      "It is not possible to use Serverless deployment mode: this build does not make Knative "
+      "Services yet. Set the annotation serving.kserve.io/deploymentMode to RawDeployment";
+  const Json before = object;
+  Conditions(object, clock).MarkFalse("PredictorReady", kReason, kMessage);
+  KeepTransitionTimes(object, before);
+  if (object["status"] != before["status"]) {
+    events->Warning(object, kReason, std::string(kMessage));
+  }
+  KINGLET_RETURN_IF_ERROR(WriteStatus(before, object));
+  return ReconcileResult::Done();
+}
+
+Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
+    Json object, api::InferenceService isvc, const api::Config& config) {
+  const Json before = object;
+  if (!config.ingress) return Unexpected(config.ingress.error());
+  auto runtimes = cluster.Runtimes(isvc.ns());
+  auto containers = cluster.StorageContainers();
+  auto legacy = cluster.LegacyServices(isvc.ns());
+  ComponentInput input{config, runtimes, containers, legacy};
+  Plan plan = MakePlan(isvc, input);
+
+  const std::string unsupported_before =
+      object["status"]["conditions"].IsArray() && kube::FindCondition(object, "UnsupportedFields")
+          ? (*kube::FindCondition(object, "UnsupportedFields"))["message"].AsString()
+          : "";
+  SetUnsupported(object, plan.unsupported, clock);
+  for (const auto& item : plan.unsupported) {
+    if (unsupported_before.find(item.message) == std::string::npos) {
+      events->Warning(object, item.reason, item.message);
+    }
+  }
+
+  std::optional<Error> failure;
+  for (const auto& desired : plan.objects) {
+    if (auto applied = cluster.Apply(object, desired); !applied) {
+      // A conflict is a race with another writer, not news.
+      if (applied.error().code() == Code::kAborted) return Unexpected(applied.error());
+      failure = applied.error();
+      break;
+    }
+  }
+  for (const auto& component : plan.components) {
+    kube::ObjectPtr deployment =
+        cluster.deployments().Get({.ns = isvc.ns(), .name = component.name});
+    KINGLET_TRY(std::string url, MakeComponentUrl(component.name, isvc, *config.ingress));
+    SetComponentStatus(object, component, deployment.get(), url, clock);
+  }
+  if (!failure && plan.failure) {
+    failure = plan.failure->what.error;
+    if (!plan.failure->what.reason.empty()) SetModelFailure(object, plan.failure->what);
+  }
+  if (failure) {
+    KeepTransitionTimes(object, before);
+    events->Warning(object, "InternalError", failure->message());
+    KINGLET_RETURN_IF_ERROR(WriteStatus(before, object));
+    Error error = failure->WithContext("fails to reconcile component");
+    // What no runtime serves is tried again when a runtime changes.
+    bool waits = plan.failure && !plan.failure->what.reason.empty();
+    if (waits) return ReconcileResult::Terminal(std::move(error));
+    return Unexpected(std::move(error));
+  }
+
+  if (!isvc.spec.transformer) ClearComponentStatus(object, ComponentKind::kTransformer);
+  if (!isvc.spec.explainer) ClearComponentStatus(object, ComponentKind::kExplainer);
+  auto wanted = plan.objects;
+  auto entry = ReconcileIngress(plan, isvc, config, wanted, object);
+  // KServe 0.15 says nothing until the components behind a gateway are ready; their Deployments'
+  // changes bring the next pass.
+  if (entry && *entry == Entry::kWaiting) return ReconcileResult::Done();
+  auto pods = cluster.PodsOf(isvc.ns(), plan.components[0].name);
+  SetModelStatus(object, pods);
+  KeepTransitionTimes(object, before);
+  KINGLET_RETURN_IF_ERROR(WriteStatus(before, object));
+  if (!entry) return Unexpected(entry.error());
+  KINGLET_RETURN_IF_ERROR(cluster.DeleteOthers(object, wanted));
+  return ReconcileResult::Done();
+}
+
+Result<Entry> InferenceServiceController::Impl::ReconcileIngress(const Plan& plan,
+                                                                 const api::InferenceService& isvc,
+                                                                 const api::Config& config,
+                                                                 std::vector<DesiredObject>& wanted,
+                                                                 Json& object) {
+  const api::IngressConfig& ingress = *config.ingress;
+  if (!IsClusterLocal(isvc, ingress) && !ingress.disable_ingress_creation) {
+    KINGLET_TRY(Entry entry, ingress.enable_gateway_api
+                                 ? ReconcileHttpRoutes(plan, isvc, config, wanted, object)
+                                 : ReconcileKubernetesIngress(plan, isvc, ingress, wanted, object));
+    if (entry != Entry::kOpen) return entry;
+  }
+  const IngressNames names = IngressNamesOf(plan);
+  KINGLET_TRY(std::string url, MakeUrl(isvc, ingress));
+  const std::string& front = names.transformer.empty() ? names.predictor : names.transformer;
+  Json& status = object.Ref("status");
+  status.Set("url", url);
+  status.Set("address",
+             Json::MakeObject({{"url", fmt::format("{}://{}.{}.svc.{}", ingress.url_scheme, front,
+                                                   isvc.ns(), options.cluster_domain)}}));
+  Conditions(object, clock).MarkTrue("IngressReady");
+  return Entry::kOpen;
+}
+
+Result<Entry> InferenceServiceController::Impl::ReconcileKubernetesIngress(
+    const Plan& plan, const api::InferenceService& isvc, const api::IngressConfig& config,
+    std::vector<DesiredObject>& wanted, Json& object) {
+  KINGLET_TRY(Json ingress, MakeIngress(isvc, IngressNamesOf(plan), config));
+  DesiredObject desired{&kube::kIngress, std::move(ingress)};
+  wanted.push_back(desired);
+  for (const auto& component : plan.components) {
+    if (IsComponentReady(object, component.kind)) continue;
+    Conditions(object, clock)
+        .MarkFalse("IngressReady",
+                   fmt::format("{} ingress not created", ComponentTitle(component.kind)), "");
+    return Entry::kClosed;
+  }
+  KINGLET_RETURN_IF_ERROR(cluster.Apply(object, desired));
+  return Entry::kOpen;
+}
+
+Result<Entry> InferenceServiceController::Impl::ReconcileHttpRoutes(
+    const Plan& plan, const api::InferenceService& isvc, const api::Config& config,
+    std::vector<DesiredObject>& wanted, Json& object) {
+  KINGLET_TRY(auto routes, MakeHttpRoutes(isvc, plan.components, config));
+  for (Json& route : routes) wanted.push_back({&kube::kHttpRoute, std::move(route)});
+  const std::span mine(wanted.end() - static_cast<ptrdiff_t>(routes.size()), wanted.end());
+  for (size_t i = 0; i < plan.components.size(); ++i) {
+    if (!IsComponentReady(object, plan.components[i].kind)) {
+      return Entry::kWaiting;
+    }
+    KINGLET_RETURN_IF_ERROR(cluster.Apply(object, mine[i]));
+  }
+  KINGLET_RETURN_IF_ERROR(cluster.Apply(object, mine.back()));
+  for (size_t i = 0; i < mine.size(); ++i) {
+    kube::ObjectPtr route = cluster.http_routes().Get(kube::KeyOf(mine[i].object));
+    auto problem = FindRouteProblem(route.get());
+    if (!problem) continue;
+    std::string_view title = i < plan.components.size() ? ComponentTitle(plan.components[i].kind)
+                                                        : std::string_view("TopLevel");
+    Conditions(object, clock)
+        .MarkFalse("IngressReady", problem->reason, fmt::format("{} {}", title, problem->message));
+    return Entry::kClosed;
+  }
+  return Entry::kOpen;
+}
+
+Status InferenceServiceController::Impl::WriteStatus(const Json& before, const Json& object) {
+  if (object["status"] == before["status"]) return {};
+  auto written = client.UpdateStatus(kube::kInferenceService, object);
+  if (!written && written.error().code() == Code::kAborted) {
+    // The object changed meanwhile: this status is of what was, the next pass tells the rest.
+    written = kube::UpdateStatusWithRetry(client, kube::kInferenceService, kube::KeyOf(object),
+                                          [&](Json& latest) {
+                                            if (latest["status"] == object["status"]) return false;
+                                            latest.Set("status", object["status"]);
+                                            return true;
+                                          });
+  }
+  if (!written) {
+    if (written.error().code() == Code::kNotFound) return {};
+    events->Warning(object, "UpdateFailed",
+                    fmt::format("Failed to update status for InferenceService \"{}\": {}",
+                                kube::Name(object), written.error().message()));
+    return Unexpected(written.error());
+  }
+  const bool was_ready = kube::IsConditionTrue(before, "Ready");
+  if (!was_ready && kube::IsConditionTrue(object, "Ready")) {
+    events->Normal(object, "InferenceServiceReady",
+                   fmt::format("InferenceService [{}] is Ready", kube::Name(object)));
+  } else if (was_ready && kube::IsConditionFalse(object, "Ready")) {
+    events->Warning(object, "InferenceServiceNotReady",
+                    fmt::format("InferenceService [{}] is no longer Ready because of: {}",
+                                kube::Name(object), FalseConditions(object)));
+  }
+  return {};
+}
+
+InferenceServiceController::InferenceServiceController(kube::Client& client, Options options)
+    : impl_(std::make_unique<Impl>(client, std::move(options))) {}
+
+InferenceServiceController::~InferenceServiceController() = default;
+
+void InferenceServiceController::Start(std::stop_token stop) {
+  impl_->cluster.Start(stop);
+  impl_->controller.Start(stop);
+}
+
+bool InferenceServiceController::WaitForSync(Deadline deadline, std::stop_token stop) {
+  return impl_->cluster.WaitForSync(deadline, stop);
+}
+
+void InferenceServiceController::Join() { impl_->controller.Join(); }
+
+void InferenceServiceController::Run(std::stop_token stop) {
+  Start(stop);
+  Join();
+}
+
+bool InferenceServiceController::Idle() const { return impl_->controller.Idle(); }
+
+}  // namespace kinglet::control

@@ -1,0 +1,46 @@
+// What should exist for one InferenceService. Pure: the same inputs give the same plan.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/inferenceservice/component.h"
+#include "kube/resource.h"
+
+namespace kinglet::control {
+
+struct DesiredObject {
+  const kube::ResourceType* type;
+  Json object;  // without owner reference
+};
+
+// Something asked for that this build does not do.
+struct Unsupported {
+  std::string reason;   // CamelCase, for the event and the condition
+  std::string message;  // what and what to do
+};
+
+struct Plan {
+  struct Failure {
+    ComponentKind component;
+    ModelFailure what;
+  };
+
+  std::vector<ComponentPlan> components;  // in the order in which they are reconciled
+  std::vector<DesiredObject> objects;     // in the order in which they are applied
+  std::optional<Failure> failure;         // components after it are not planned
+  std::vector<Unsupported> unsupported;
+};
+
+// Annotation, then default. Unknown texts give the default.
+api::Mode ModeOf(const api::InferenceService& isvc, api::Mode fallback);
+
+// For Standard mode. May set in `isvc` what a runtime brings; the plan refers to its spec.
+Plan MakePlan(api::InferenceService& isvc, const ComponentInput& input);
+
+// The services behind an Ingress.
+struct IngressNames;
+IngressNames IngressNamesOf(const Plan& plan);
+
+}  // namespace kinglet::control

@@ -1,0 +1,179 @@
+#include "control/inferenceservice/status.h"
+
+#include <algorithm>
+
+#include "api/constants.h"
+#include "kube/object.h"
+
+namespace kinglet::control {
+namespace {
+
+constexpr std::string_view kUnsupportedType = "UnsupportedFields";
+
+// What is known of the model's newest copy.
+struct CopyState {
+  std::string_view state = "Pending";
+  const Json* terminated = nullptr;  // of the container that failed
+};
+
+const Json* FindStatus(const Json& statuses, std::string_view name) {
+  return api::FindContainer(statuses, name);
+}
+
+// The termination that says why a container does not run, or null.
+const Json* Failed(const Json& status) {
+  const Json& now = status["state"]["terminated"];
+  if (now["reason"].AsString() == "Error") return &now;
+  if (status["state"]["waiting"]["reason"].AsString() == "CrashLoopBackOff") {
+    return &status["lastState"]["terminated"];
+  }
+  return nullptr;
+}
+
+CopyState StateOf(const Json& object, std::span<const kube::ObjectPtr> pods) {
+  if (pods.empty()) return {};
+  auto newest = std::ranges::max_element(
+      pods, {}, [](const kube::ObjectPtr& pod) { return kube::CreationTimestamp(*pod); });
+  const Json& status = (**newest)["status"];
+  const Json* init = FindStatus(status["initContainerStatuses"], api::kStorageInitializer);
+  if (init) {
+    if ((*init)["state"]["running"].IsObject()) return {"Loading", nullptr};
+    if (const Json* failed = Failed(*init)) return {"FailedToLoad", failed};
+  }
+  if (kube::IsConditionTrue(object, "Ready")) return {"Loaded", nullptr};
+  const Json* server = FindStatus(status["containerStatuses"], api::kKserveContainer);
+  if (server) {
+    if (const Json* failed = Failed(*server)) return {"FailedToLoad", failed};
+  }
+  return {};
+}
+
+std::string_view TransitionOf(std::string_view state) {
+  if (state == "Loaded") return "UpToDate";
+  return state == "FailedToLoad" ? "BlockedByFailedLoad" : "InProgress";
+}
+
+}  // namespace
+
+kube::ConditionSet Conditions(Json& object, const Clock& clock) {
+  return kube::ConditionSet(object, "Ready", {"PredictorReady", "IngressReady"}, clock);
+}
+
+std::string ReadyType(ComponentKind kind) { return fmt::format("{}Ready", ComponentTitle(kind)); }
+
+bool IsComponentReady(const Json& object, ComponentKind kind) {
+  return kube::IsConditionTrue(object, ReadyType(kind));
+}
+
+void SetComponentStatus(Json& object, const ComponentPlan& plan, const Json* deployment,
+                        const std::string& url, const Clock& clock) {
+  Json& component = object.Path({"status", "components", ComponentName(plan.kind)});
+  if (!component.IsObject()) component = Json::MakeObject();
+  if (!deployment) return;
+  const Json& observed = (*deployment)["status"];
+  if (observed["observedGeneration"].IsInt()) {
+    object.Ref("status").Set("observedGeneration", observed["observedGeneration"]);
+  }
+  const Json* available = kube::FindCondition(*deployment, "Available");
+  if (!available) return;
+  const std::string& status = (*available)["status"].AsString();
+  auto conditions = Conditions(object, clock);
+  if (status == "True") {
+    component.Set("url", url);
+    conditions.MarkTrue(ReadyType(plan.kind));
+  } else if (status == "False") {
+    conditions.MarkFalse(ReadyType(plan.kind), (*available)["reason"].AsString(),
+                         (*available)["message"].AsString());
+  } else {
+    conditions.MarkUnknown(ReadyType(plan.kind), (*available)["reason"].AsString(),
+                           (*available)["message"].AsString());
+  }
+}
+
+void ClearComponentStatus(Json& object, ComponentKind kind) {
+  if (Json* status = object.Find("status")) {
+    if (Json* components = status->Find("components")) components->Erase(ComponentName(kind));
+  }
+  kube::RemoveCondition(object, ReadyType(kind));
+}
+
+void SetModelStatus(Json& object, std::span<const kube::ObjectPtr> pods) {
+  CopyState copy = StateOf(object, pods);
+  Json& model = object.Path({"status", "modelStatus"});
+  if (!model.IsObject()) model = Json::MakeObject();
+  model.Set("transitionStatus", TransitionOf(copy.state));
+  Json& states = model.Ref("states");
+  if (!states.IsObject()) states = Json::MakeObject();
+  if (!states.Has("activeModelState")) states.Set("activeModelState", "");
+  states.Set("targetModelState", copy.state);
+  if (copy.state == "Loaded") {
+    states.Set("activeModelState", "Loaded");
+    model.Set("copies", Json::MakeObject({{"failedCopies", 0}, {"totalCopies", pods.size()}}));
+    // A failure that is over is history.
+    model.Erase("lastFailureInfo");
+  }
+  if (copy.terminated) {
+    Json info = Json::MakeObject({{"reason", "ModelLoadFailed"},
+                                  {"message", (*copy.terminated)["message"].AsString()},
+                                  {"exitCode", (*copy.terminated)["exitCode"].AsInt()}});
+    model.Set("lastFailureInfo", std::move(info));
+  } else if (model["lastFailureInfo"]["reason"].AsString() != "ModelLoadFailed") {
+    // The spec is valid again.
+    model.Erase("lastFailureInfo");
+  }
+}
+
+void SetModelFailure(Json& object, const ModelFailure& failure) {
+  Json& model = object.Path({"status", "modelStatus"});
+  if (!model.IsObject()) model = Json::MakeObject();
+  model.Set("transitionStatus", "InvalidSpec");
+  Json& states = model.Ref("states");
+  if (!states.IsObject()) states = Json::MakeObject();
+  if (!states.Has("activeModelState")) states.Set("activeModelState", "");
+  states.Set("targetModelState", "FailedToLoad");
+  model.Set("lastFailureInfo",
+            Json::MakeObject({{"reason", failure.reason}, {"message", failure.message}}));
+}
+
+void SetUnsupported(Json& object, std::span<const Unsupported> unsupported, const Clock& clock) {
+  if (unsupported.empty()) {
+    kube::RemoveCondition(object, kUnsupportedType);
+    return;
+  }
+  std::string message;
+  for (const auto& item : unsupported) {
+    if (!message.empty()) message += "; ";
+    message += item.message;
+  }
+  Conditions(object, clock)
+      .Set({.type = std::string(kUnsupportedType),
+            .status = "True",
+            .reason = unsupported[0].reason,
+            .message = message,
+            .severity = "Info"});
+}
+
+void KeepTransitionTimes(Json& object, const Json& before) {
+  Json* status = object.Find("status");
+  Json* conditions = status ? status->Find("conditions") : nullptr;
+  if (!conditions || !conditions->IsArray()) return;
+  for (Json& condition : conditions->MutableArray()) {
+    const Json* old = kube::FindCondition(before, condition["type"].AsString());
+    if (!old) continue;
+    Json same = condition;
+    same.Set("lastTransitionTime", (*old)["lastTransitionTime"]);
+    if (same == *old) condition = std::move(same);
+  }
+}
+
+std::string FalseConditions(const Json& object) {
+  std::string out;
+  for (const Json& condition : object["status"]["conditions"].AsArray()) {
+    if (condition["status"].AsString() != "False") continue;
+    if (!out.empty()) out += ", ";
+    out += condition["type"].AsString();
+  }
+  return out;
+}
+
+}  // namespace kinglet::control

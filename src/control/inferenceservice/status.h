@@ -1,0 +1,46 @@
+// status of an InferenceService in Standard mode: conditions, URLs, the state of the model. Pure:
+// what was observed goes in, the object's status is changed.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "base/clock.h"
+#include "control/inferenceservice/plan.h"
+#include "kube/conditions.h"
+#include "kube/informer.h"
+
+namespace kinglet::control {
+
+// The condition set of an InferenceService: Ready over PredictorReady and IngressReady.
+kube::ConditionSet Conditions(Json& object, const Clock& clock);
+
+// "PredictorReady".
+std::string ReadyType(ComponentKind kind);
+bool IsComponentReady(const Json& object, ComponentKind kind);
+
+// A component from its Deployment (null where it is not there yet): its condition, and its URL once
+// it is ready.
+void SetComponentStatus(Json& object, const ComponentPlan& plan, const Json* deployment,
+                        const std::string& url, const Clock& clock);
+
+// Conditions and fields of components that the spec no longer has.
+void ClearComponentStatus(Json& object, ComponentKind kind);
+
+// modelStatus by the newest of the predictor's pods.
+void SetModelStatus(Json& object, std::span<const kube::ObjectPtr> pods);
+// modelStatus when no pod could be made: InvalidSpec.
+void SetModelFailure(Json& object, const ModelFailure& failure);
+
+// A condition that says what this build leaves out; removed where there is nothing.
+void SetUnsupported(Json& object, std::span<const Unsupported> unsupported, const Clock& clock);
+
+// Conditions that say the same as before keep their time: marking one and then another moves the
+// time of the condition that sums them up, and a status that differs by nothing else must not be
+// written.
+void KeepTransitionTimes(Json& object, const Json& before);
+
+// "PredictorReady, IngressReady": the types whose status is False, for the event.
+std::string FalseConditions(const Json& object);
+
+}  // namespace kinglet::control

@@ -1,0 +1,21 @@
+// The part of Go's text/template that KServe's placeholders use: text with {{ .Name }},
+// {{.Labels.modelClass}}, {{ index .Annotations "a/b" }} and the trim markers {{- and -}}.
+// https://pkg.go.dev/text/template
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "base/result.h"
+
+namespace kinglet::control {
+
+// `dot` is an object whose members are the fields. A field that is not there is an error; a key
+// missing in a map below it is written as "<no value>", as Go does.
+Result<std::string> RenderTemplate(std::string_view text, const Json& dot);
+
+// What an object's metadata looks like to a template: Name, Namespace, Labels, Annotations, ...
+Json TemplateMetadata(const Json& metadata);
+
+}  // namespace kinglet::control

@@ -85,7 +85,7 @@ TEST(JsonPatch, RefusesDoublingCopies) {
   for (int i = 0; i < 60; ++i) {
     patch.Push(J("{op: copy, from: /a, path: /a/-}"));
   }
-  auto got = ApplyJsonPatch(J("{a: [0123456789]}"), patch);
+  auto got = ApplyJsonPatch(Json::MakeObject({{"a", Json::MakeArray({std::string(100000, 'x')})}}), patch);
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code(), Code::kResourceExhausted);
 }

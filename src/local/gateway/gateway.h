@@ -23,7 +23,7 @@ namespace kinglet::gateway {
 
 struct Options {
   std::string host = "127.0.0.1";
-  int port = 8080;                // 0: any free port
+  int port = 8080;  // 0: any free port
   std::string cluster_domain = "cluster.local";
   // How long a request may wait for a pod to become ready before it gets 503. Zero: not at all.
   Duration ready_wait = Duration::zero();

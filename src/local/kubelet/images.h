@@ -16,8 +16,17 @@ namespace kinglet::kubelet {
 struct ImageRule {
   std::string repository;
   // The image's ENTRYPOINT. A first word without "/" is looked up in the folder of binaries. The
-  // container's `command` replaces it, its `args` follow it.
+  // container's `command` replaces it, its `args` follow it. $(NAME) is expanded; KINGLET_HOST is
+  // the address to listen on.
   std::vector<std::string> entrypoint;
+  // The program works for the pod from outside: it sees the host's files (read-only) and the host's
+  // network. The storage initializer does, so that file:// and s3:// URIs mean what they say.
+  bool host_view = false;
+};
+
+struct ResolvedImage {
+  std::vector<std::string> entrypoint;  // absolute program and its first arguments
+  bool host_view = false;
 };
 
 // The images this installation knows.
@@ -31,10 +40,9 @@ class ImageTable {
  public:
   ImageTable(std::filesystem::path bin_dir, std::vector<ImageRule> extra);
 
-  // The entry point as absolute argv prefix. kFailedPrecondition for an image that is not ours:
-  // the message says why it is refused and what to do; kNotFound when the program is missing from
-  // the folder of binaries.
-  Result<std::vector<std::string>> Resolve(std::string_view image) const;
+  // kFailedPrecondition for an image that is not ours: the message says why it is refused and
+  // what to do; kNotFound when the program is missing from the folder of binaries.
+  Result<ResolvedImage> Resolve(std::string_view image) const;
 
  private:
   std::filesystem::path bin_dir_;

@@ -152,7 +152,8 @@ class Init {
     std::string report;
     char buffer[512];
     ssize_t count;
-    while ((count = read(reader.get(), buffer, sizeof(buffer))) > 0 || (count < 0 && errno == EINTR)) {
+    while ((count = read(reader.get(), buffer, sizeof(buffer))) > 0 ||
+           (count < 0 && errno == EINTR)) {
       if (count > 0) report.append(buffer, static_cast<size_t>(count));
     }
     if (!report.empty()) {
@@ -210,8 +211,8 @@ class Init {
       return Unexpected(ErrnoError("cannot enter the pod's network", errno));
     }
     KINGLET_RETURN_IF_ERROR(EnterRoot(spec, config_.hostname));
-    if (auto entered = EnterUserNamespace(static_cast<uid_t>(spec.uid),
-                                          static_cast<gid_t>(spec.gid));
+    if (auto entered =
+            EnterUserNamespace(static_cast<uid_t>(spec.uid), static_cast<gid_t>(spec.gid));
         !entered) {
       return Unexpected(entered.error().WithContext(fmt::format("runAsUser {}", spec.uid)));
     }
@@ -297,8 +298,7 @@ int RunPod() {
     return Init(std::move(config)).Run();
   }
   if (auto entered = EnterPodNamespaces(config.hostname); !entered) {
-    Json report =
-        Json::MakeObject({{"event", "broken"}, {"message", entered.error().message()}});
+    Json report = Json::MakeObject({{"event", "broken"}, {"message", entered.error().message()}});
     (void)SendPacket(kControlFd, report.Dump());
     return 1;
   }

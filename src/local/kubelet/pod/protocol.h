@@ -53,11 +53,11 @@ struct ContainerSpec {
   bool host_files = false;              // the host's files read-only, instead of a minimal root
   std::vector<std::string> host_paths;  // further read-only paths
   std::vector<Mount> mounts;
-  std::string hosts_file;               // a host file to bind at /etc/hosts
-  std::string tmp_dir;                  // a host folder to bind at /tmp
+  std::string hosts_file;  // a host file to bind at /etc/hosts
+  std::string tmp_dir;     // a host folder to bind at /tmp
   bool read_only_root = false;
-  bool pod_network = false;             // else the host's
-  int64_t uid = 1000, gid = 1000;       // mapped to the user who runs the kubelet
+  bool pod_network = false;        // else the host's
+  int64_t uid = 1000, gid = 1000;  // mapped to the user who runs the kubelet
   // Run inside an existing container instead (exec): its id.
   std::string join;
 

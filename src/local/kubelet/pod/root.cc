@@ -77,12 +77,26 @@ Status Mirror(const fs::path& root, const fs::path& path) {
 
 // The minimal root: what a dynamically linked program and a shell need.
 Status MirrorMinimal(const fs::path& root) {
-  static constexpr const char* kPaths[] = {
-      "/usr",        "/bin",       "/sbin",      "/lib",
-      "/lib64",      "/lib32",     "/sys",       "/etc/ssl",
-      "/etc/passwd", "/etc/group", "/etc/pki",   "/etc/ca-certificates",
-      "/etc/localtime", "/etc/nsswitch.conf", "/etc/ld.so.cache", "/etc/ld.so.conf",
-      "/etc/alternatives", "/etc/os-release", "/etc/protocols", "/etc/services"};
+  static constexpr const char* kPaths[] = {"/usr",
+                                           "/bin",
+                                           "/sbin",
+                                           "/lib",
+                                           "/lib64",
+                                           "/lib32",
+                                           "/sys",
+                                           "/etc/ssl",
+                                           "/etc/passwd",
+                                           "/etc/group",
+                                           "/etc/pki",
+                                           "/etc/ca-certificates",
+                                           "/etc/localtime",
+                                           "/etc/nsswitch.conf",
+                                           "/etc/ld.so.cache",
+                                           "/etc/ld.so.conf",
+                                           "/etc/alternatives",
+                                           "/etc/os-release",
+                                           "/etc/protocols",
+                                           "/etc/services"};
   for (const char* path : kPaths) KINGLET_RETURN_IF_ERROR(Mirror(root, path));
   // resolv.conf is often a link into /run, which is not here.
   std::error_code error;

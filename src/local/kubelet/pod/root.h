@@ -8,8 +8,8 @@
 namespace kinglet::kubelet::pod {
 
 // Moves the calling process into a new mount namespace whose root holds, read-only, the parts of
-// the host a program needs (or with spec.host_files all of it), /proc, a small /dev, a private /tmp,
-// and spec.mounts. Needs CAP_SYS_ADMIN in the current user namespace. The process must be
+// the host a program needs (or with spec.host_files all of it), /proc, a small /dev, a private
+// /tmp, and spec.mounts. Needs CAP_SYS_ADMIN in the current user namespace. The process must be
 // single-threaded. On an error the process is in an undefined place and must exit.
 Status EnterRoot(const ContainerSpec& spec, std::string_view hostname);
 

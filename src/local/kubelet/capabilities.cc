@@ -1,0 +1,89 @@
+#include "local/kubelet/capabilities.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/file.h"
+
+namespace kinglet::kubelet {
+namespace {
+
+// Runs the probe; empty when all went well, else why not.
+std::string TryNamespaces(const std::filesystem::path& program) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return "cannot make a pipe";
+  Fd reader(ends[0]), writer(ends[1]);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, writer.get(), 1);
+  std::string path = program.string();
+  char* argv[] = {path.data(), const_cast<char*>("--probe"), nullptr};
+  pid_t pid = 0;
+  int failed = posix_spawn(&pid, path.c_str(), &actions, nullptr, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  writer.Reset();
+  if (failed) return ErrnoError("cannot run " + path, failed).message();
+  std::string text;
+  char buffer[1024];
+  for (;;) {
+    ssize_t count = read(reader.get(), buffer, sizeof(buffer));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    text.append(buffer, static_cast<size_t>(count));
+  }
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
+  while (text.ends_with('\n')) text.pop_back();
+  return text.empty() ? "the trial of namespaces failed" : text;
+}
+
+}  // namespace
+
+std::string_view IsolationName(Isolation isolation) {
+  return isolation == Isolation::kNamespaces ? "namespaces" : "host";
+}
+
+Json Capabilities::ToJson() const {
+  Json lines = Json::MakeArray({});
+  for (const std::string& note : notes) lines.Push(note);
+  return Json::MakeObject({{"isolation", IsolationName(isolation)},
+                           {"resourceLimits", resource_limits},
+                           {"notes", std::move(lines)}});
+}
+
+Capabilities ProbeCapabilities(const std::filesystem::path& bin_dir, IsolationChoice choice) {
+  Capabilities found;
+  if (choice == IsolationChoice::kHost) {
+    found.notes.push_back("Pods run on the host, as asked for.");
+  } else if (std::string why = TryNamespaces(bin_dir / "kinglet-pod"); why.empty()) {
+    found.isolation = Isolation::kNamespaces;
+    found.notes.push_back(
+        "Pods run in user, mount, network, pid, ipc and uts namespaces of their own.");
+    found.notes.push_back(
+        "A pod's network reaches only the pod itself; what must reach other machines needs "
+        "hostNetwork: true.");
+  } else {
+    found.notes.push_back(
+        "Pods run on the host with a loopback address of their own and rewritten paths, because " +
+        why +
+        ". To let them have namespaces, allow unprivileged user namespaces (sysctl "
+        "user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0; in Docker, "
+        "--security-opt seccomp=unconfined).");
+  }
+  found.notes.push_back(
+      "resources.limits are not enforced on this machine: pods share its memory and CPU.");
+  return found;
+}
+
+std::filesystem::path ExecutableDir() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+}
+
+}  // namespace kinglet::kubelet

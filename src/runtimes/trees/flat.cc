@@ -10,6 +10,9 @@
 namespace kinglet::runtimes::trees {
 namespace {
 
+// Levels of children that a block has: 2 + 4 + 8 nodes.
+constexpr uint32_t kBlockLevels = 3;
+
 // A node placed in the flat array, before its width is chosen.
 template <class T>
 struct Placed {
@@ -117,35 +120,46 @@ class Flattener {
     }
     set_offsets_.clear();
 
-    // Breadth first by pairs of siblings: the upper levels, which every row visits, lie together.
+    // In blocks of a few levels, each breadth first, a block's descendants after it: a path down a
+    // deep tree then touches fewer cache lines than through whole levels.
     struct Pending {
       int32_t node;
       uint32_t place;
+      uint32_t level;  // in the block
     };
-    std::vector<Pending> queue = {{0, static_cast<uint32_t>(nodes_.size())}};
+    std::vector<Pending> blocks = {{0, static_cast<uint32_t>(nodes_.size()), 0}}, block;
     std::vector<bool> seen(tree.nodes.size());
     seen[0] = true;
     nodes_.emplace_back();
-    const FlatTree flat{queue[0].place, static_cast<uint32_t>(tree.output)};
-    for (size_t i = 0; i < queue.size(); ++i) {
-      const Pending at = queue[i];
-      const Node<T>& node = tree.nodes[at.node];
-      KINGLET_RETURN_IF_ERROR(CheckNode(tree, at.node));
-      if (node.left == -1) {
-        KINGLET_TRY(T value, Leaf(tree, node));
-        nodes_[at.place] = {value, at.place, 0};
-        continue;
-      }
-      const uint32_t child = static_cast<uint32_t>(nodes_.size());
-      for (int32_t next : {node.left, node.right}) {
-        if (seen[next]) {
-          return Fail(Code::kInvalidArgument, "node {} is reached twice: this is not a tree", next);
+    const FlatTree flat{blocks[0].place, static_cast<uint32_t>(tree.output)};
+    while (!blocks.empty()) {
+      block.assign(1, blocks.back());
+      blocks.pop_back();
+      for (size_t i = 0; i < block.size(); ++i) {
+        const Pending at = block[i];
+        const Node<T>& node = tree.nodes[at.node];
+        KINGLET_RETURN_IF_ERROR(CheckNode(tree, at.node));
+        if (node.left == -1) {
+          KINGLET_TRY(T value, Leaf(tree, node));
+          nodes_[at.place] = {value, at.place, 0};
+          continue;
         }
-        seen[next] = true;
-        queue.push_back({next, static_cast<uint32_t>(nodes_.size())});
-        nodes_.emplace_back();
+        if (at.level == kBlockLevels) {
+          blocks.push_back({at.node, at.place, 0});
+          continue;
+        }
+        const uint32_t child = static_cast<uint32_t>(nodes_.size());
+        for (int32_t next : {node.left, node.right}) {
+          if (seen[next]) {
+            return Fail(Code::kInvalidArgument, "node {} is reached twice: this is not a tree",
+                        next);
+          }
+          seen[next] = true;
+          block.push_back({next, static_cast<uint32_t>(nodes_.size()), at.level + 1});
+          nodes_.emplace_back();
+        }
+        nodes_[at.place] = Split(tree, node, child);
       }
-      nodes_[at.place] = Split(tree, node, child);
     }
     flat_.trees.push_back(flat);
     return {};

@@ -1,0 +1,14 @@
+#include <cstdint>
+#include <string_view>
+
+#include "runtimes/xgboost/predictor.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace kinglet::runtimes::xgboost;
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  auto document = ParseUbjson(bytes);
+  if (!document) return 0;
+  auto description = ReadDocument(*document, size);
+  if (description) (void)MakePredictor(std::move(*description));
+  return 0;
+}

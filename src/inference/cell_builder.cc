@@ -28,8 +28,10 @@ bool CellBuilder::Read(JsonReader& reader, char next) {
       if (kind_ == Kind::kText) return reader.Reject("text stands beside null");
       AddNull();
       return true;
-    case '{': return reader.Reject("an object stands among the values of a list");
-    case '[': return reader.Reject("a list stands where one value is needed");
+    case '{':
+      return reader.Reject("an object stands among the values of a list");
+    case '[':
+      return reader.Reject("a list stands where one value is needed");
     default: {
       JsonReader::Number number;
       if (!reader.ReadNumber(&number)) return false;
@@ -54,7 +56,9 @@ void CellBuilder::AddNull() {
 
 void CellBuilder::AddIntegerSlow(int64_t value) {
   switch (kind_) {
-    case Kind::kReals: Store(std::bit_cast<uint64_t>(static_cast<double>(value))); return;
+    case Kind::kReals:
+      Store(std::bit_cast<uint64_t>(static_cast<double>(value)));
+      return;
     case Kind::kText: {
       std::string& text = NextText();
       text.clear();

@@ -43,7 +43,8 @@ class CellBuilder {
     Store(std::bit_cast<uint64_t>(value));
   }
   void Store(uint64_t bits) {
-    if ((count_ + 1) * 8 > tensor_->data.size()) [[unlikely]] Grow();
+    if ((count_ + 1) * 8 > tensor_->data.size()) [[unlikely]]
+      Grow();
     std::memcpy(tensor_->data.data() + count_ * 8, &bits, 8);
     ++count_;
   }

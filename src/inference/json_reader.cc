@@ -185,8 +185,7 @@ bool JsonReader::ReadSpecialNumber(bool negative, Number* number) {
 }
 
 bool JsonReader::ReadWord(std::string_view word) {
-  if (static_cast<size_t>(end_ - at_) < word.size() ||
-      std::string_view(at_, word.size()) != word) {
+  if (static_cast<size_t>(end_ - at_) < word.size() || std::string_view(at_, word.size()) != word) {
     return false;
   }
   at_ += word.size();
@@ -260,21 +259,35 @@ bool JsonReader::Unescape(std::string_view raw, std::string* out) {
     }
     char c = raw[++i];  // ScanString made sure that something follows
     switch (c) {
-      case '"': case '\\': case '/': out->push_back(c); break;
-      case 'b': out->push_back('\b'); break;
-      case 'f': out->push_back('\f'); break;
-      case 'n': out->push_back('\n'); break;
-      case 'r': out->push_back('\r'); break;
-      case 't': out->push_back('\t'); break;
+      case '"':
+      case '\\':
+      case '/':
+        out->push_back(c);
+        break;
+      case 'b':
+        out->push_back('\b');
+        break;
+      case 'f':
+        out->push_back('\f');
+        break;
+      case 'n':
+        out->push_back('\n');
+        break;
+      case 'r':
+        out->push_back('\r');
+        break;
+      case 't':
+        out->push_back('\t');
+        break;
       case 'u': {
         int32_t code = hex4(i + 1);
         if (code < 0) return Reject("a string has a bad \\u escape");
         i += 4;
         if (code >= 0xd800 && code < 0xe000) {
-          int32_t low = code < 0xdc00 && i + 2 < raw.size() && raw[i + 1] == '\\' &&
-                                raw[i + 2] == 'u'
-                            ? hex4(i + 3)
-                            : -1;
+          int32_t low =
+              code < 0xdc00 && i + 2 < raw.size() && raw[i + 1] == '\\' && raw[i + 2] == 'u'
+                  ? hex4(i + 3)
+                  : -1;
           if (low < 0xdc00 || low > 0xdfff) return Reject("a string has half a surrogate pair");
           code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
           i += 6;
@@ -282,7 +295,8 @@ bool JsonReader::Unescape(std::string_view raw, std::string* out) {
         AppendUtf8(out, static_cast<uint32_t>(code));
         break;
       }
-      default: return Reject("a string has an unknown escape");
+      default:
+        return Reject("a string has an unknown escape");
     }
   }
   return true;
@@ -326,7 +340,9 @@ bool JsonReader::SkipValue(std::string_view* raw) {
       good = ReadBool(&value);
       break;
     }
-    case 'n': good = ReadNull(); break;
+    case 'n':
+      good = ReadNull();
+      break;
     default: {
       Number number;
       good = ReadNumber(&number);

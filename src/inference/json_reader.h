@@ -24,7 +24,9 @@ namespace kinglet::inference {
 class JsonReader {
  public:
   explicit JsonReader(std::string_view text, int max_depth = 64)
-      : begin_(text.data()), at_(text.data()), end_(text.data() + text.size()),
+      : begin_(text.data()),
+        at_(text.data()),
+        end_(text.data() + text.size()),
         depth_left_(max_depth) {}
 
   // The next significant byte; '\0' at the end.
@@ -49,7 +51,7 @@ class JsonReader {
   struct Number {
     bool is_integer = false;  // no point, no exponent, and fits int64
     int64_t integer = 0;
-    double real = 0;          // always set
+    double real = 0;  // always set
   };
   bool ReadNumber(Number* number);
   bool ReadBool(bool* value);

@@ -49,22 +49,43 @@ Status Convert(const Tensor& tensor, std::span<To> out) {
         out[i] = tensor.data[i] == std::byte{0} ? To{0} : To{1};
       }
       break;
-    case DataType::kInt8: Cast<int8_t>(tensor, out); break;
-    case DataType::kInt16: Cast<int16_t>(tensor, out); break;
-    case DataType::kInt32: Cast<int32_t>(tensor, out); break;
-    case DataType::kInt64: Cast<int64_t>(tensor, out); break;
-    case DataType::kUint8: Cast<uint8_t>(tensor, out); break;
-    case DataType::kUint16: Cast<uint16_t>(tensor, out); break;
-    case DataType::kUint32: Cast<uint32_t>(tensor, out); break;
-    case DataType::kUint64: Cast<uint64_t>(tensor, out); break;
+    case DataType::kInt8:
+      Cast<int8_t>(tensor, out);
+      break;
+    case DataType::kInt16:
+      Cast<int16_t>(tensor, out);
+      break;
+    case DataType::kInt32:
+      Cast<int32_t>(tensor, out);
+      break;
+    case DataType::kInt64:
+      Cast<int64_t>(tensor, out);
+      break;
+    case DataType::kUint8:
+      Cast<uint8_t>(tensor, out);
+      break;
+    case DataType::kUint16:
+      Cast<uint16_t>(tensor, out);
+      break;
+    case DataType::kUint32:
+      Cast<uint32_t>(tensor, out);
+      break;
+    case DataType::kUint64:
+      Cast<uint64_t>(tensor, out);
+      break;
     case DataType::kFp16: {
       auto in = tensor.As<uint16_t>();
       for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<To>(HalfToFloat(in[i]));
       break;
     }
-    case DataType::kFp32: Cast<float>(tensor, out); break;
-    case DataType::kFp64: Cast<double>(tensor, out); break;
-    case DataType::kBytes: break;
+    case DataType::kFp32:
+      Cast<float>(tensor, out);
+      break;
+    case DataType::kFp64:
+      Cast<double>(tensor, out);
+      break;
+    case DataType::kBytes:
+      break;
   }
   return {};
 }

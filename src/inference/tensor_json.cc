@@ -29,22 +29,42 @@ bool AppendElements(const Tensor& tensor, size_t begin, size_t end, std::string*
         out->append(tensor.data[i] == std::byte{0} ? "false" : "true");
       }
       break;
-    case DataType::kInt8: AppendNumbers<int8_t, int64_t>(tensor, begin, end, out); break;
-    case DataType::kInt16: AppendNumbers<int16_t, int64_t>(tensor, begin, end, out); break;
-    case DataType::kInt32: AppendNumbers<int32_t, int64_t>(tensor, begin, end, out); break;
-    case DataType::kInt64: AppendNumbers<int64_t, int64_t>(tensor, begin, end, out); break;
-    case DataType::kUint8: AppendNumbers<uint8_t, int64_t>(tensor, begin, end, out); break;
-    case DataType::kUint16: AppendNumbers<uint16_t, int64_t>(tensor, begin, end, out); break;
-    case DataType::kUint32: AppendNumbers<uint32_t, int64_t>(tensor, begin, end, out); break;
-    case DataType::kUint64: AppendNumbers<uint64_t, uint64_t>(tensor, begin, end, out); break;
+    case DataType::kInt8:
+      AppendNumbers<int8_t, int64_t>(tensor, begin, end, out);
+      break;
+    case DataType::kInt16:
+      AppendNumbers<int16_t, int64_t>(tensor, begin, end, out);
+      break;
+    case DataType::kInt32:
+      AppendNumbers<int32_t, int64_t>(tensor, begin, end, out);
+      break;
+    case DataType::kInt64:
+      AppendNumbers<int64_t, int64_t>(tensor, begin, end, out);
+      break;
+    case DataType::kUint8:
+      AppendNumbers<uint8_t, int64_t>(tensor, begin, end, out);
+      break;
+    case DataType::kUint16:
+      AppendNumbers<uint16_t, int64_t>(tensor, begin, end, out);
+      break;
+    case DataType::kUint32:
+      AppendNumbers<uint32_t, int64_t>(tensor, begin, end, out);
+      break;
+    case DataType::kUint64:
+      AppendNumbers<uint64_t, uint64_t>(tensor, begin, end, out);
+      break;
     case DataType::kFp16:
       for (size_t i = begin; i < end; ++i) {
         if (i != begin) out->push_back(',');
         AppendNumber(out, static_cast<double>(HalfToFloat(tensor.As<uint16_t>()[i])));
       }
       break;
-    case DataType::kFp32: AppendNumbers<float, double>(tensor, begin, end, out); break;
-    case DataType::kFp64: AppendNumbers<double, double>(tensor, begin, end, out); break;
+    case DataType::kFp32:
+      AppendNumbers<float, double>(tensor, begin, end, out);
+      break;
+    case DataType::kFp64:
+      AppendNumbers<double, double>(tensor, begin, end, out);
+      break;
     case DataType::kBytes:
       for (size_t i = begin; i < end; ++i) {
         if (i != begin) out->push_back(',');

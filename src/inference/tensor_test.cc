@@ -88,9 +88,9 @@ TEST(Half, RoundsToNearestEven) {
   EXPECT_EQ(FloatToHalf(65519.0f), 0x7bff);
   EXPECT_EQ(FloatToHalf(65520.0f), 0x7c00);
   EXPECT_EQ(FloatToHalf(-std::numeric_limits<float>::infinity()), 0xfc00);
-  EXPECT_EQ(FloatToHalf(1.0f + 0x1p-11f), 0x3c00);         // tie: to even
-  EXPECT_EQ(FloatToHalf(1.0f + 0x3p-11f), 0x3c02);         // tie: to even, up
-  EXPECT_EQ(FloatToHalf(0x1p-25f), 0x0000);                // tie below the smallest subnormal
+  EXPECT_EQ(FloatToHalf(1.0f + 0x1p-11f), 0x3c00);  // tie: to even
+  EXPECT_EQ(FloatToHalf(1.0f + 0x3p-11f), 0x3c02);  // tie: to even, up
+  EXPECT_EQ(FloatToHalf(0x1p-25f), 0x0000);         // tie below the smallest subnormal
   EXPECT_EQ(FloatToHalf(0x1.000002p-25f), 0x0001);
 }
 

@@ -10,7 +10,7 @@
 namespace kinglet::server {
 namespace {
 
-constexpr std::string_view kAtoms[] = {"h", "l", "u", "t", "r", "m", "U", "q", "H", "s",
+constexpr std::string_view kAtoms[] = {"h",  "l", "u", "t", "r", "m", "U", "q", "H", "s",
                                        "st", "b", "B", "f", "a", "T", "M", "D", "L", "p"};
 
 std::string_view HostOf(std::string_view peer) { return peer.substr(0, peer.rfind(':')); }
@@ -36,8 +36,8 @@ Result<AccessLog> AccessLog::Parse(std::string_view format) {
     }
     size_t end = format.find(')');
     if (!format.starts_with('(') || end == std::string_view::npos || end + 1 >= format.size()) {
-      return Fail(Code::kInvalidArgument,
-                  "--access_log_format: expected %(name)s after \"{}\"", literal);
+      return Fail(Code::kInvalidArgument, "--access_log_format: expected %(name)s after \"{}\"",
+                  literal);
     }
     std::string atom(format.substr(1, end - 1));
     bool header = atom.starts_with('{') && atom.ends_with("}i");

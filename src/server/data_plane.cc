@@ -125,8 +125,9 @@ Status DataPlane::RunPredict(const ModelEntry& entry, const CallHeaders& headers
     return Unexpected(error);
   }
   if (!decoded->has_instances) {
-    return Fail(Code::kInvalidArgument, "Expected \"instances\" to be a list: the request has "
-                                        "neither \"instances\" nor \"inputs\"");
+    return Fail(Code::kInvalidArgument,
+                "Expected \"instances\" to be a list: the request has "
+                "neither \"instances\" nor \"inputs\"");
   }
   request.columns = decoded->columns;
   timer.Decoded();
@@ -192,9 +193,8 @@ Status DataPlane::RunInfer(const ModelEntry& entry, const CallHeaders& headers,
   KINGLET_RETURN_IF_ERROR(entry.model->Predict(request, &scratch->response));
   timer.Predicted();
   if (scratch->head.id.empty()) scratch->head.id = RandomUuid();
-  KINGLET_TRY(auto length,
-              v2::EncodeInferResponse(entry.name, scratch->head.id, scratch->head,
-                                      scratch->response.outputs, &reply.body));
+  KINGLET_TRY(auto length, v2::EncodeInferResponse(entry.name, scratch->head.id, scratch->head,
+                                                   scratch->response.outputs, &reply.body));
   if (length) {
     reply.content_type = kOctets;
     reply.headers.Add(kInferenceHeaderLength, std::to_string(*length));

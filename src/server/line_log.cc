@@ -43,9 +43,9 @@ net::Task<void> LineLog::FlushLater() {
 
 void LineLog::AppendTime() {
   using std::chrono::milliseconds;
-  int64_t now = std::chrono::duration_cast<milliseconds>(
-                    std::chrono::system_clock::now().time_since_epoch())
-                    .count();
+  int64_t now =
+      std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
   if (now / 1000 != second_) {
     second_ = now / 1000;
     time_t seconds = static_cast<time_t>(second_);

@@ -31,7 +31,7 @@ class LineLog {
   int fd_;
   std::string buffer_;
   bool armed_ = false;
-  int64_t second_ = -1;   // of second_text_
+  int64_t second_ = -1;  // of second_text_
   std::string second_text_;
 };
 

@@ -13,7 +13,7 @@ namespace kinglet::server {
 // KServe's histograms of one model (label model_name).
 struct ModelMetrics {
   ModelMetrics(MetricsRegistry& registry, std::string_view model);
-  Histogram& preprocess;   // decoding the request
+  Histogram& preprocess;  // decoding the request
   Histogram& predict;
   Histogram& explain;
   Histogram& postprocess;  // encoding the response

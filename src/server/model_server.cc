@@ -19,8 +19,7 @@ RestOptions RestOptionsOf(const ServerOptions& options, AccessLog access_log) {
   return rest;
 }
 
-Result<std::filesystem::path> LocalFolder(std::string_view model_dir,
-                                          const ModelFetcher& fetcher) {
+Result<std::filesystem::path> LocalFolder(std::string_view model_dir, const ModelFetcher& fetcher) {
   if (model_dir.empty()) {
     return Fail(Code::kInvalidArgument, "--model_dir is required");
   }
@@ -47,8 +46,8 @@ bool HasSubfolder(const std::filesystem::path& folder) {
 
 bool IsEmptyFolder(const std::filesystem::path& folder) {
   std::error_code error;
-  return std::filesystem::is_directory(folder, error) &&
-         std::filesystem::is_empty(folder, error) && !error;
+  return std::filesystem::is_directory(folder, error) && std::filesystem::is_empty(folder, error) &&
+         !error;
 }
 
 }  // namespace
@@ -70,8 +69,8 @@ Status ModelServer::LoadModels(const ServerOptions& options, const ModelFetcher&
   repository_.SetSource(options.model_name, folder);
   auto loaded = repository_.Load(options.model_name);
   if (loaded) return {};
-  bool repository_mode = loaded.error().code() == Code::kNotFound &&
-                         (HasSubfolder(folder) || IsEmptyFolder(folder));
+  bool repository_mode =
+      loaded.error().code() == Code::kNotFound && (HasSubfolder(folder) || IsEmptyFolder(folder));
   if (!repository_mode) {
     return Unexpected(loaded.error().WithContext("model " + options.model_name));
   }
@@ -91,9 +90,9 @@ Result<std::unique_ptr<ModelServer>> ModelServer::Start(const ServerOptions& opt
   http::ServerOptions http;
   http.host = options.http_host;
   http.port = static_cast<int>(options.http_port);
-  KINGLET_TRY(server->http_, http::Server::Listen(server->loops_, std::move(http),
-                                                  server->api_.handler(),
-                                                  server->api_.fast_handler()));
+  KINGLET_TRY(server->http_,
+              http::Server::Listen(server->loops_, std::move(http), server->api_.handler(),
+                                   server->api_.fast_handler()));
   server->loops_.Start();
   server->http_->Start();
   return server;

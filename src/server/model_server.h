@@ -43,8 +43,8 @@ class ModelServer {
   std::unique_ptr<http::Server> http_;
 };
 
-// For main: starts, serves until SIGTERM, SIGINT or SIGQUIT, drains. Returns the exit status. Blocks
-// these signals in the calling thread, so call it before starting threads.
+// For main: starts, serves until SIGTERM, SIGINT or SIGQUIT, drains. Returns the exit status.
+// Blocks these signals in the calling thread, so call it before starting threads.
 int RunServer(const ServerOptions& options, ModelLoader loader, ModelFetcher fetcher = {});
 
 }  // namespace kinglet::server

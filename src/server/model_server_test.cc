@@ -159,8 +159,9 @@ TEST_F(ModelServerTest, LargeBodiesAreComputedOnThePool) {
 
 TEST_F(ModelServerTest, V2) {
   Start();
-  auto response = Call("POST", "/v2/models/m/infer",
-                       R"({"id":"1","inputs":[{"name":"x","shape":[2],"datatype":"INT32","data":[1,2]}]})");
+  auto response =
+      Call("POST", "/v2/models/m/infer",
+           R"({"id":"1","inputs":[{"name":"x","shape":[2],"datatype":"INT32","data":[1,2]}]})");
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.body,
             R"({"model_name":"m","model_version":null,"id":"1","parameters":null,"outputs":[)"
@@ -171,7 +172,8 @@ TEST_F(ModelServerTest, V2) {
   EXPECT_THAT(response.body, HasSubstr(R"("loc":["body","InferenceRequest","inputs"])"));
   response = Call("POST", "/v2/models/m/infer", R"({"inputs":[]})");
   EXPECT_EQ(response.status, 400);
-  response = Call("POST", "/v2/models/m/infer", "xyz", {{"content-type", "application/octet-stream"}});
+  response =
+      Call("POST", "/v2/models/m/infer", "xyz", {{"content-type", "application/octet-stream"}});
   EXPECT_EQ(response.status, 400);
   EXPECT_EQ(response.body,
             R"({"error":"received byte inputs, but the'inference-header-content-length' header is )"
@@ -194,18 +196,20 @@ TEST_F(ModelServerTest, V2Binary) {
   ASSERT_EQ(response.body.size(), length + 8);
   std::memcpy(&value, response.body.data() + length, 8);
   EXPECT_EQ(value, 3.0);
-  response = Call("POST", "/v2/models/m/infer", body,
-                  {{"content-type", "application/octet-stream"},
-                   {"Inference-Header-Content-Length", "x"}});
+  response = Call(
+      "POST", "/v2/models/m/infer", body,
+      {{"content-type", "application/octet-stream"}, {"Inference-Header-Content-Length", "x"}});
   EXPECT_EQ(response.status, 400);
 }
 
 TEST_F(ModelServerTest, CloudEvents) {
   options_.cloud_events.merge = true;
   Start();
-  std::vector<std::pair<std::string, std::string>> headers = {
-      {"ce-specversion", "1.0"}, {"ce-id", "1"}, {"ce-source", "s"}, {"ce-type", "t"},
-      {"ce-extra", "e"}};
+  std::vector<std::pair<std::string, std::string>> headers = {{"ce-specversion", "1.0"},
+                                                              {"ce-id", "1"},
+                                                              {"ce-source", "s"},
+                                                              {"ce-type", "t"},
+                                                              {"ce-extra", "e"}};
   auto response = Call("POST", "/v1/models/m:predict", R"({"instances":[1]})", headers);
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.body, R"({"predictions":[2.0]})");
@@ -312,11 +316,11 @@ TEST(ServerFlags, TakesKServesFlags) {
   ServerOptions options;
   Flags flags("t", "");
   ServerFlags server_flags(flags, &options);
-  ASSERT_TRUE(flags.Parse({"--model_name=iris", "--model_dir", "/m", "--http_port", "0",
-                           "--enable_grpc", "false", "--workers=2", "--max_threads", "8",
-                           "--enable_latency_logging=no", "--predictor_host", "x",
-                           "--protocol", "grpc-v2", "--made_up", "1"},
-                          true));
+  ASSERT_TRUE(
+      flags.Parse({"--model_name=iris", "--model_dir", "/m", "--http_port", "0", "--enable_grpc",
+                   "false", "--workers=2", "--max_threads", "8", "--enable_latency_logging=no",
+                   "--predictor_host", "x", "--protocol", "grpc-v2", "--made_up", "1"},
+                  true));
   ASSERT_TRUE(server_flags.Check());
   EXPECT_EQ(options.model_name, "iris");
   EXPECT_EQ(options.http_port, 0);

@@ -35,17 +35,17 @@ Json Schemas() {
                                  "UINT32", "UINT64", "FP16", "FP32", "FP64", "BYTES"})}});
   Json parameters = Json::MakeObject(
       {{"type", "object"},
-       {"additionalProperties", Json::MakeObject({{"type", Json::MakeArray({"number", "boolean",
-                                                                          "string"})}})}});
+       {"additionalProperties",
+        Json::MakeObject({{"type", Json::MakeArray({"number", "boolean", "string"})}})}});
   Json tensor = ObjectOf(Json::MakeObject({{"name", Typed("string")},
                                            {"shape", ListOf(Typed("integer"))},
                                            {"datatype", datatypes},
                                            {"parameters", parameters},
                                            {"data", ListOf(Json::MakeObject())}}),
                          Json::MakeArray({"name", "shape", "datatype", "data"}));
-  Json requested = ObjectOf(
-      Json::MakeObject({{"name", Typed("string")}, {"parameters", parameters}}),
-      Json::MakeArray({"name"}));
+  Json requested =
+      ObjectOf(Json::MakeObject({{"name", Typed("string")}, {"parameters", parameters}}),
+               Json::MakeArray({"name"}));
   return Json::MakeObject(
       {{"Tensor", tensor},
        {"RequestedOutput", requested},
@@ -55,19 +55,18 @@ Json Schemas() {
                                    {"inputs", ListOf(Ref("Tensor"))},
                                    {"outputs", ListOf(Ref("RequestedOutput"))}}),
                  Json::MakeArray({"inputs"}))},
-       {"InferenceResponse",
-        ObjectOf(Json::MakeObject({{"model_name", Typed("string")},
-                                   {"model_version", Typed("string")},
-                                   {"id", Typed("string")},
-                                   {"parameters", parameters},
-                                   {"outputs", ListOf(Ref("Tensor"))}}),
-                 Json::MakeArray({"model_name", "id", "outputs"}))},
+       {"InferenceResponse", ObjectOf(Json::MakeObject({{"model_name", Typed("string")},
+                                                        {"model_version", Typed("string")},
+                                                        {"id", Typed("string")},
+                                                        {"parameters", parameters},
+                                                        {"outputs", ListOf(Ref("Tensor"))}}),
+                                      Json::MakeArray({"model_name", "id", "outputs"}))},
        {"V1Request", ObjectOf(Json::MakeObject({{"instances", ListOf(Json::MakeObject())}}),
                               Json::MakeArray({"instances"}))},
        {"V1Response", ObjectOf(Json::MakeObject({{"predictions", ListOf(Json::MakeObject())}}),
                                Json::MakeArray({"predictions"}))},
-       {"Error", ObjectOf(Json::MakeObject({{"error", Typed("string")}}),
-                          Json::MakeArray({"error"}))}});
+       {"Error",
+        ObjectOf(Json::MakeObject({{"error", Typed("string")}}), Json::MakeArray({"error"}))}});
 }
 
 std::string_view RequestSchema(std::string_view path) {
@@ -95,10 +94,11 @@ std::string OpenApiDocument() {
          {"responses", Json::MakeObject({{"200", success}, {"default", failure}})}});
     if (!route.tag.empty()) operation.Set("tags", Json::MakeArray({route.tag}));
     if (route.path.find("{model_name}") != std::string_view::npos) {
-      operation.Set("parameters", Json::MakeArray({Json::MakeObject({{"name", "model_name"},
-                                                                     {"in", "path"},
-                                                                     {"required", true},
-                                                                     {"schema", Typed("string")}})}));
+      operation.Set("parameters",
+                    Json::MakeArray({Json::MakeObject({{"name", "model_name"},
+                                                       {"in", "path"},
+                                                       {"required", true},
+                                                       {"schema", Typed("string")}})}));
     }
     if (auto schema = RequestSchema(route.path); !schema.empty()) {
       operation.Set("requestBody",

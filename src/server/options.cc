@@ -27,14 +27,13 @@ Status CheckRange(std::string_view flag, int64_t value, int64_t low, int64_t hig
 
 Status CheckProtocol(std::string_view flag, std::string_view value) {
   if (value == "v1" || value == "v2" || value == "grpc-v2") return {};
-  return Fail(Code::kInvalidArgument,
-              "--{}: invalid choice \"{}\" (choose from v1, v2, grpc-v2)", flag, value);
+  return Fail(Code::kInvalidArgument, "--{}: invalid choice \"{}\" (choose from v1, v2, grpc-v2)",
+              flag, value);
 }
 
 }  // namespace
 
-ServerFlags::ServerFlags(Flags& flags, ServerOptions* options)
-    : flags_(flags), options_(options) {
+ServerFlags::ServerFlags(Flags& flags, ServerOptions* options) : flags_(flags), options_(options) {
   flags.Add("model-name", &options->model_name, "Name of the model in the endpoints' paths");
   flags.Add("model-dir", &options->model_dir,
             "Folder with the model's file, a file, a storage URI, or a folder of such folders");

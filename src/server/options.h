@@ -13,13 +13,13 @@ namespace kinglet::server {
 
 struct ServerOptions {
   std::string model_name = "model";
-  std::string model_dir;        // a folder, a file, or a URI
-  std::string model_format;     // "": found from the files
+  std::string model_dir;     // a folder, a file, or a URI
+  std::string model_format;  // "": found from the files
   std::string http_host = "0.0.0.0";
-  int64_t http_port = 8080;     // 0: any free port, named in the log
+  int64_t http_port = 8080;  // 0: any free port, named in the log
   int64_t grpc_port = 8081;
   bool enable_grpc = true;
-  int64_t workers = 0;          // event loops; 0: one a core this process may use
+  int64_t workers = 0;  // event loops; 0: one a core this process may use
   int64_t nthread = 1;
   bool enable_docs_url = false;
   bool enable_latency_logging = true;
@@ -27,8 +27,8 @@ struct ServerOptions {
   std::string access_log_format;
   int64_t grace_period_seconds = 30;
   // From the environment.
-  bool predict_proba = false;                       // PREDICT_PROBA
-  inference::cloudevents::Options cloud_events;     // CE_TYPE, CE_SOURCE, CE_MERGE
+  bool predict_proba = false;                    // PREDICT_PROBA
+  inference::cloudevents::Options cloud_events;  // CE_TYPE, CE_SOURCE, CE_MERGE
 };
 
 // Adds every flag KServe's servers know; the ones without meaning here are taken and ignored.

@@ -15,7 +15,7 @@ struct Reply {
   int status = 200;
   std::string_view content_type = kJson;  // of static storage
   std::string body;
-  http::Headers headers;                  // besides Content-Type and Content-Length
+  http::Headers headers;  // besides Content-Type and Content-Length
 
   void Clear() {
     status = 200;

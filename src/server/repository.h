@@ -29,8 +29,8 @@ using ModelLoader =
 struct ModelEntry {
   std::string name;
   ModelState state = ModelState::kLoading;
-  std::shared_ptr<const Model> model;     // null unless ready
-  std::string reason;                     // why it failed
+  std::shared_ptr<const Model> model;  // null unless ready
+  std::string reason;                  // why it failed
   std::shared_ptr<ModelMetrics> metrics;
 };
 

@@ -177,9 +177,9 @@ void RestApi::Answer(const RouteMatch& match, std::string_view model, http::Exch
   try {
     Dispatch(match, model, exchange, body, scratch, latency);
   } catch (const std::exception& exception) {
-    SetError(Error(Code::kInternal, fmt::format("{} : {}", typeid(exception).name(),
-                                                exception.what())),
-             &scratch->reply);
+    SetError(
+        Error(Code::kInternal, fmt::format("{} : {}", typeid(exception).name(), exception.what())),
+        &scratch->reply);
   }
 }
 
@@ -203,19 +203,26 @@ void RestApi::Dispatch(const RouteMatch& match, std::string_view model, http::Ex
       return data_plane_.Predict(model, HeadersOf(exchange), body, scratch, latency);
     case Route::kV2Infer:
       return data_plane_.Infer(model, HeadersOf(exchange), body, scratch, latency);
-    case Route::kV1Explain: return AnswerExplain(model, reply);
-    case Route::kRoot: reply->body = R"({"status":"alive"})"; return;
+    case Route::kV1Explain:
+      return AnswerExplain(model, reply);
+    case Route::kRoot:
+      reply->body = R"({"status":"alive"})";
+      return;
     case Route::kMetrics:
       reply->content_type = MetricsRegistry::kContentType;
       reply->body = metrics_.registry().Expose();
       return;
-    case Route::kOpenApi: reply->body = OpenApiDocument(); return;
+    case Route::kOpenApi:
+      reply->body = OpenApiDocument();
+      return;
     case Route::kDocs:
       reply->content_type = "text/html; charset=utf-8";
       reply->body = DocsPage();
       return;
     case Route::kV1Models:
-    case Route::kV2Models: reply->body = NamesBody(repository_.Names()); return;
+    case Route::kV2Models:
+      reply->body = NamesBody(repository_.Names());
+      return;
     case Route::kV2Metadata:
       reply->body =
           Json::MakeObject({{"name", "kserve"},
@@ -223,12 +230,15 @@ void RestApi::Dispatch(const RouteMatch& match, std::string_view model, http::Ex
                             {"extensions", Json::MakeArray({"model_repository_extension"})}})
               .Dump();
       return;
-    case Route::kV2Live: reply->body = R"({"live":true})"; return;
+    case Route::kV2Live:
+      reply->body = R"({"live":true})";
+      return;
     case Route::kV2Ready:
       if (!ready_) return SetError(Error(Code::kUnavailable, "Server is not ready."), reply);
       reply->body = R"({"ready":true})";
       return;
-    case Route::kV2Model: return AnswerModelMetadata(model, reply);
+    case Route::kV2Model:
+      return AnswerModelMetadata(model, reply);
     case Route::kV1Model:
     case Route::kV2ModelReady: {
       if (auto entry = data_plane_.ReadyModel(model); !entry) return SetError(entry.error(), reply);
@@ -237,7 +247,8 @@ void RestApi::Dispatch(const RouteMatch& match, std::string_view model, http::Ex
     }
     case Route::kNone:
     case Route::kV2Load:
-    case Route::kV2Unload: break;
+    case Route::kV2Unload:
+      break;
   }
   SetError(Error(Code::kInternal, "no answer for this route"), reply);
 }

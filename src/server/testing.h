@@ -11,8 +11,8 @@
 
 namespace kinglet::server {
 
-// Doubles each number of its first input; text it gives back. A negative number is wrong input, 500 a
-// failure inside the model. With columns: the sums of the columns.
+// Doubles each number of its first input; text it gives back. A negative number is wrong input, 500
+// a failure inside the model. With columns: the sums of the columns.
 class DoublingModel : public Model {
  public:
   explicit DoublingModel(std::string version = "") : version_(std::move(version)) {
@@ -43,8 +43,7 @@ class DoublingModel : public Model {
     if (request.columns) {
       for (size_t i = 1; i < request.inputs.size(); ++i) {
         std::vector<double> column(output.size());
-        KINGLET_RETURN_IF_ERROR(
-            inference::ConvertTo(request.inputs[i], std::span<double>(column)));
+        KINGLET_RETURN_IF_ERROR(inference::ConvertTo(request.inputs[i], std::span<double>(column)));
         for (size_t row = 0; row < column.size(); ++row) {
           output.As<double>()[row] += column[row] * 2;
         }

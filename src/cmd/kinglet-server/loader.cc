@@ -21,9 +21,8 @@ std::vector<runtimes::Plugin> AllFormats() {
 
 bool HasExtension(const runtimes::Plugin& format, const fs::path& file) {
   std::string name = file.filename().string();
-  return std::ranges::any_of(format.extensions, [&](std::string_view extension) {
-    return name.ends_with(extension);
-  });
+  return std::ranges::any_of(format.extensions,
+                             [&](std::string_view extension) { return name.ends_with(extension); });
 }
 
 // The format of a file: by its extension, and by its contents where several share that.
@@ -74,8 +73,8 @@ Result<server::ModelLoader> MakeLoader(const std::string& format,
   std::string known;
   for (const auto& candidate : formats) {
     if (candidate.format == format) {
-      return [candidate, options](
-                 const fs::path& model_dir) -> Result<std::unique_ptr<server::Model>> {
+      return [candidate,
+              options](const fs::path& model_dir) -> Result<std::unique_ptr<server::Model>> {
         KINGLET_TRY(auto file, server::FindModelFile(model_dir, candidate.extensions));
         return candidate.load(file, options);
       };

@@ -3,6 +3,7 @@
 
 #include "base/flags.h"
 #include "base/log.h"
+#include "cmd/kinglet-server/fetcher.h"
 #include "cmd/kinglet-server/loader.h"
 #include "server/model_server.h"
 
@@ -30,10 +31,11 @@ Result<int> Main(int argc, char** argv) {
   if (options.model_dir.empty() && positional.size() == 1) options.model_dir = positional[0];
   if (options.model_format.empty()) options.model_format = runtime;
   KINGLET_TRY(auto loader,
-              MakeLoader(options.model_format,
-                         {.predict_proba = options.predict_proba,
-                          .nthread = static_cast<int>(options.nthread)}));
-  return server::RunServer(options, std::move(loader));
+              MakeLoader(options.model_format, {.predict_proba = options.predict_proba,
+                                                .nthread = static_cast<int>(options.nthread)}));
+  Fetcher fetcher;
+  return server::RunServer(options, std::move(loader),
+                           [&](std::string_view uri) { return fetcher.Fetch(uri); });
 }
 
 }  // namespace

@@ -31,8 +31,8 @@ std::optional<Attributes> FromHeaders(
 Status CheckVersion(const Attributes& attributes);
 
 struct StructuredEvent {
-  Json attributes;     // all members but data; of any JSON type
-  std::string data;    // JSON text
+  Json attributes;   // all members but data; of any JSON type
+  std::string data;  // JSON text
 };
 // Nothing where the body is not an object with time, type, source, id, specversion and data.
 std::optional<StructuredEvent> ParseStructured(std::string_view body);

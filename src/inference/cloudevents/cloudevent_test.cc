@@ -8,9 +8,12 @@ namespace kinglet::inference::cloudevents {
 namespace {
 
 const std::vector<std::pair<std::string, std::string>> kHeaders = {
-    {"Content-Type", "application/json"}, {"ce-specversion", "1.0"},
-    {"CE-ID", "36077800"},                {"ce-source", "example.com"},
-    {"ce-type", "my.request"},            {"ce-datacontenttype", "application/json"},
+    {"Content-Type", "application/json"},
+    {"ce-specversion", "1.0"},
+    {"CE-ID", "36077800"},
+    {"ce-source", "example.com"},
+    {"ce-type", "my.request"},
+    {"ce-datacontenttype", "application/json"},
     {"ce-extra", "x"}};
 
 TEST(FromHeaders, NeedsAllRequiredAttributes) {
@@ -28,7 +31,9 @@ TEST(FromHeaders, NeedsAllRequiredAttributes) {
 }
 
 TEST(ResponseAttributes, MergeTakesTheRequestsOver) {
-  auto as_map = [](const Attributes& a) { return std::map<std::string, std::string>(a.begin(), a.end()); };
+  auto as_map = [](const Attributes& a) {
+    return std::map<std::string, std::string>(a.begin(), a.end());
+  };
   Attributes request = *FromHeaders(kHeaders);
   auto plain = as_map(ResponseAttributes({}, "iris", request));
   EXPECT_EQ(plain["source"], "io.kserve.inference.iris");
@@ -50,8 +55,8 @@ TEST(Structured, RoundTrip) {
       R"({"time":"t","type":"a","source":"b","id":"c","specversion":"1.0","data":{"instances":[1]},"k":"v"})");
   ASSERT_TRUE(event);
   EXPECT_EQ(event->data, R"({"instances":[1]})");
-  std::string text = StructuredResponse({.merge = true}, "iris", event->attributes,
-                                        R"({"predictions":[2]})");
+  std::string text =
+      StructuredResponse({.merge = true}, "iris", event->attributes, R"({"predictions":[2]})");
   auto response = Json::Parse(text);
   ASSERT_TRUE(response) << text;
   EXPECT_EQ((*response)["k"].AsString(), "v");

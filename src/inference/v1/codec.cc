@@ -74,8 +74,8 @@ Result<DecodedRequest> DecodeRequest(std::string_view body, std::vector<Tensor>*
       decoded.has_instances = true;
       if (is_inputs || !has_inputs) {
         has_inputs |= is_inputs;
-        KINGLET_RETURN_IF_ERROR(DecodeInstances(reader, is_inputs ? "inputs" : "instances", inputs,
-                                                &decoded.columns));
+        KINGLET_RETURN_IF_ERROR(
+            DecodeInstances(reader, is_inputs ? "inputs" : "instances", inputs, &decoded.columns));
         continue;
       }
       if (reader.Peek() != '[') {

@@ -48,8 +48,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{R"({"instances":[1,null]})", "instances:FP64=[1.0,null]"},
         Case{R"({"instances":[NaN,Infinity,-Infinity]})", "instances:FP64=[null,null,null]"},
         Case{R"({"instances":["a","\u00e9\ud83d\ude00\n"]})", "instances:BYTES=[\"a\",\"é😀\\n\"]"},
-        Case{R"({"instances":[[1,"a"],[2.5,"b"]]})",
-             R"(instances:BYTES=[["1","a"],["2.5","b"]])"},
+        Case{R"({"instances":[[1,"a"],[2.5,"b"]]})", R"(instances:BYTES=[["1","a"],["2.5","b"]])"},
         Case{R"({"instances":[["a",1],["b",true]]})",
              R"(instances:BYTES=[["a","1"],["b","True"]])"},
         Case{R"({"instances":[]})", "instances:FP64=[]"},
@@ -81,32 +80,28 @@ TEST_P(DecodeBad, Body) {
 }
 INSTANTIATE_TEST_SUITE_P(
     V1, DecodeBad,
-    testing::Values(Case{"", "Unrecognized request format: the JSON ends early"},
-                    Case{"{", "Unrecognized request format: "}, Case{"[1]", "expected an object"},
-                    Case{R"({"instances":1})", "Expected \"instances\" to be a list"},
-                    Case{R"({"instances":"x"})", "Expected \"instances\" to be a list"},
-                    Case{R"({"instances":[[1,2],[3]]})", "ragged"},
-                    Case{R"({"instances":[[1],2]})", "ragged"},
-                    Case{R"({"instances":[1,[2]]})", "ragged"},
-                    Case{R"({"instances":[[],[[]]]})", "ragged"},
-                    Case{R"({"instances":[[[]],[]]})", "ragged"},
-                    Case{R"({"instances":[[],1]})", "ragged"},
-                    Case{R"({"instances":[1,{"a":1}]})", "an object stands among"},
-                    Case{R"({"instances":[{"a":1},2]})", "expected an object"},
-                    Case{R"({"instances":[{"a":[1,2],"b":[1]}]})", "differ in length"},
-                    Case{R"({"instances":[{"a":1,"a":2}]})", "twice"},
-                    Case{R"({"instances":[{"a":[[1]]}]})", "a list stands"},
-                    Case{R"({"instances":[01]})", "begins with 0"},
-                    Case{R"({"instances":[1.]})", "no digits"},
-                    Case{R"({"instances":[1e]})", "no digits"},
-                    Case{R"({"instances":[-]})", "expected a number"},
-                    Case{R"({"instances":[+1]})", "expected a number"},
-                    Case{R"({"instances":[1,]})", "expected a number"},
-                    Case{R"({"instances":[nul]})", "expected null"},
-                    Case{R"({"instances":["a",null]})", "null"},
-                    Case{R"({"instances":["\ud800"]})", "surrogate"},
-                    Case{"{\"instances\":[\"\xff\"]}", "UTF-8"},
-                    Case{R"({"instances":[1]} x)", "follows"}));
+    testing::Values(
+        Case{"", "Unrecognized request format: the JSON ends early"},
+        Case{"{", "Unrecognized request format: "}, Case{"[1]", "expected an object"},
+        Case{R"({"instances":1})", "Expected \"instances\" to be a list"},
+        Case{R"({"instances":"x"})", "Expected \"instances\" to be a list"},
+        Case{R"({"instances":[[1,2],[3]]})", "ragged"}, Case{R"({"instances":[[1],2]})", "ragged"},
+        Case{R"({"instances":[1,[2]]})", "ragged"}, Case{R"({"instances":[[],[[]]]})", "ragged"},
+        Case{R"({"instances":[[[]],[]]})", "ragged"}, Case{R"({"instances":[[],1]})", "ragged"},
+        Case{R"({"instances":[1,{"a":1}]})", "an object stands among"},
+        Case{R"({"instances":[{"a":1},2]})", "expected an object"},
+        Case{R"({"instances":[{"a":[1,2],"b":[1]}]})", "differ in length"},
+        Case{R"({"instances":[{"a":1,"a":2}]})", "twice"},
+        Case{R"({"instances":[{"a":[[1]]}]})", "a list stands"},
+        Case{R"({"instances":[01]})", "begins with 0"}, Case{R"({"instances":[1.]})", "no digits"},
+        Case{R"({"instances":[1e]})", "no digits"},
+        Case{R"({"instances":[-]})", "expected a number"},
+        Case{R"({"instances":[+1]})", "expected a number"},
+        Case{R"({"instances":[1,]})", "expected a number"},
+        Case{R"({"instances":[nul]})", "expected null"},
+        Case{R"({"instances":["a",null]})", "null"},
+        Case{R"({"instances":["\ud800"]})", "surrogate"},
+        Case{"{\"instances\":[\"\xff\"]}", "UTF-8"}, Case{R"({"instances":[1]} x)", "follows"}));
 
 TEST(DecodeRequest, DeepNestingIsRefused) {
   std::vector<Tensor> inputs;
@@ -124,10 +119,11 @@ TEST(DecodeRequest, WithoutInstances) {
 }
 
 TEST(DecodeRequest, NumbersReadAsStrtodReadsThem) {
-  for (const char* text : {"0.1", "-0.0", "0.8444218515250481", "1e23", "8.41e21", "5e-324",
-                           "2.2250738585072011e-308", "1.7976931348623157e308", "9007199254740993.0",
-                           "123456789012345678901234567890", "0.000000000000000000000000000001e40",
-                           "1e400", "-1e400", "1e-400", "9007199254740991e-22"}) {
+  for (const char* text :
+       {"0.1", "-0.0", "0.8444218515250481", "1e23", "8.41e21", "5e-324", "2.2250738585072011e-308",
+        "1.7976931348623157e308", "9007199254740993.0", "123456789012345678901234567890",
+        "0.000000000000000000000000000001e40", "1e400", "-1e400", "1e-400",
+        "9007199254740991e-22"}) {
     std::vector<Tensor> inputs;
     ASSERT_TRUE(DecodeRequest(fmt::format(R"({{"instances":[{}]}})", text), &inputs)) << text;
     ASSERT_EQ(inputs[0].datatype, DataType::kFp64);
@@ -145,8 +141,7 @@ TEST(EncodeResponse, NestedLists) {
   values[3] = 1e-5f;
   std::string body;
   ASSERT_TRUE(EncodeResponse({&output, 1}, &body));
-  EXPECT_EQ(body,
-            R"({"predictions":[[0.10000000149011612,1.0],[null,9.999999747378752e-06]]})");
+  EXPECT_EQ(body, R"({"predictions":[[0.10000000149011612,1.0],[null,9.999999747378752e-06]]})");
 }
 
 TEST(EncodeResponse, SeveralOutputsAreRows) {

@@ -15,8 +15,8 @@ constexpr size_t kMaxInputs = 65'536;
 // One input while its members, which come in any order, are read.
 struct InputMembers {
   bool name = false, shape = false, datatype = false;
-  bool decoded = false;            // data came after the rest and is in the tensor already
-  std::string_view data;           // else its text
+  bool decoded = false;   // data came after the rest and is in the tensor already
+  std::string_view data;  // else its text
   std::optional<int64_t> binary_data_size;
   std::string datatype_text;
 };
@@ -25,8 +25,12 @@ class Decoder {
  public:
   Decoder(std::string_view json, std::string_view binary, bool binary_request,
           std::string_view model_name, InferHead* head, std::vector<Tensor>* inputs)
-      : reader_(json), binary_(binary), binary_request_(binary_request),
-        model_name_(model_name), head_(*head), inputs_(*inputs) {}
+      : reader_(json),
+        binary_(binary),
+        binary_request_(binary_request),
+        model_name_(model_name),
+        head_(*head),
+        inputs_(*inputs) {}
 
   std::optional<Rejection> Run() {
     head_.id.clear();
@@ -64,8 +68,7 @@ class Decoder {
       if (!has_inputs) Schema("missing", {"inputs"}, "Field required");
       if (inputs_.size() != used_) inputs_.resize(used_);
       if (!rejection_ && binary_request_ && binary_at_ != binary_.size()) {
-        Invalid(fmt::format("{} bytes follow the last binary input",
-                            binary_.size() - binary_at_));
+        Invalid(fmt::format("{} bytes follow the last binary input", binary_.size() - binary_at_));
       }
     }
     head_.outputs.resize(outputs);
@@ -125,14 +128,16 @@ class Decoder {
   void Invalid(const Error& error) { Invalid(error.message()); }
 
   void Malformed() {
-    if (binary_request_) return Invalid("Unrecognized request format: " + reader_.error().message());
-    Json item = Json::MakeObject({{"type", "json_invalid"},
-                                  {"loc", Json::MakeArray({"body", reader_.position()})},
-                                  {"msg", "JSON decode error"},
-                                  {"input", Json::MakeObject()},
-                                  {"ctx", Json::MakeObject({{"error", reader_.error().message()}})}});
-    rejection_ = Rejection{
-        reader_.error(), Json::MakeObject({{"detail", Json::MakeArray({item})}}).Dump()};
+    if (binary_request_)
+      return Invalid("Unrecognized request format: " + reader_.error().message());
+    Json item =
+        Json::MakeObject({{"type", "json_invalid"},
+                          {"loc", Json::MakeArray({"body", reader_.position()})},
+                          {"msg", "JSON decode error"},
+                          {"input", Json::MakeObject()},
+                          {"ctx", Json::MakeObject({{"error", reader_.error().message()}})}});
+    rejection_ =
+        Rejection{reader_.error(), Json::MakeObject({{"detail", Json::MakeArray({item})}}).Dump()};
   }
 
   // A member breaks the schema. `input` is the text of the wrong value.
@@ -152,8 +157,9 @@ class Decoder {
                                        {"loc", Json::MakeArray({"body", "bytes"})},
                                        {"msg", "Input should be a valid bytes"},
                                        {"input", Json()}});
-    rejection_ = Rejection{Error(Code::kInvalidArgument, text),
-                           Json::MakeObject({{"detail", Json::MakeArray({item, not_bytes})}}).Dump()};
+    rejection_ =
+        Rejection{Error(Code::kInvalidArgument, text),
+                  Json::MakeObject({{"detail", Json::MakeArray({item, not_bytes})}}).Dump()};
   }
 
   // Passes over a value of the wrong kind.
@@ -242,12 +248,11 @@ class Decoder {
       } else if (key == "datatype") {
         ReadDatatype(tensor, index, &members);
       } else if (key == "parameters") {
-        ReadParameters(Where(index, "parameters"),
-                       [&](std::string_view name, const Json& value) {
-                         if (name == "binary_data_size" && value.IsInt()) {
-                           members.binary_data_size = value.AsInt();
-                         }
-                       });
+        ReadParameters(Where(index, "parameters"), [&](std::string_view name, const Json& value) {
+          if (name == "binary_data_size" && value.IsInt()) {
+            members.binary_data_size = value.AsInt();
+          }
+        });
       } else if (key == "data" && reader_.Peek() != 'n') {
         ReadData(tensor, index, &members);
       } else {
@@ -296,8 +301,8 @@ class Decoder {
       if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
     }
     auto type = ParseDataType(members->datatype_text);
-    if (!type) return Invalid(fmt::format("invalid datatype {} in the input",
-                                          members->datatype_text));
+    if (!type)
+      return Invalid(fmt::format("invalid datatype {} in the input", members->datatype_text));
     tensor->datatype = *type;
     members->datatype = true;
   }
@@ -319,7 +324,8 @@ class Decoder {
   }
 
   void FinishInput(Tensor* tensor, size_t index, const InputMembers& members) {
-    for (auto [present, member] : {std::pair{members.name, "name"}, {members.shape, "shape"},
+    for (auto [present, member] : {std::pair{members.name, "name"},
+                                   {members.shape, "shape"},
                                    {members.datatype, "datatype"}}) {
       if (!present) return Schema("missing", Where(index, member), "Field required");
     }
@@ -346,11 +352,10 @@ class Decoder {
                                  tensor->name, model_name_));
     }
     size_t left = binary_.size() - binary_at_;
-    if (*members.binary_data_size < 0 ||
-        static_cast<uint64_t>(*members.binary_data_size) > left) {
-      return Invalid(fmt::format(
-          "input '{}' announces {} bytes of binary data, {} are left in the request",
-          tensor->name, *members.binary_data_size, left));
+    if (*members.binary_data_size < 0 || static_cast<uint64_t>(*members.binary_data_size) > left) {
+      return Invalid(
+          fmt::format("input '{}' announces {} bytes of binary data, {} are left in the request",
+                      tensor->name, *members.binary_data_size, left));
     }
     auto size = static_cast<size_t>(*members.binary_data_size);
     if (auto status = ReadBinaryData(binary_.substr(binary_at_, size), tensor); !status) {

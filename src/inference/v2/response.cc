@@ -32,17 +32,19 @@ Status AppendOutput(const Tensor& output, bool binary, std::string* body) {
     return {};
   }
   if (output.datatype == DataType::kFp16 && output.size() != 0) {
-    return Fail(Code::kInvalidArgument,
-                "Sending FP16 data via JSON is not supported. Please use the binary data format for "
-                "output {}",
-                output.name);
+    return Fail(
+        Code::kInvalidArgument,
+        "Sending FP16 data via JSON is not supported. Please use the binary data format for "
+        "output {}",
+        output.name);
   }
   *body += "\",\"parameters\":null,\"data\":[";
   if (!AppendElements(output, 0, output.size(), body)) {
-    return Fail(Code::kInternal,
-                "Failed to encode output '{}' using UTF-8. Please use binary_data=True, if you want "
-                "to receive a byte array.",
-                output.name);
+    return Fail(
+        Code::kInternal,
+        "Failed to encode output '{}' using UTF-8. Please use binary_data=True, if you want "
+        "to receive a byte array.",
+        output.name);
   }
   *body += "]}";
   return {};

@@ -30,8 +30,7 @@ Status InferShape(Tensor* tensor, size_t count) {
   for (int64_t& dimension : shape) {
     if (dimension != -1) continue;
     if (open != nullptr) {
-      return Fail(Code::kInvalidArgument, "input '{}': only one dimension may be -1",
-                  tensor->name);
+      return Fail(Code::kInvalidArgument, "input '{}': only one dimension may be -1", tensor->name);
     }
     open = &dimension;
   }
@@ -57,8 +56,9 @@ bool StoreNumber(JsonReader& reader, const JsonReader::Number& number, T* out) {
   } else {
     // Truncates as numpy does. The bounds are powers of two and so exact.
     double whole = std::trunc(number.real);
-    constexpr double kEnd = std::is_signed_v<T> ? -static_cast<double>(std::numeric_limits<T>::min())
-                                                : 2.0 * (1ull << (std::numeric_limits<T>::digits - 1));
+    constexpr double kEnd = std::is_signed_v<T>
+                                ? -static_cast<double>(std::numeric_limits<T>::min())
+                                : 2.0 * (1ull << (std::numeric_limits<T>::digits - 1));
     constexpr double kBegin = static_cast<double>(std::numeric_limits<T>::min());
     if (!(whole >= kBegin && whole < kEnd)) {
       return reader.Reject("a number is outside of its datatype's range");
@@ -107,8 +107,7 @@ bool ReadNumbers(JsonReader& reader, Tensor* tensor, std::vector<int64_t>* list_
                          [&](char next, T* out) { return ReadElement<T>(reader, next, out); });
 }
 
-bool ReadList(JsonReader& reader, Tensor* tensor, std::vector<int64_t>* list_shape,
-              size_t* count) {
+bool ReadList(JsonReader& reader, Tensor* tensor, std::vector<int64_t>* list_shape, size_t* count) {
   switch (tensor->datatype) {
     case DataType::kBool:
       return ReadElements<uint8_t>(reader, tensor->As<uint8_t>(), list_shape, count,
@@ -118,17 +117,28 @@ bool ReadList(JsonReader& reader, Tensor* tensor, std::vector<int64_t>* list_sha
                                      *out = value != 0;
                                      return true;
                                    });
-    case DataType::kInt8: return ReadNumbers<int8_t>(reader, tensor, list_shape, count);
-    case DataType::kInt16: return ReadNumbers<int16_t>(reader, tensor, list_shape, count);
-    case DataType::kInt32: return ReadNumbers<int32_t>(reader, tensor, list_shape, count);
-    case DataType::kInt64: return ReadNumbers<int64_t>(reader, tensor, list_shape, count);
-    case DataType::kUint8: return ReadNumbers<uint8_t>(reader, tensor, list_shape, count);
-    case DataType::kUint16: return ReadNumbers<uint16_t>(reader, tensor, list_shape, count);
-    case DataType::kUint32: return ReadNumbers<uint32_t>(reader, tensor, list_shape, count);
-    case DataType::kUint64: return ReadNumbers<uint64_t>(reader, tensor, list_shape, count);
-    case DataType::kFp16: return reader.Reject("FP16 has no JSON form");
-    case DataType::kFp32: return ReadNumbers<float>(reader, tensor, list_shape, count);
-    case DataType::kFp64: return ReadNumbers<double>(reader, tensor, list_shape, count);
+    case DataType::kInt8:
+      return ReadNumbers<int8_t>(reader, tensor, list_shape, count);
+    case DataType::kInt16:
+      return ReadNumbers<int16_t>(reader, tensor, list_shape, count);
+    case DataType::kInt32:
+      return ReadNumbers<int32_t>(reader, tensor, list_shape, count);
+    case DataType::kInt64:
+      return ReadNumbers<int64_t>(reader, tensor, list_shape, count);
+    case DataType::kUint8:
+      return ReadNumbers<uint8_t>(reader, tensor, list_shape, count);
+    case DataType::kUint16:
+      return ReadNumbers<uint16_t>(reader, tensor, list_shape, count);
+    case DataType::kUint32:
+      return ReadNumbers<uint32_t>(reader, tensor, list_shape, count);
+    case DataType::kUint64:
+      return ReadNumbers<uint64_t>(reader, tensor, list_shape, count);
+    case DataType::kFp16:
+      return reader.Reject("FP16 has no JSON form");
+    case DataType::kFp32:
+      return ReadNumbers<float>(reader, tensor, list_shape, count);
+    case DataType::kFp64:
+      return ReadNumbers<double>(reader, tensor, list_shape, count);
     case DataType::kBytes:
       return ReadElements<std::string>(
           reader, std::span<std::string>(tensor->strings), list_shape, count,

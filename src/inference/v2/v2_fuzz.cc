@@ -7,8 +7,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace kinglet::inference;
   static std::vector<Tensor> inputs;  // reused, as a server does
   static v2::InferHead head;
-  auto rejection = v2::DecodeInferRequest({reinterpret_cast<const char*>(data), size},
-                                          std::nullopt, "m", &head, &inputs);
+  auto rejection = v2::DecodeInferRequest({reinterpret_cast<const char*>(data), size}, std::nullopt,
+                                          "m", &head, &inputs);
   if (!rejection) {
     for (const Tensor& tensor : inputs) {
       KINGLET_CHECK(tensor.datatype == DataType::kBytes

@@ -106,7 +106,8 @@ def kubectl(request, url, tmp_path):
         pytest.skip("there is no kubectl")
     namespace = "t-%x" % abs(hash((request.param, request.node.name)))
     run = Kubectl(request.param, url, tmp_path, namespace)
-    run("create", "namespace", namespace)
+    run("apply", "-f", "-", input=json.dumps(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
     yield run
     run("delete", "namespace", namespace)
 

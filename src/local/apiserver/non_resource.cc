@@ -57,7 +57,7 @@ std::optional<Reply> NonResource(Api& api, Call& call) {
     if (s[1] == "v2" && s.size() == 2) {
       Json document = OpenApiV2(registry);
       if (call.accept.openapi_protobuf) {
-        return TextReply("application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+        return TextReply("application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
                          OpenApiV2Protobuf(document));
       }
       return Reply::Raw(std::move(document));

@@ -234,6 +234,7 @@ Result<pickle::Array> Attributes::View(std::string_view name) const {
 
 Result<Labels> Attributes::ClassesOf(std::string_view name, Value value) const {
   if (value.kind() == Kind::kList || value.kind() == Kind::kTuple) {
+    KINGLET_RETURN_IF_ERROR(context_->budget.Charge(value.size() * 48));
     std::vector<Value> objects;
     for (size_t i = 0; i < value.size(); ++i) objects.push_back(value[i]);
     auto labels = LabelsFromObjects(objects);
@@ -278,6 +279,7 @@ Result<std::vector<Value>> Attributes::Items(std::string_view name) const {
   auto array = pickle::ReadArray(value);
   if (!array) return Wrong(name, array.error().message());
   if (array->dtype.kind != 'O') return Wrong(name, "it holds no objects");
+  KINGLET_RETURN_IF_ERROR(context_->budget.Charge(array->count * sizeof(Value)));
   return std::move(array->objects);
 }
 

@@ -160,7 +160,7 @@ Result<std::unique_ptr<Estimator>> BuildColumns(const Attributes& attributes) {
   size_t features = 0;
   if (attributes.Has(count)) {
     KINGLET_TRY(const int64_t number, attributes.Integer(count));
-    if (number < 1 || number > (1 << 24)) return attributes.Wrong(count, "it is out of range");
+    if (number < 1 || number > (1 << 20)) return attributes.Wrong(count, "it is out of range");
     features = static_cast<size_t>(number);
   } else {
     // 0.20 kept no count: the remainder's columns and the others' make them up.

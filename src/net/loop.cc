@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <latch>
 
 #include "net/loop_impl.h"
 
@@ -484,6 +485,10 @@ void LoopGroup::Start() {
       loop->Run();
     });
   }
+  // Returns when all run: what is called across threads then knows where it runs.
+  std::latch running(static_cast<ptrdiff_t>(size()));
+  for (auto& loop : impl_->loops) loop->Post([&] { running.count_down(); });
+  running.wait();
 }
 
 void LoopGroup::Stop() {

@@ -114,7 +114,7 @@ class ServerImpl final : public Server,
   size_t connections() const override { return core_->connections; }
 
   void Start() override {
-    acceptor_.Post([this] {
+    acceptor_.impl().RunAndWait([this] {
       if (!listener_ || listening_) return;
       acceptor_.impl().Add(listener_.get(), EPOLLIN, this);
       listening_ = true;

@@ -1,0 +1,141 @@
+// The init container that brings a model to its volume: kinglet-storage-initializer SRC DEST ...
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <thread>
+
+#include "base/flags.h"
+#include "base/log.h"
+#include "storage/downloader.h"
+
+namespace kinglet {
+namespace {
+
+constexpr int kExitFailed = 1, kExitUsage = 2, kExitStopped = 143;
+
+struct Settings {
+  std::string log_format = "text", log_level = "info";
+  std::string timeout, stall_timeout = "30s", termination_log;
+  int64_t connections = 8, chunk_mib = 16;
+};
+
+// SIGTERM and SIGINT become a stop request; blocked in every thread, taken by this one.
+class SignalStop {
+ public:
+  SignalStop() {
+    sigemptyset(&signals_);
+    sigaddset(&signals_, SIGTERM);
+    sigaddset(&signals_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    thread_ = std::jthread([this](std::stop_token end) {
+      timespec second{.tv_sec = 0, .tv_nsec = 200'000'000};
+      while (!end.stop_requested()) {
+        if (sigtimedwait(&signals_, nullptr, &second) > 0) source_.request_stop();
+      }
+    });
+  }
+  std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  sigset_t signals_;
+  std::stop_source source_;
+  std::jthread thread_;
+};
+
+// The last line of standard error is what FallbackToLogsOnError shows; --termination-log is for pods
+// that read a file.
+int Finish(const Settings& settings, int code, const std::string& message) {
+  std::fprintf(stderr, "%s\n", message.c_str());
+  if (!settings.termination_log.empty()) {
+    if (FILE* file = std::fopen(settings.termination_log.c_str(), "w")) {
+      std::fwrite(message.data(), 1, message.size(), file);
+      std::fclose(file);
+    }
+  }
+  return code;
+}
+
+int DownloadAll(const Settings& settings, const std::vector<std::string>& pairs,
+                storage::DownloadOptions options) {
+  SignalStop stop;
+  options.stop = stop.token();
+  options.on_progress = [](const storage::Progress& progress) {
+    LogInfo(storage::ProgressLine(progress));
+  };
+  uint64_t bytes = 0, files = 0;
+  double seconds = 0;
+  for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
+    LogInfo("downloading", {{"uri", pairs[i]}, {"destination", pairs[i + 1]}});
+    auto result = storage::Download(pairs[i], pairs[i + 1], options);
+    if (!result) {
+      bool stopped = options.stop.stop_requested();
+      return Finish(settings, stopped ? kExitStopped : kExitFailed,
+                    stopped ? fmt::format("stopped while downloading {}; run again to resume", pairs[i])
+                            : fmt::format("{}: {}", pairs[i], result.error().message()));
+    }
+    if (result->already_complete) {
+      LogInfo("complete already", {{"uri", pairs[i]}, {"destination", pairs[i + 1]}});
+    }
+    bytes += result->bytes;
+    files += result->files;
+    seconds += result->seconds;
+  }
+  return Finish(settings, 0,
+                fmt::format("Successfully copied {} file{}, {} in {:.1f} s to {}", files,
+                            files == 1 ? "" : "s",
+                            storage::HumanBytes(static_cast<double>(bytes)), seconds,
+                            pairs[pairs.size() - 1]));
+}
+
+int Main(int argc, char** argv) {
+  Settings settings;
+  Flags flags("kinglet-storage-initializer",
+              "Downloads models: SRC_URI DEST_PATH [SRC_URI DEST_PATH ...]. Resumes what was cut; a "
+              "destination is whole or not there.");
+  flags.Add("log-format", &settings.log_format, "text or json");
+  flags.Add("log-level", &settings.log_level, "debug, info, warning or error");
+  flags.Add("timeout", &settings.timeout, "give up after this time (1h30m); none by default");
+  flags.Add("stall-timeout", &settings.stall_timeout, "repeat a request that is silent for so long");
+  flags.Add("connections", &settings.connections, "parallel requests");
+  flags.Add("chunk-mib", &settings.chunk_mib, "size of a ranged request in MiB");
+  flags.Add("termination-log", &settings.termination_log, "also write the last message to this file");
+  auto fail = [&](const Error& error) {
+    return Finish(settings, kExitUsage, "kinglet-storage-initializer: " + error.message());
+  };
+  auto pairs = flags.Parse(argc, argv);
+  if (flags.help_requested()) return std::fputs(flags.Help().c_str(), stdout) < 0;
+  if (flags.version_requested()) {
+    std::printf("%.*s\n", static_cast<int>(VersionText().size()), VersionText().data());
+    return 0;
+  }
+  if (!pairs) return fail(pairs.error());
+  auto level = ParseLogLevel(settings.log_level);
+  auto format = ParseLogFormat(settings.log_format);
+  auto stall = ParseDuration(settings.stall_timeout);
+  auto timeout = settings.timeout.empty() ? Result<Duration>(Duration::zero())
+                                          : ParseDuration(settings.timeout);
+  if (!level) return fail(level.error());
+  if (!format) return fail(format.error());
+  if (!stall) return fail(stall.error());
+  if (!timeout) return fail(timeout.error());
+  ConfigureLog(*level, *format);
+  if (pairs->empty() || pairs->size() % 2 != 0) {
+    // As KServe's entry point: the usage, and success.
+    std::printf("Usage: initializer-entrypoint src_uri dest_path [src_uri dest_path ...]\n");
+    return 0;
+  }
+  storage::DownloadOptions options;
+  options.environment = storage::Environment::FromProcess();
+  options.stall_timeout = *stall;
+  if (*timeout > Duration::zero()) options.deadline = Deadline::After(*timeout);
+  options.fetch.connections = static_cast<int>(std::clamp<int64_t>(settings.connections, 1, 256));
+  options.fetch.chunk_bytes =
+      static_cast<uint64_t>(std::clamp<int64_t>(settings.chunk_mib, 1, 1024)) << 20;
+  return DownloadAll(settings, *pairs, std::move(options));
+}
+
+}  // namespace
+}  // namespace kinglet
+
+int main(int argc, char** argv) { return kinglet::Main(argc, argv); }

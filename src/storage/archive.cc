@@ -1,0 +1,262 @@
+#include "storage/archive.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "storage/path.h"
+
+namespace kinglet::storage {
+
+namespace {
+
+constexpr size_t kReadBlock = 1 << 20;
+constexpr int kMaxHops = 40;  // as the kernel's
+
+struct FreeArchive {
+  void operator()(archive* a) const { archive_read_free(a); }
+};
+
+Unexpected Invalid(std::string_view why) {
+  return Fail(Code::kInvalidArgument,
+              "Failed to unpack archive file. The file format is not valid. ({})", why);
+}
+
+class Unpacker {
+ public:
+  Unpacker(archive* reader, int folder, uint64_t packed, const ArchiveLimits& limits,
+           std::stop_token stop)
+      : reader_(reader), folder_(folder), limits_(limits), stop_(std::move(stop)) {
+    total_limit_ = std::min(limits.max_total_bytes,
+                            std::max(limits.ratio_free_bytes, packed * limits.max_ratio));
+  }
+
+  Result<std::vector<StagedFile>> Run() {
+    archive_entry* entry = nullptr;
+    while (true) {
+      int result = archive_read_next_header(reader_, &entry);
+      if (result == ARCHIVE_EOF) break;
+      if (result < ARCHIVE_WARN) return Invalid(Message());
+      if (++entries_ > limits_.max_entries) {
+        return Fail(Code::kResourceExhausted, "the archive has over {} entries",
+                    limits_.max_entries);
+      }
+      if (stop_.stop_requested()) return Fail(Code::kCancelled, "stopped");
+      KINGLET_RETURN_IF_ERROR(Entry(entry));
+    }
+    KINGLET_RETURN_IF_ERROR(MakeLinks());
+    if (files_.empty()) return Invalid("it is empty");
+    return std::move(files_);
+  }
+
+ private:
+  std::string Message() const {
+    const char* text = archive_error_string(reader_);
+    return text ? text : "unreadable";
+  }
+
+  Status Entry(archive_entry* entry) {
+    const char* raw = archive_entry_pathname(entry);
+    if (!raw) raw = archive_entry_pathname_utf8(entry);
+    if (!raw) return Invalid("an entry has no name");
+    std::string_view name = raw;
+    auto type = archive_entry_filetype(entry);
+    if (type == AE_IFDIR) {
+      while (name.ends_with('/')) name.remove_suffix(1);
+      if (name.empty() || name == ".") return {};
+      KINGLET_TRY(std::string path, SafePath(name));
+      folders_.insert(path);
+      return MakeFoldersBeneath(folder_, path + "/");
+    }
+    KINGLET_TRY(std::string path, SafePath(name));
+    if (archive_entry_hardlink(entry)) {
+      return Fail(Code::kInvalidArgument, "the archive has a hard link ({}): refused", path);
+    }
+    if (folders_.contains(path)) {
+      return Fail(Code::kInvalidArgument, "the archive has {} as a file and as a folder", path);
+    }
+    KINGLET_RETURN_IF_ERROR(paths_.Add(path));
+    if (type == AE_IFLNK) {
+      const char* target = archive_entry_symlink(entry);
+      return RememberLink(path, target ? target : "");
+    }
+    if (type != AE_IFREG) {
+      return Fail(Code::kInvalidArgument,
+                  "the archive has something that is not a file, folder or link ({}): refused",
+                  path);
+    }
+    bool executable = archive_entry_perm(entry) & 0100;
+    return File(path, executable ? 0755 : 0644);
+  }
+
+  Status File(const std::string& path, int mode) {
+    KINGLET_TRY(Fd fd, CreateBeneath(folder_, path, O_WRONLY | O_CREAT | O_EXCL, mode));
+    uint64_t size = 0;
+    while (true) {
+      const void* block = nullptr;
+      size_t length = 0;
+      la_int64_t offset = 0;
+      int result = archive_read_data_block(reader_, &block, &length, &offset);
+      if (result == ARCHIVE_EOF) break;
+      if (result < ARCHIVE_WARN) return Invalid(fmt::format("{}: {}", path, Message()));
+      if (offset < 0) return Invalid("a negative offset");
+      // A sparse entry claims a size without bytes: the end counts, not what was written.
+      uint64_t end = static_cast<uint64_t>(offset) + length;
+      uint64_t grown = end > size ? end - size : 0;
+      if (grown > total_limit_ || total_ > total_limit_ - grown) {
+        return Fail(Code::kResourceExhausted,
+                    "the archive unpacks to over {} bytes: refused as a bomb", total_limit_);
+      }
+      total_ += grown;
+      size = std::max(size, end);
+      KINGLET_RETURN_IF_ERROR(WriteAll(fd.get(), block, length, offset, path));
+      if (stop_.stop_requested()) return Fail(Code::kCancelled, "stopped");
+    }
+    files_.push_back({path, size});
+    return {};
+  }
+
+  static Status WriteAll(int fd, const void* block, size_t length, la_int64_t offset,
+                         const std::string& path) {
+    auto* bytes = static_cast<const char*>(block);
+    while (length > 0) {
+      ssize_t put = pwrite(fd, bytes, length, offset);
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return Unexpected(ErrnoError(fmt::format("write {}", path), errno));
+      bytes += put;
+      length -= static_cast<size_t>(put);
+      offset += put;
+    }
+    return {};
+  }
+
+  Status RememberLink(const std::string& path, const std::string& target) {
+    if (target.empty() || target.starts_with('/') || target.find('\\') != std::string::npos) {
+      return Fail(Code::kInvalidArgument, "the archive's link {} leads out of it: refused", path);
+    }
+    links_.emplace_back(path, target);
+    return {};
+  }
+
+  // Links come last, so that no file is ever written through one.
+  Status MakeLinks() {
+    KINGLET_RETURN_IF_ERROR(CheckLinks());
+    for (auto& [path, target] : links_) {
+      KINGLET_RETURN_IF_ERROR(MakeFoldersBeneath(folder_, path));
+      size_t slash = path.rfind('/');
+      Fd parent;
+      int at = folder_;
+      if (slash != std::string::npos) {
+        parent.Reset(openat(folder_, path.substr(0, slash).c_str(),
+                            O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+        if (!parent) return Unexpected(ErrnoError(fmt::format("open folder of {}", path), errno));
+        at = parent.get();
+      }
+      const char* leaf = path.c_str() + (slash == std::string::npos ? 0 : slash + 1);
+      if (symlinkat(target.c_str(), at, leaf) != 0) {
+        return Unexpected(ErrnoError(fmt::format("link {}", path), errno));
+      }
+      files_.push_back({path, 0});
+    }
+    return {};
+  }
+
+  // Follows the links of the archive as the kernel would. Two that are harmless alone can combine to
+  // a way out, and one that leads nowhere today may lead somewhere tomorrow.
+  Status CheckLinks() {
+    std::map<std::string, std::string> targets(links_.begin(), links_.end());
+    for (auto& [path, target] : links_) {
+      std::vector<std::string> at;
+      std::deque<std::string> rest = Parts(path);
+      int hops = 0;
+      bool out = false;
+      while (!rest.empty() && !out) {
+        std::string part = std::move(rest.front());
+        rest.pop_front();
+        if (part == "..") {
+          out = at.empty();
+          if (!out) at.pop_back();
+          continue;
+        }
+        at.push_back(std::move(part));
+        auto link = targets.find(fmt::format("{}", fmt::join(at, "/")));
+        if (link == targets.end()) continue;
+        at.pop_back();
+        out = ++hops > kMaxHops;
+        auto parts = Parts(link->second);
+        rest.insert(rest.begin(), parts.begin(), parts.end());
+      }
+      if (out) {
+        return Fail(Code::kInvalidArgument, "the archive's link {} leads out of it: refused", path);
+      }
+    }
+    return {};
+  }
+
+  static std::deque<std::string> Parts(std::string_view path) {
+    std::deque<std::string> parts;
+    while (!path.empty()) {
+      size_t slash = path.find('/');
+      std::string_view part = path.substr(0, slash);
+      path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
+      if (!part.empty() && part != ".") parts.emplace_back(part);
+    }
+    return parts;
+  }
+
+  archive* reader_;
+  int folder_;
+  const ArchiveLimits& limits_;
+  std::stop_token stop_;
+  uint64_t total_limit_ = 0, total_ = 0, entries_ = 0;
+  PathSet paths_;
+  std::set<std::string> folders_;
+  std::vector<std::pair<std::string, std::string>> links_;
+  std::vector<StagedFile> files_;
+};
+
+}  // namespace
+
+bool IsArchiveName(std::string_view name) {
+  std::string lower(name);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  for (std::string_view suffix :
+       {".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".zip"}) {
+    if (lower.ends_with(suffix)) return true;
+  }
+  return false;
+}
+
+Result<std::vector<StagedFile>> UnpackArchive(int file, int folder, const ArchiveLimits& limits,
+                                              std::stop_token stop) {
+  struct stat info{};
+  if (fstat(file, &info) != 0) return Unexpected(ErrnoError("the archive", errno));
+  std::unique_ptr<archive, FreeArchive> reader(archive_read_new());
+  if (!reader) return Fail(Code::kResourceExhausted, "out of memory");
+  archive* a = reader.get();
+  // Chosen one by one: "all" would also start foreign programs for filters it lacks.
+  archive_read_support_format_tar(a);
+  archive_read_support_format_zip(a);
+  archive_read_support_filter_gzip(a);
+  archive_read_support_filter_bzip2(a);
+  archive_read_support_filter_xz(a);
+  archive_read_support_filter_zstd(a);
+  if (archive_read_open_fd(a, file, kReadBlock) != ARCHIVE_OK) {
+    const char* text = archive_error_string(a);
+    return Invalid(text ? text : "unknown");
+  }
+  return Unpacker(a, folder, static_cast<uint64_t>(info.st_size), limits, std::move(stop)).Run();
+}
+
+}  // namespace kinglet::storage

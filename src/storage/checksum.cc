@@ -1,0 +1,111 @@
+#include "storage/checksum.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "base/file.h"
+
+namespace kinglet::storage {
+
+namespace {
+
+constexpr size_t kBuffer = 1 << 20;
+
+// The Base64 value, when it decodes to `bytes` bytes.
+Checksum FromBase64(std::string_view algorithm, std::string_view text, size_t bytes) {
+  auto raw = Base64Decode(text);
+  if (!raw || raw->size() != bytes) return {};
+  return {std::string(algorithm), *raw};
+}
+
+std::string_view Trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+// The value of `key=value` in a comma-separated list; a structured field's colons are removed.
+std::string_view ListValue(std::string_view list, std::string_view key) {
+  while (!list.empty()) {
+    size_t comma = list.find(',');
+    std::string_view item = Trim(list.substr(0, comma));
+    list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+    if (item.size() <= key.size() || item[key.size()] != '=') continue;
+    if (!http::EqualsIgnoreCase(item.substr(0, key.size()), key)) continue;
+    std::string_view value = item.substr(key.size() + 1);
+    if (value.starts_with(':') && value.ends_with(':') && value.size() > 1) {
+      value = value.substr(1, value.size() - 2);
+    }
+    return value;
+  }
+  return {};
+}
+
+}  // namespace
+
+Checksum ChecksumFromHeaders(const http::Headers& headers) {
+  if (!http::EqualsIgnoreCase(headers.Get("x-amz-checksum-type"), "COMPOSITE")) {
+    if (auto c = FromBase64("sha256", headers.Get("x-amz-checksum-sha256"), 32)) return c;
+    if (auto c = FromBase64("sha1", headers.Get("x-amz-checksum-sha1"), 20)) return c;
+    if (auto c = FromBase64("crc32c", headers.Get("x-amz-checksum-crc32c"), 4)) return c;
+  }
+  for (std::string_view field : {"repr-digest", "digest"}) {
+    if (auto c = FromBase64("sha256", ListValue(headers.Get(field), "sha-256"), 32)) return c;
+  }
+  for (auto& [name, value] : headers.fields()) {
+    if (!http::EqualsIgnoreCase(name, "x-goog-hash")) continue;
+    if (auto c = FromBase64("md5", ListValue(value, "md5"), 16)) return c;
+    if (auto c = FromBase64("crc32c", ListValue(value, "crc32c"), 4)) return c;
+  }
+  return FromBase64("md5", headers.Get("content-md5"), 16);
+}
+
+Checksum ChecksumFromEtag(std::string_view etag, const http::Headers& headers) {
+  std::string_view encryption = headers.Get("x-amz-server-side-encryption");
+  if (!(encryption.empty() || encryption == "AES256") ||
+      headers.Has("x-amz-server-side-encryption-customer-algorithm")) {
+    return {};
+  }
+  if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') {
+    etag = etag.substr(1, etag.size() - 2);
+  }
+  if (etag.size() != 32) return {};
+  auto raw = HexDecode(etag);
+  return raw ? Checksum{"md5", *raw} : Checksum{};
+}
+
+Status VerifyFile(int fd, uint64_t size, const Checksum& checksum, std::string_view name) {
+  auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
+  bool crc = checksum.algorithm == "crc32c";
+  uint32_t crc_value = 0;
+  Digest digest(crc ? "md5" : checksum.algorithm);
+  uint64_t offset = 0;
+  while (true) {
+    ssize_t got = pread(fd, buffer.get(), kBuffer, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return Unexpected(ErrnoError(fmt::format("read {}", name), errno));
+    if (got == 0) break;
+    std::string_view bytes(buffer.get(), static_cast<size_t>(got));
+    if (crc) {
+      crc_value = Crc32c(bytes, crc_value);
+    } else {
+      digest.Update(bytes);
+    }
+    offset += static_cast<uint64_t>(got);
+  }
+  std::string actual;
+  if (crc) {
+    for (int shift : {24, 16, 8, 0}) actual += static_cast<char>(crc_value >> shift);
+  } else {
+    actual = digest.Finish();
+  }
+  if (offset != size || actual != checksum.value) {
+    return Fail(Code::kDataLoss, "{}: the {} of the downloaded bytes is {}, the store says {}", name,
+                checksum.algorithm, HexEncode(actual), HexEncode(checksum.value));
+  }
+  return {};
+}
+
+}  // namespace kinglet::storage

@@ -1,0 +1,60 @@
+// Where a model goes. A reader never takes a part of it for the whole:
+//  * a destination that does not exist (or is an empty folder) is staged beside and renamed;
+//  * a mount point or a folder with content is filled through `.kinglet-staging` inside it: entries
+//    are renamed at the end and the completion marker is written last.
+// The marker `.kinglet-complete` says which URIs lie there whole. A lock keeps a second
+// initializer on the same volume waiting. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "storage/scheme.h"
+
+namespace kinglet::storage {
+
+inline constexpr std::string_view kCompleteMarker = ".kinglet-complete";
+
+struct StagedFile {
+  std::string path;
+  uint64_t size = 0;
+};
+
+class Destination {
+ public:
+  // Takes the lock (waits for it until stop or deadline) and finishes a commit that was cut.
+  static Result<std::unique_ptr<Destination>> Open(const std::string& path, const Context& context);
+  ~Destination();
+  Destination(const Destination&) = delete;
+  Destination& operator=(const Destination&) = delete;
+
+  // Whether the marker says that `uri` lies here whole, and its files are there with their sizes.
+  bool Complete(std::string_view uri) const;
+  const std::string& path() const { return path_; }
+  // Made by Prepare: `staging()` holds the journal, `data()` the files.
+  const std::string& staging() const { return staging_; }
+  std::string data() const { return staging_ + "/data"; }
+  Status Prepare();
+  Status DropData();  // an empty data folder again
+  // Syncs, publishes what lies in data() and writes the marker.
+  Status Commit(std::string_view uri, std::string_view digest, const std::vector<StagedFile>& files);
+
+ private:
+  Destination() = default;
+  bool DecideInside() const;
+  Status Lock(const Context& context);
+  Status FinishCut();
+  Status Publish(const Json& source);
+  Json Marker() const;
+
+  std::string path_, parent_, name_, staging_, lock_path_;
+  bool inside_ = false;
+  Fd lock_;
+};
+
+}  // namespace kinglet::storage

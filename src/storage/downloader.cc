@@ -1,0 +1,369 @@
+#include "storage/downloader.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+
+#include "base/encoding.h"
+#include "base/log.h"
+#include "storage/destination.h"
+#include "storage/path.h"
+#include "storage/plugin.h"
+
+namespace kinglet::storage {
+
+namespace {
+
+constexpr int kMaxRestarts = 3;  // when an object changes while it is downloaded
+
+// Identifies what is downloaded, so that a journal is continued only for the same bytes.
+std::string ManifestDigest(std::string_view uri, const std::vector<Object>& objects,
+                           uint64_t chunk_bytes) {
+  Digest digest("sha256");
+  digest.Update(fmt::format("{}\n{}\n", uri, chunk_bytes));
+  for (const Object& object : objects) {
+    digest.Update(fmt::format("{}\n{}\n{}\n{}\n", object.path, object.locator,
+                              object.size ? std::to_string(*object.size) : "?", object.etag));
+    // Nothing tells whether such an object is still the same: never continued.
+    if (object.etag.empty()) digest.Update(RandomBytes(16));
+  }
+  return HexEncode(digest.Finish());
+}
+
+Status CheckNames(Listing& listing, const PathFilter& filter, std::string_view uri) {
+  if (listing.in_place) return {};
+  std::erase_if(listing.objects, [&](auto& object) { return !filter.Accepts(object.path); });
+  PathSet paths;
+  for (Object& object : listing.objects) {
+    KINGLET_TRY(object.path, SafePath(object.path));
+    KINGLET_RETURN_IF_ERROR(paths.Add(object.path));
+  }
+  for (Link& link : listing.links) {
+    KINGLET_TRY(link.path, SafePath(link.path));
+  }
+  if (listing.objects.empty() && listing.links.empty()) {
+    return Fail(Code::kNotFound, "Failed to fetch model. No model found in {}.", uri);
+  }
+  return {};
+}
+
+Status CheckSpace(const std::string& folder, uint64_t needed) {
+  struct statvfs info{};
+  if (statvfs(folder.c_str(), &info) != 0) return {};
+  uint64_t available = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+  if (needed <= available) return {};
+  return Fail(Code::kResourceExhausted,
+              "the model needs {} more and {} has {} free: make room, or give the volume more",
+              HumanBytes(static_cast<double>(needed)), folder,
+              HumanBytes(static_cast<double>(available)));
+}
+
+// Bytes that the staged files occupy already.
+uint64_t Occupied(const std::string& folder) {
+  uint64_t total = 0;
+  std::error_code error;
+  for (auto it = std::filesystem::recursive_directory_iterator(folder, error);
+       !error && it != std::filesystem::recursive_directory_iterator(); it.increment(error)) {
+    struct stat info{};
+    if (lstat(it->path().c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
+      total += static_cast<uint64_t>(info.st_blocks) * 512;
+    }
+  }
+  return total;
+}
+
+class Reporter {
+ public:
+  Reporter(const DownloadOptions& options, const FetchCounters& counters, uint64_t total_bytes,
+           uint64_t total_files)
+      : options_(options), counters_(counters), started_(std::chrono::steady_clock::now()),
+        last_(started_) {
+    now_.total_bytes = total_bytes;
+    now_.total_files = total_files;
+  }
+
+  void Tick(bool last = false) {
+    auto time = std::chrono::steady_clock::now();
+    if (options_.metrics) Metrics();
+    if (!options_.on_progress || (!last && time - last_ < options_.progress_interval)) return;
+    double interval = std::chrono::duration<double>(time - last_).count();
+    uint64_t received = counters_.received;
+    now_.bytes = counters_.present;
+    now_.files = counters_.files;
+    now_.bytes_per_second =
+        interval > 0 ? static_cast<double>(received - last_received_) / interval : 0;
+    double left = static_cast<double>(now_.total_bytes) - static_cast<double>(now_.bytes);
+    double overall = std::chrono::duration<double>(time - started_).count();
+    double average = overall > 0 ? static_cast<double>(received) / overall : 0;
+    now_.eta_seconds = now_.total_bytes && average > 0 ? std::max(left, 0.0) / average : -1;
+    last_ = time;
+    last_received_ = received;
+    options_.on_progress(now_);
+  }
+
+ private:
+  void Metrics() {
+    MetricsRegistry& m = *options_.metrics;
+    m.GetGauge("kinglet_storage_bytes_present", "Bytes of the model in place")
+        .Set(static_cast<double>(counters_.present));
+    m.GetGauge("kinglet_storage_bytes_total", "Bytes of the model")
+        .Set(static_cast<double>(now_.total_bytes));
+    m.GetGauge("kinglet_storage_bytes_received", "Bytes received over the network")
+        .Set(static_cast<double>(counters_.received));
+    m.GetGauge("kinglet_storage_retries", "Requests that were repeated")
+        .Set(static_cast<double>(counters_.retries));
+  }
+
+  const DownloadOptions& options_;
+  const FetchCounters& counters_;
+  SteadyTime started_, last_;
+  uint64_t last_received_ = 0;
+  Progress now_;
+};
+
+Status LinkAll(const std::vector<Link>& links, const std::string& destination,
+               DownloadResult& result) {
+  std::error_code error;
+  std::filesystem::create_directories(destination, error);
+  if (error) {
+    return Fail(Code::kPermissionDenied, "cannot make {}: {}", destination, error.message());
+  }
+  for (const Link& link : links) {
+    std::string path = destination + "/" + link.path;
+    struct stat info{};
+    if (links.size() == 1 && IsArchiveName(link.path) && stat(link.target.c_str(), &info) == 0 &&
+        S_ISREG(info.st_mode)) {
+      continue;  // unpacked by the caller
+    }
+    if (symlink(link.target.c_str(), path.c_str()) != 0) {
+      if (errno != EEXIST) return Unexpected(ErrnoError(fmt::format("link {}", path), errno));
+      LogInfo("already there", {{"path", path}});
+    }
+    ++result.files;
+  }
+  return {};
+}
+
+class Downloading {
+ public:
+  Downloading(std::string_view uri, const std::string& destination, const DownloadOptions& options)
+      : uri_(uri), where_(destination), options_(options), environment_(options.environment) {
+    context_.stop = options.stop;
+    context_.deadline = options.deadline;
+    context_.stall_timeout = options.stall_timeout;
+  }
+
+  Result<DownloadResult> Run() {
+    KINGLET_RETURN_IF_ERROR(environment_.ApplyStorageConfig());
+    KINGLET_TRY(Plugin plugin, FindPlugin(uri_));
+    KINGLET_TRY(filter_, PathFilter::Make(environment_.Get("STORAGE_ALLOW_PATTERNS"),
+                                          environment_.Get("STORAGE_IGNORE_PATTERNS")));
+    for (int restart = 0;; ++restart) {
+      KINGLET_TRY(auto source, plugin.open(uri_, environment_));
+      Status status = Once(*source);
+      if (status) return result_;
+      if (status.error().code() != Code::kAborted || restart >= kMaxRestarts) {
+        return Unexpected(status.error());
+      }
+      LogWarning("beginning again", {{"why", status.error().message()}});
+    }
+  }
+
+ private:
+  Status Once(Source& source) {
+    if (!destination_ && uri_.find("://") != std::string::npos &&
+        !uri_.starts_with("file://")) {
+      KINGLET_TRY(destination_, Destination::Open(where_, context_));
+    }
+    if (destination_ && destination_->Complete(uri_)) {
+      result_.already_complete = true;
+      return {};
+    }
+    KINGLET_TRY(Listing listing, ListWithRetry(source));
+    KINGLET_RETURN_IF_ERROR(CheckNames(listing, filter_, uri_));
+    if (listing.in_place) {
+      result_.already_complete = true;
+      return {};
+    }
+    if (listing.objects.empty()) return TakeLocal(listing);
+    if (!destination_) {
+      KINGLET_TRY(destination_, Destination::Open(where_, context_));
+    }
+    return Fetch(source, listing.objects);
+  }
+
+  Result<Listing> ListWithRetry(Source& source) {
+    Duration backoff = options_.fetch.first_backoff;
+    for (int attempt = 1;; ++attempt) {
+      auto listing = source.List(context_);
+      if (listing) return listing;
+      Code code = listing.error().code();
+      bool again = (code == Code::kUnavailable || code == Code::kDeadlineExceeded ||
+                    code == Code::kResourceExhausted) &&
+                   attempt < options_.fetch.max_failures && !context_.deadline.Expired() &&
+                   !context_.stop.stop_requested();
+      if (!again) return Unexpected(listing.error());
+      ++counters_.retries;
+      LogWarning("retrying", {{"uri", uri_}, {"why", listing.error().message()}});
+      std::mutex mutex;
+      std::condition_variable_any never;
+      std::unique_lock lock(mutex);
+      auto until = std::min(std::chrono::steady_clock::now() + backoff, context_.deadline.at());
+      never.wait_until(lock, context_.stop, until, [] { return false; });
+      backoff = std::min(backoff * 2, options_.fetch.max_backoff);
+    }
+  }
+
+  Status TakeLocal(const Listing& listing) {
+    KINGLET_RETURN_IF_ERROR(LinkAll(listing.links, where_, result_));
+    if (result_.files == listing.links.size()) return {};
+    const std::string& archive = listing.links[0].target;
+    KINGLET_TRY(destination_, Destination::Open(where_, context_));
+    if (destination_->Complete(uri_)) {
+      result_.already_complete = true;
+      return {};
+    }
+    KINGLET_RETURN_IF_ERROR(destination_->Prepare());
+    KINGLET_RETURN_IF_ERROR(destination_->DropData());
+    Fd file(open(archive.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) return Unexpected(ErrnoError(fmt::format("open {}", archive), errno));
+    KINGLET_TRY(Fd folder, OpenFolder(destination_->data()));
+    KINGLET_TRY(auto files, UnpackArchive(file.get(), folder.get(), options_.archive, context_.stop));
+    return Publish(files, HexEncode(Sha256(uri_)));
+  }
+
+  Status Fetch(Source& source, const std::vector<Object>& objects) {
+    std::string digest = ManifestDigest(uri_, objects, options_.fetch.chunk_bytes);
+    KINGLET_RETURN_IF_ERROR(destination_->Prepare());
+    bool resumed = false;
+    KINGLET_TRY(Journal journal, Journal::Open(destination_->staging(), digest, &resumed));
+    if (!resumed) KINGLET_RETURN_IF_ERROR(destination_->DropData());
+    if (resumed && journal.size()) {
+      LogInfo("resuming", {{"uri", uri_}, {"chunks_in_place", journal.size()}});
+    }
+    uint64_t total = 0;
+    bool known = true;
+    for (const Object& object : objects) {
+      total += object.size.value_or(0);
+      known &= object.size.has_value();
+    }
+    uint64_t occupied = Occupied(destination_->data());
+    KINGLET_RETURN_IF_ERROR(
+        CheckSpace(destination_->staging(), total - std::min(total, occupied)));
+    KINGLET_TRY(Fd folder, OpenFolder(destination_->data()));
+    counters_.present = counters_.files = 0;
+    Reporter reporter(options_, counters_, known ? total : 0, objects.size());
+    {
+      Fetcher fetcher(source, objects, folder.get(), journal, options_.fetch, context_, counters_);
+      Status fetched = fetcher.Run([&] { reporter.Tick(); });
+      if (!fetched && fetched.error().code() == Code::kAborted) {
+        // What lies there is of another version.
+        RemoveTree(destination_->staging());
+      }
+      KINGLET_RETURN_IF_ERROR(fetched);
+    }
+    reporter.Tick(true);
+    std::vector<StagedFile> files;
+    for (const Object& object : objects) {
+      struct stat info{};
+      if (fstatat(folder.get(), object.path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+        return Unexpected(ErrnoError(object.path, errno));
+      }
+      files.push_back({object.path, static_cast<uint64_t>(info.st_size)});
+    }
+    if (objects.size() == 1 && IsArchiveName(objects[0].path)) {
+      KINGLET_TRY(files, Unpack(objects[0].path));
+    }
+    return Publish(files, digest);
+  }
+
+  // The archive moves out of data(), which then takes its content. After a kill in between, the
+  // journal is gone with the archive's place and the download begins again.
+  Result<std::vector<StagedFile>> Unpack(const std::string& name) {
+    std::string archive = destination_->staging() + "/archive";
+    std::string journal = destination_->staging() + "/journal";
+    unlink(journal.c_str());
+    if (rename((destination_->data() + "/" + name).c_str(), archive.c_str()) != 0) {
+      return Unexpected(ErrnoError(fmt::format("move {}", name), errno));
+    }
+    KINGLET_RETURN_IF_ERROR(destination_->DropData());
+    Fd file(open(archive.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) return Unexpected(ErrnoError(fmt::format("open {}", archive), errno));
+    KINGLET_TRY(Fd folder, OpenFolder(destination_->data()));
+    auto files = UnpackArchive(file.get(), folder.get(), options_.archive, context_.stop);
+    if (!files) {
+      RemoveTree(destination_->staging());
+      return Unexpected(files.error());
+    }
+    unlink(archive.c_str());
+    return files;
+  }
+
+  Status Publish(const std::vector<StagedFile>& files, std::string_view digest) {
+    KINGLET_RETURN_IF_ERROR(destination_->Commit(uri_, digest, files));
+    result_.files = files.size();
+    for (const StagedFile& file : files) result_.bytes += file.size;
+    result_.received_bytes = counters_.received;
+    result_.retries = counters_.retries;
+    return {};
+  }
+
+  std::string uri_;
+  std::string where_;
+  const DownloadOptions& options_;
+  Environment environment_;
+  Context context_;
+  PathFilter filter_;
+  FetchCounters counters_;
+  DownloadResult result_;
+  std::unique_ptr<Destination> destination_;
+};
+
+}  // namespace
+
+Result<DownloadResult> Download(std::string_view uri, const std::string& destination,
+                                const DownloadOptions& options) {
+  auto started = std::chrono::steady_clock::now();
+  auto result = Downloading(uri, destination, options).Run();
+  if (result) {
+    result->seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  }
+  return result;
+}
+
+std::string HumanBytes(double bytes) {
+  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  size_t unit = 0;
+  while (bytes >= 1024 && unit + 1 < std::size(kUnits)) {
+    bytes /= 1024;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, kUnits[unit]);
+}
+
+std::string ProgressLine(const Progress& p) {
+  auto bytes = static_cast<double>(p.bytes);
+  std::string line;
+  if (p.total_bytes) {
+    line = fmt::format("{:.0f}% {} of {}", 100 * bytes / static_cast<double>(p.total_bytes),
+                       HumanBytes(bytes), HumanBytes(static_cast<double>(p.total_bytes)));
+  } else {
+    line = HumanBytes(bytes);
+  }
+  line += fmt::format(", {} of {} files, {}/s", p.files, p.total_files,
+                      HumanBytes(p.bytes_per_second));
+  if (p.eta_seconds >= 0) {
+    auto left = std::chrono::seconds(static_cast<int64_t>(p.eta_seconds));
+    line += fmt::format(", {} left", HumanDuration(left));
+  }
+  return line;
+}
+
+}  // namespace kinglet::storage

@@ -1,0 +1,27 @@
+#include "storage/scheme.h"
+
+#include <algorithm>
+
+namespace kinglet::storage {
+
+std::string DescribeStatus(const http::ClientResponse& response) {
+  std::string text = fmt::format("HTTP {} {}", response.status, http::ReasonPhrase(response.status));
+  if (!response.body.empty()) {
+    std::string body = response.body.substr(0, 300);
+    std::replace_if(body.begin(), body.end(),
+                    [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+    text += ": " + body;
+  }
+  return text;
+}
+
+bool RetryableStatus(int status) {
+  return status == 408 || status == 425 || status == 429 || (status >= 500 && status != 501);
+}
+
+Error Source::StatusError(const Object& object, const http::ClientResponse& head) const {
+  return Error(CodeFromHttpStatus(head.status),
+               fmt::format("{}: {}", object.locator, DescribeStatus(head)));
+}
+
+}  // namespace kinglet::storage

@@ -1,0 +1,81 @@
+// A storage scheme: how a URI becomes objects, and an object's bytes a request. Everything else
+// (parallel ranges, resume, retries, checksums, archives, destinations) is the downloader's.
+//
+// One scheme is one file src/storage/schemes/<name>.cc that defines `Plugin Plugin_<name>()`.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "net/http/client.h"
+#include "storage/checksum.h"
+#include "storage/environment.h"
+
+namespace kinglet::storage {
+
+struct Object {
+  std::string path;      // relative, where it goes beneath the destination
+  std::string locator;   // the scheme's own: a key, a URL
+  std::optional<uint64_t> size;
+  std::string etag;      // as in an HTTP field, quotes included; "" when there is none
+  Checksum checksum;     // of the whole object, when the listing knows it
+  bool ranges = true;    // false: read from the beginning to the end in one request
+};
+
+// Entries that are linked instead of downloaded: local paths.
+struct Link {
+  std::string path;    // relative, beneath the destination
+  std::string target;  // absolute
+};
+
+struct Listing {
+  std::vector<Object> objects;
+  std::vector<Link> links;
+  // Nothing to do: the model is there already (a URI beneath the destination of another mount).
+  bool in_place = false;
+};
+
+struct Context {
+  std::stop_token stop;
+  Deadline deadline = Deadline::Never();
+  Duration stall_timeout = std::chrono::seconds(30);
+};
+
+// One opened URI. Thread-safe after List.
+class Source {
+ public:
+  virtual ~Source() = default;
+  virtual Result<Listing> List(const Context& context) = 0;
+
+  // The request for bytes [first, first + count), or for all when `whole`; made anew for each
+  // attempt, so that signatures and tokens are fresh. Its answer must be 206 with the range, or 200
+  // when `whole` or when range_by_query().
+  virtual Result<http::ClientRequest> Read(const Object& object, uint64_t first, uint64_t count,
+                                           bool whole) = 0;
+  virtual http::Client& client() = 0;
+  // True where ranges are query parameters answered with 200 (WebHDFS).
+  virtual bool range_by_query() const { return false; }
+  // The checksum of an object fetched in several ranges, when asking for it takes a request of its
+  // own; none by default.
+  virtual Checksum WholeChecksum(const Object&, const Context&) { return {}; }
+  // The error for a status that is not success; the text is KServe's where clients see it.
+  virtual Error StatusError(const Object& object, const http::ClientResponse& head) const;
+  // A checksum that this scheme finds in the head of a response for the whole object.
+  virtual Checksum HeadChecksum(const Object&, const http::ClientResponse& head) const {
+    return ChecksumFromHeaders(head.headers);
+  }
+};
+
+// "HTTP 404 Not Found" and the beginning of the body as one line.
+std::string DescribeStatus(const http::ClientResponse& response);
+// True for statuses that a later attempt may change: 408, 425, 429, 5xx.
+bool RetryableStatus(int status);
+
+}  // namespace kinglet::storage

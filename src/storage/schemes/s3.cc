@@ -1,0 +1,281 @@
+// s3://bucket/key-or-prefix: Amazon S3 and what speaks its REST API.
+#include <algorithm>
+#include <charconv>
+
+#include "base/encoding.h"
+#include "base/file.h"
+#include "base/guarded.h"
+#include "base/uri.h"
+#include "storage/plugin.h"
+#include "storage/scheme.h"
+#include "storage/sigv4.h"
+#include "storage/xml.h"
+
+namespace kinglet::storage {
+
+namespace {
+
+constexpr std::string_view kPrefix = "s3://";
+constexpr size_t kMaxPages = 10'000;
+
+struct Settings {
+  Uri endpoint;
+  bool aws = false;  // Amazon's own endpoint, which depends on the region
+  bool virtual_style = false, accelerate = false, anonymous = false;
+  std::string region = "us-east-1";
+  AwsCredentials credentials;
+};
+
+// Whether a bucket's name can stand in a host name that a wildcard certificate covers.
+bool DnsBucket(std::string_view bucket) {
+  return bucket.size() >= 3 && bucket.size() <= 63 &&
+         std::all_of(bucket.begin(), bucket.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+         });
+}
+
+class S3Source final : public Source {
+ public:
+  S3Source(std::string bucket, std::string prefix, Settings settings,
+           std::unique_ptr<http::Client> client)
+      : bucket_(std::move(bucket)),
+        prefix_(std::move(prefix)),
+        settings_(std::move(settings)),
+        region_(settings_.region),
+        client_(std::move(client)) {}
+
+  // KServe's rules: keys that end in "/" are folders; a key equal to the prefix is the model and the
+  // only object; otherwise the prefix and one "/" are cut off every key that begins with it.
+  Result<Listing> List(const Context& context) override {
+    Listing listing;
+    std::string token;
+    for (size_t page = 0; page < kMaxPages; ++page) {
+      KINGLET_TRY(XmlElement root, Page(token, context));
+      for (const XmlElement& entry : root.children) {
+        if (entry.name != "Contents") continue;
+        std::string key = entry.Text("Key");
+        if (root.Text("EncodingType") == "url") {
+          std::replace(key.begin(), key.end(), '+', ' ');
+          KINGLET_TRY(key, UrlDecode(key));
+        }
+        if (key.ends_with('/') || !key.starts_with(prefix_)) continue;
+        Object object{.locator = key, .etag = entry.Text("ETag")};
+        uint64_t size = 0;
+        const std::string& text = entry.Text("Size");
+        auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+        if (text.empty() || error != std::errc()) {
+          return Fail(Code::kUnavailable, "the listing of s3://{} has no size for {}", bucket_, key);
+        }
+        object.size = size;
+        if (key == prefix_) {
+          object.path = key.substr(key.rfind('/') + 1);
+          listing.objects.assign(1, std::move(object));
+          return listing;
+        }
+        object.path = key.substr(prefix_.size());
+        if (object.path.starts_with('/')) object.path.erase(0, 1);
+        listing.objects.push_back(std::move(object));
+      }
+      if (root.Text("IsTruncated") != "true") break;
+      token = root.Text("NextContinuationToken");
+      if (token.empty()) {
+        return Fail(Code::kUnavailable, "the listing of s3://{} is cut and has no next page",
+                    bucket_);
+      }
+    }
+    if (listing.objects.empty()) {
+      return Fail(Code::kNotFound, "Failed to fetch model. No model found in {}.", prefix_);
+    }
+    return listing;
+  }
+
+  Result<http::ClientRequest> Read(const Object& object, uint64_t first, uint64_t count,
+                                   bool whole) override {
+    http::Headers headers;
+    if (!whole) headers.Add("Range", fmt::format("bytes={}-{}", first, first + count - 1));
+    if (whole) headers.Add("x-amz-checksum-mode", "ENABLED");
+    if (!object.etag.empty()) headers.Add("If-Match", object.etag);
+    return Make("GET", object.locator, {}, std::move(headers));
+  }
+
+  http::Client& client() override { return *client_; }
+
+  Checksum WholeChecksum(const Object& object, const Context& context) override {
+    http::Headers headers;
+    headers.Add("x-amz-checksum-mode", "ENABLED");
+    auto request = Make("HEAD", object.locator, {}, std::move(headers));
+    request.stop = context.stop;
+    request.deadline = context.deadline;
+    request.stall_timeout = context.stall_timeout;
+    auto response = client_->Do(request, 0);
+    if (!response || response->status != 200) return {};
+    return HeadChecksum(object, *response);
+  }
+
+  Checksum HeadChecksum(const Object& object, const http::ClientResponse& head) const override {
+    if (auto checksum = ChecksumFromHeaders(head.headers)) return checksum;
+    return ChecksumFromEtag(object.etag, head.headers);
+  }
+
+  Error StatusError(const Object& object, const http::ClientResponse& head) const override {
+    Code code = head.status == 412 ? Code::kAborted : CodeFromHttpStatus(head.status);
+    std::string why = head.status == 412 ? "the object changed while it was downloaded"
+                                         : Explain(head);
+    return Error(code, fmt::format("s3://{}/{}: {}", bucket_, object.locator, why));
+  }
+
+ private:
+  static std::string Explain(const http::ClientResponse& response) {
+    auto xml = ParseXml(response.body);
+    if (!xml || xml->name != "Error") return DescribeStatus(response);
+    return fmt::format("HTTP {} {}: {}", response.status, xml->Text("Code"), xml->Text("Message"));
+  }
+
+  Result<XmlElement> Page(const std::string& token, const Context& context) {
+    std::vector<std::pair<std::string, std::string>> query = {
+        {"list-type", "2"}, {"prefix", prefix_}, {"encoding-type", "url"}};
+    if (!token.empty()) query.emplace_back("continuation-token", token);
+    for (int attempt = 0;; ++attempt) {
+      http::ClientRequest request = Make("GET", "", query, {});
+      request.stop = context.stop;
+      request.deadline = context.deadline;
+      request.stall_timeout = context.stall_timeout;
+      KINGLET_TRY(auto response, client_->Do(request, size_t{16} << 20));
+      if (response.status == 200) {
+        auto root = ParseXml(response.body);
+        if (!root || root->name != "ListBucketResult") {
+          return Fail(Code::kUnavailable, "s3://{}: {} did not answer with a listing", bucket_,
+                      settings_.endpoint.ToString());
+        }
+        return *root;
+      }
+      // The bucket lies in another region: S3 says which.
+      std::string region(response.headers.Get("x-amz-bucket-region"));
+      if (attempt == 0 && !region.empty() && region != Region()) {
+        *region_.Acquire() = region;
+        continue;
+      }
+      if (response.status == 404) {
+        return Fail(Code::kNotFound, "s3://{}: {}", bucket_, Explain(response));
+      }
+      return Fail(CodeFromHttpStatus(response.status), "s3://{}/{}: {}", bucket_, prefix_,
+                  Explain(response));
+    }
+  }
+
+  std::string Region() const {
+    return region_.With([](const std::string& region) { return region; });
+  }
+
+  http::ClientRequest Make(std::string method, std::string_view key,
+                           std::vector<std::pair<std::string, std::string>> query,
+                           http::Headers headers) const {
+    std::string region = Region();
+    Uri endpoint = settings_.endpoint;
+    if (settings_.accelerate) {
+      endpoint.host = "s3-accelerate.amazonaws.com";
+    } else if (settings_.aws && region != "us-east-1") {
+      endpoint.host = fmt::format("s3.{}.amazonaws.com", region);
+    }
+    std::string base = endpoint.path;
+    while (base.ends_with('/')) base.pop_back();
+    SigV4Request request{.method = method, .query = std::move(query), .headers = std::move(headers)};
+    if (settings_.virtual_style || settings_.accelerate) {
+      endpoint.host = bucket_ + "." + endpoint.host;
+      request.path = base + "/" + UrlEncode(key, "/");
+    } else {
+      request.path = fmt::format("{}/{}/{}", base, UrlEncode(bucket_), UrlEncode(key, "/"));
+      if (key.empty()) request.path.pop_back();
+    }
+    request.host = endpoint.Authority();
+    request.payload_sha256 = kEmptySha256;
+    if (!settings_.anonymous) {
+      SignV4(request, settings_.credentials, region, "s3", Clock::System().Wall());
+    }
+    http::ClientRequest out;
+    out.method = std::move(method);
+    out.url = fmt::format("{}://{}{}", endpoint.scheme, request.host, request.path);
+    std::string text = CanonicalQuery(request.query);
+    if (!text.empty()) out.url += "?" + text;
+    out.headers = std::move(request.headers);
+    out.headers.Set("Accept-Encoding", "identity");
+    return out;
+  }
+
+  std::string bucket_, prefix_;
+  Settings settings_;
+  Guarded<std::string> region_;
+  std::unique_ptr<http::Client> client_;
+};
+
+Result<Settings> ReadSettings(const Environment& env, std::string_view bucket) {
+  Settings s;
+  for (const char* name : {"AWS_REGION", "AWS_DEFAULT_REGION"}) {
+    if (std::string region = env.Get(name); !region.empty()) s.region = region;
+  }
+  std::string endpoint = env.Get("AWS_ENDPOINT_URL");
+  if (endpoint.empty()) endpoint = env.Get("AWS_ENDPOINT_URL_S3");
+  if (endpoint.empty()) endpoint = "https://s3.amazonaws.com";
+  if (endpoint.find("://") == std::string::npos) {
+    endpoint = (env.IsFalse("S3_USE_HTTPS") ? "http://" : "https://") + endpoint;
+  }
+  auto parsed = Uri::Parse(endpoint);
+  if (!parsed || parsed->host.empty()) {
+    return Fail(Code::kInvalidArgument, "AWS_ENDPOINT_URL is not a URL: {}", endpoint);
+  }
+  s.endpoint = *parsed;
+  s.aws = s.endpoint.host == "s3.amazonaws.com";
+  s.accelerate = env.IsTrue("S3_USE_ACCELERATE");
+  s.virtual_style = env.IsTrue("S3_USER_VIRTUAL_BUCKET") || (s.aws && DnsBucket(bucket));
+  s.anonymous = env.IsTrue("awsAnonymousCredential");
+  s.credentials = {env.Get("AWS_ACCESS_KEY_ID"), env.Get("AWS_SECRET_ACCESS_KEY"),
+                   env.Get("AWS_SESSION_TOKEN")};
+  // Without credentials a request can only be anonymous; the store's answer says so if it minds.
+  if (s.credentials.access_key_id.empty()) s.anonymous = true;
+  return s;
+}
+
+Result<http::ClientOptions> ReadClientOptions(const Environment& env) {
+  http::ClientOptions options;
+  options.user_agent = "kinglet";
+  if (env.IsFalse("S3_VERIFY_SSL")) {
+    options.insecure_skip_verify = true;
+    return options;
+  }
+  std::string bundle = env.Get("AWS_CA_BUNDLE");
+  if (!env.Get("CA_BUNDLE_CONFIGMAP_NAME").empty()) {
+    if (bundle.empty()) bundle = env.Get("CA_BUNDLE_VOLUME_MOUNT_POINT") + "/cabundle.crt";
+    if (!ReadFile(bundle, size_t{16} << 20)) {
+      return Fail(Code::kNotFound, "Failed to find ca bundle file({}).", bundle);
+    }
+  }
+  options.ca_file = bundle;
+  return options;
+}
+
+Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& environment) {
+  std::string_view rest = uri.substr(kPrefix.size());
+  size_t slash = rest.find('/');
+  std::string bucket(rest.substr(0, slash));
+  std::string key(slash == std::string_view::npos ? "" : rest.substr(slash + 1));
+  while (key.starts_with('/')) key.erase(0, 1);
+  if (bucket.empty() || bucket.find_first_of("?#@\\") != std::string::npos) {
+    return Fail(Code::kInvalidArgument, "no bucket name in {}", uri);
+  }
+  KINGLET_TRY(Settings settings, ReadSettings(environment, bucket));
+  KINGLET_TRY(auto options, ReadClientOptions(environment));
+  return std::make_unique<S3Source>(std::move(bucket), std::move(key), std::move(settings),
+                                    http::Client::Make(std::move(options)));
+}
+
+}  // namespace
+
+Plugin Plugin_s3() {
+  return {.order = 20,
+          .prefixes = {kPrefix},
+          .form = "",
+          .recognises = [](std::string_view uri) { return uri.starts_with(kPrefix); },
+          .open = Open};
+}
+
+}  // namespace kinglet::storage

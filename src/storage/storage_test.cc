@@ -1,0 +1,235 @@
+// The small parts: names, XML, signatures, checksums, journal.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "storage/checksum.h"
+#include "storage/environment.h"
+#include "storage/journal.h"
+#include "storage/path.h"
+#include "storage/plugin.h"
+#include "storage/sigv4.h"
+#include "storage/xml.h"
+
+namespace kinglet::storage {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(SafePath, Table) {
+  struct Case {
+    std::string name, want;  // "" is refused
+  };
+  for (auto& c : std::vector<Case>{
+           {"model.joblib", "model.joblib"},
+           {"a//b/./c", "a/b/c"},
+           {"a/...", "a/..."},
+           {"-pickle/x", "-pickle/x"},
+           {"\xc3\xa9/m", "\xc3\xa9/m"},
+           {"", ""},
+           {".", ""},
+           {"/etc/passwd", ""},
+           {"..", ""},
+           {"a/../../b", ""},
+           {"a/..", ""},
+           {"a\\..\\b", ""},
+           {std::string("a\0b", 3), ""},
+           {"a\nb", ""},
+           {".kinglet-complete", ""},
+           {"a/.kinglet-staging/b", ""},
+           {std::string(256, 'x'), ""},
+       }) {
+    auto path = SafePath(c.name);
+    EXPECT_EQ(path.value_or(""), c.want) << c.name;
+  }
+  std::string deep;
+  for (int i = 0; i < 3000; ++i) deep += "a/";
+  EXPECT_FALSE(SafePath(deep));
+}
+
+TEST(PathSet, Clashes) {
+  PathSet set;
+  EXPECT_TRUE(set.Add("a/b"));
+  EXPECT_TRUE(set.Add("a/c"));
+  EXPECT_FALSE(set.Add("a/b"));
+  EXPECT_FALSE(set.Add("a"));
+  EXPECT_FALSE(set.Add("a/b/c"));
+}
+
+TEST(PathFilter, PatternsAsKServeReadsThem) {
+  auto filter = PathFilter::Make("*.json, model/*", R"(["*.bin"])");
+  ASSERT_TRUE(filter);
+  EXPECT_TRUE(filter->Accepts("config.json"));
+  EXPECT_TRUE(filter->Accepts("model/x/y"));
+  EXPECT_FALSE(filter->Accepts("model/x.bin"));
+  EXPECT_FALSE(filter->Accepts("other"));
+  EXPECT_TRUE(PathFilter::Make("", "")->Accepts("anything"));
+  EXPECT_FALSE(PathFilter::Make("[1,", ""));
+}
+
+TEST(CreateBeneath, DoesNotFollowLinks) {
+  char root[] = "/tmp/kinglet-path-XXXXXX";
+  ASSERT_TRUE(mkdtemp(root));
+  std::filesystem::create_directory_symlink("/tmp", std::string(root) + "/out");
+  std::filesystem::create_symlink("/tmp/x", std::string(root) + "/file");
+  auto folder = OpenFolder(root);
+  ASSERT_TRUE(folder);
+  EXPECT_TRUE(CreateBeneath(folder->get(), "a/b/c", O_WRONLY | O_CREAT));
+  EXPECT_FALSE(CreateBeneath(folder->get(), "out/evil", O_WRONLY | O_CREAT));
+  EXPECT_FALSE(CreateBeneath(folder->get(), "file", O_WRONLY | O_CREAT));
+  RemoveTree(root);
+}
+
+TEST(Xml, ReadsListings) {
+  auto root = ParseXml(
+      "<?xml version=\"1.0\"?>\n<!-- c --><ListBucketResult xmlns=\"x\"><IsTruncated>false</IsTruncated>"
+      "<Contents a='1'><s:Key>a&amp;b&#x41;&#233;</s:Key></Contents><Contents/><T><![CDATA[<x>]]></T>"
+      "</ListBucketResult>");
+  ASSERT_TRUE(root) << root.error().message();
+  EXPECT_EQ(root->name, "ListBucketResult");
+  EXPECT_EQ(root->Text("IsTruncated"), "false");
+  EXPECT_EQ(root->Child("Contents").Text("Key"), "a&bA\xc3\xa9");
+  EXPECT_EQ(root->Text("T"), "<x>");
+  EXPECT_EQ(root->Text("absent"), "");
+}
+
+TEST(Xml, RefusesWhatIsMalformedOrHostile) {
+  for (const char* bad : {"", "x", "<a>", "<a></b>", "<a><b></a></b>", "<a>&x;</a>", "<a>&#0;</a>",
+                          "<a>&#xd800;</a>", "<a/><b/>", "<a b></a>", "<a b=c></a>", "<a><!-- </a>",
+                          "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>", "<a><![CDATA[x</a>"}) {
+    EXPECT_FALSE(ParseXml(bad)) << bad;
+  }
+  std::string deep;
+  for (int i = 0; i < 100; ++i) deep += "<a>";
+  EXPECT_FALSE(ParseXml(deep));
+  EXPECT_FALSE(ParseXml("<a><b/><b/><b/></a>", {.max_elements = 3}));
+}
+
+// Examples of "Signature Calculations for the Authorization Header" in the Amazon S3 API reference
+// and the first of the general suite (get-vanilla).
+TEST(SigV4, PublishedVectors) {
+  AwsCredentials credentials{"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", ""};
+  auto time = *ParseRfc3339("2013-05-24T00:00:00Z");
+  auto signature = [&](SigV4Request request) {
+    request.payload_sha256 = kEmptySha256;
+    SignV4(request, credentials, "us-east-1", "s3", time);
+    std::string value(request.headers.Get("authorization"));
+    return value.substr(value.rfind('=') + 1);
+  };
+  SigV4Request object{.host = "examplebucket.s3.amazonaws.com", .path = "/test.txt"};
+  object.headers.Add("Range", "bytes=0-9");
+  EXPECT_EQ(signature(object), "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+  EXPECT_EQ(signature({.host = "examplebucket.s3.amazonaws.com", .path = "/",
+                       .query = {{"lifecycle", ""}}}),
+            "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
+  EXPECT_EQ(signature({.host = "examplebucket.s3.amazonaws.com", .path = "/",
+                       .query = {{"max-keys", "2"}, {"prefix", "J"}}}),
+            "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
+
+  SigV4Request vanilla{.host = "example.amazonaws.com", .path = "/"};
+  vanilla.payload_sha256 = kEmptySha256;
+  SignV4(vanilla, {"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", ""}, "us-east-1",
+         "service", *ParseRfc3339("2015-08-30T12:36:00Z"));
+  EXPECT_EQ(vanilla.headers.Get("authorization"),
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+            "SignedHeaders=host;x-amz-date, "
+            "Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
+}
+
+TEST(Checksum, FromHeaders) {
+  http::Headers headers;
+  EXPECT_FALSE(ChecksumFromHeaders(headers));
+  headers.Add("Content-MD5", Base64Encode(std::string(16, 'x')));
+  EXPECT_EQ(ChecksumFromHeaders(headers).algorithm, "md5");
+  headers.Add("x-goog-hash", "crc32c=" + Base64Encode("abcd") + ",md5=" + Base64Encode(std::string(16, 'y')));
+  EXPECT_EQ(ChecksumFromHeaders(headers).value, std::string(16, 'y'));
+  headers.Add("x-amz-checksum-crc32c", Base64Encode("abcd"));
+  EXPECT_EQ(ChecksumFromHeaders(headers).algorithm, "crc32c");
+  headers.Add("x-amz-checksum-type", "COMPOSITE");
+  EXPECT_EQ(ChecksumFromHeaders(headers).algorithm, "md5");
+  EXPECT_EQ(ChecksumFromEtag("\"d41d8cd98f00b204e9800998ecf8427e\"", {}).algorithm, "md5");
+  EXPECT_FALSE(ChecksumFromEtag("\"d41d8cd98f00b204e9800998ecf8427e-2\"", {}));
+  http::Headers kms;
+  kms.Add("x-amz-server-side-encryption", "aws:kms");
+  EXPECT_FALSE(ChecksumFromEtag("\"d41d8cd98f00b204e9800998ecf8427e\"", kms));
+}
+
+TEST(Checksum, OfAFile) {
+  char name[] = "/tmp/kinglet-checksum-XXXXXX";
+  Fd fd(mkstemp(name));
+  ASSERT_EQ(write(fd.get(), "123456789", 9), 9);
+  EXPECT_TRUE(VerifyFile(fd.get(), 9, {"crc32c", "\xe3\x06\x92\x83"}, "f"));
+  EXPECT_TRUE(VerifyFile(fd.get(), 9, {"md5", *HexDecode("25f9e794323b453885f5181f1b624d0b")}, "f"));
+  EXPECT_FALSE(VerifyFile(fd.get(), 8, {"crc32c", "\xe3\x06\x92\x83"}, "f"));
+  auto wrong = VerifyFile(fd.get(), 9, {"sha256", std::string(32, 'x')}, "f");
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().code(), Code::kDataLoss);
+  unlink(name);
+}
+
+TEST(Journal, SurvivesAHalfLine) {
+  char folder[] = "/tmp/kinglet-journal-XXXXXX";
+  ASSERT_TRUE(mkdtemp(folder));
+  bool resumed = true;
+  {
+    auto journal = Journal::Open(folder, "digest", &resumed);
+    ASSERT_TRUE(journal);
+    EXPECT_FALSE(resumed);
+    ASSERT_TRUE(journal->Add(0, 1));
+    ASSERT_TRUE(journal->Add(2, 30));
+    ASSERT_TRUE(journal->Add(2, 31));
+    ASSERT_TRUE(journal->Add(3, 0));
+    ASSERT_TRUE(journal->Forget(2));
+    ASSERT_TRUE(journal->Add(2, 7));
+  }
+  std::string path = std::string(folder) + "/journal";
+  std::string text = *ReadFile(path);
+  Fd file(open(path.c_str(), O_WRONLY | O_APPEND));
+  ASSERT_EQ(write(file.get(), "4 1", 3), 3);
+  auto again = Journal::Open(folder, "digest", &resumed);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(resumed);
+  EXPECT_EQ(again->size(), 3u);
+  EXPECT_TRUE(again->Done(0, 1) && again->Done(3, 0) && again->Done(2, 7));
+  ASSERT_TRUE(again->Add(4, 1));
+  EXPECT_EQ(*ReadFile(path), text + "4 1\n");
+  auto other = Journal::Open(folder, "other", &resumed);
+  EXPECT_FALSE(resumed);
+  RemoveTree(folder);
+}
+
+TEST(Environment, StorageConfig) {
+  Environment env({{"STORAGE_CONFIG",
+                    R"({"type":"s3","endpoint_url":"http://a","access_key_id":"k","region":"r"})"},
+                   {"STORAGE_OVERRIDE_CONFIG", R"({"region":"eu","anonymous":"True"})"}});
+  ASSERT_TRUE(env.ApplyStorageConfig());
+  EXPECT_EQ(env.Get("AWS_ENDPOINT_URL"), "http://a");
+  EXPECT_EQ(env.Get("AWS_ACCESS_KEY_ID"), "k");
+  EXPECT_EQ(env.Get("AWS_DEFAULT_REGION"), "eu");
+  EXPECT_TRUE(env.IsTrue("awsAnonymousCredential"));
+  Environment bad({{"STORAGE_CONFIG", "nonsense"}});
+  EXPECT_FALSE(bad.ApplyStorageConfig());
+}
+
+TEST(Plugins, RecogniseTheirUris) {
+  auto prefix = [](std::string_view uri) {
+    auto plugin = FindPlugin(uri);
+    return plugin ? std::string(plugin->prefixes[0]) : plugin.error().message();
+  };
+  EXPECT_EQ(prefix("s3://b/k"), "s3://");
+  EXPECT_EQ(prefix("file:///x"), "file://");
+  EXPECT_EQ(prefix("/mnt/models"), "file://");
+  EXPECT_EQ(prefix("https://h/m.joblib"), "https://");
+  EXPECT_EQ(prefix("ftp://h/m"),
+            "Cannot recognize storage type for ftp://h/m\n'gs://', 's3://', 'file://', and "
+            "'http(s)://' are the current available storage type.");
+  EXPECT_THAT(SupportedPrefixes(), testing::IsSupersetOf({"file://", "s3://", "https://", "http://"}));
+}
+
+}  // namespace
+}  // namespace kinglet::storage

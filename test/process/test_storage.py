@@ -1,0 +1,334 @@
+"""The storage initializer against moto's S3 and against file servers that misbehave."""
+
+import hashlib
+import http.server
+import io
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+
+import pytest
+
+from conftest import BIN, wait_for
+
+INITIALIZER = BIN / "kinglet-storage-initializer"
+KILLS = int(os.environ.get("KINGLET_KILLS", "15"))
+
+pytestmark = pytest.mark.skipif(not INITIALIZER.exists(), reason="the initializer is not built")
+
+
+def run(*arguments, env=None, **options):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "S3_"))}
+    environment.update(env or {})
+    return subprocess.run(
+        [INITIALIZER, *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **options,
+    )
+
+
+def visible(folder):
+    """Relative names of what a reader sees, the program's own files left out."""
+    folder = pathlib.Path(folder)
+    if not folder.exists():
+        return {}
+    found = {}
+    for path in folder.rglob("*"):
+        relative = path.relative_to(folder)
+        if path.is_file() and not relative.parts[0].startswith(".kinglet-"):
+            found[str(relative)] = path.read_bytes()
+    return found
+
+
+class FileServer:
+    """Serves bytes with ranges over HTTP; slows down or fails when told to."""
+
+    def __init__(self, content):
+        self.content = content
+        self.etag = '"%s"' % hashlib.sha1(content).hexdigest()
+        self.sent = 0
+        self.delay = 0.0
+        self.fail_every = 0
+        self.type = "application/octet-stream"
+        self.count = 0
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *arguments):
+                pass
+
+            def do_GET(self):
+                outer.count += 1
+                match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+                first, last = (int(match[1]), int(match[2])) if match else (0, len(outer.content) - 1)
+                last = min(last, len(outer.content) - 1)
+                body = outer.content[first : last + 1]
+                self.send_response(206 if match else 200)
+                self.send_header("Content-Type", outer.type)
+                self.send_header("ETag", outer.etag)
+                self.send_header("Content-Length", str(len(body)))
+                if match:
+                    self.send_header("Content-Range", f"bytes {first}-{last}/{len(outer.content)}")
+                self.end_headers()
+                broken = outer.fail_every and outer.count % outer.fail_every == 0
+                for at in range(0, len(body), 65536):
+                    if broken and at > len(body) // 2:
+                        self.connection.shutdown(socket.SHUT_RDWR)
+                        return
+                    try:
+                        self.wfile.write(body[at : at + 65536])
+                    except OSError:
+                        return
+                    outer.sent += len(body[at : at + 65536])
+                    if outer.delay:
+                        time.sleep(outer.delay)
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def url(self, name):
+        return f"http://127.0.0.1:{self.server.server_port}/{name}"
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def file_server():
+    servers = []
+
+    def make(content):
+        servers.append(FileServer(content))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+def test_http_with_broken_connections(file_server, tmp_path):
+    server = file_server(random.Random(1).randbytes(9_000_000))
+    server.fail_every = 3
+    result = run(server.url("model.joblib"), tmp_path / "m", "--chunk-mib", 1)
+    assert result.returncode == 0, result.stderr
+    assert visible(tmp_path / "m") == {"model.joblib": server.content}
+    assert result.stderr.splitlines()[-1].startswith("Successfully copied 1 file")
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["renamed", "filled"])
+def test_kill_anywhere_and_resume(file_server, tmp_path, inside):
+    """kill -9 at random moments: no partial model is ever visible and finished chunks stay."""
+    server = file_server(random.Random(2).randbytes(24_000_000))
+    server.delay = 0.002
+    destination = tmp_path / "models"
+    if inside:
+        destination.mkdir()
+        (destination / "mine").write_text("kept")
+    extra = {"mine": b"kept"} if inside else {}
+    dice = random.Random(3)
+    connections, chunk = 4, 1 << 20
+    kills = 0
+    arguments = [INITIALIZER, server.url("model.joblib"), destination]
+    arguments += ["--chunk-mib", "1", "--connections", str(connections)]
+    while True:
+        process = subprocess.Popen(arguments, stderr=subprocess.PIPE)
+        try:
+            process.wait(timeout=dice.uniform(0.01, 0.25) if kills < KILLS else 120)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+            assert visible(destination) in (extra, {**extra, "model.joblib": server.content})
+            continue
+        stderr = process.stderr.read().decode()
+        assert process.returncode == 0, stderr
+        break
+    assert visible(destination) == {**extra, "model.joblib": server.content}
+    assert (destination / ".kinglet-complete").exists()
+    assert not list(tmp_path.glob(".*staging")) and not (destination / ".kinglet-staging").exists()
+    # Bytes fetched twice: at most what the connections were at when killed.
+    assert server.sent <= len(server.content) + kills * connections * (chunk + 65536) + kills + 1
+    sent = server.sent
+    assert run(server.url("model.joblib"), destination).returncode == 0
+    assert server.sent == sent
+
+
+def test_sigterm_stops_cleanly(file_server, tmp_path):
+    server = file_server(random.Random(4).randbytes(8_000_000))
+    server.delay = 0.05
+    process = subprocess.Popen(
+        [INITIALIZER, server.url("m"), tmp_path / "m"], stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: server.sent > 0, what="the download's begin")
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=10)
+    assert time.monotonic() - began < 3
+    assert process.returncode == 143
+    assert "run again to resume" in stderr.splitlines()[-1]
+    assert not (tmp_path / "m").exists()
+
+
+def test_archives(file_server, tmp_path):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, text in (("model/a.txt", b"one"), ("b.txt", b"two")):
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text))
+    server = file_server(packed.getvalue())
+    server.type = "application/x-gzip"
+    result = run(server.url("model.tar.gz"), tmp_path / "m")
+    assert result.returncode == 0, result.stderr
+    assert visible(tmp_path / "m") == {"model/a.txt": b"one", "b.txt": b"two"}
+
+    evil = io.BytesIO()
+    with tarfile.open(fileobj=evil, mode="w:gz") as tar:
+        info = tarfile.TarInfo("../evil.txt")
+        info.size = 3
+        tar.addfile(info, io.BytesIO(b"bad"))
+    server = file_server(evil.getvalue())
+    server.type = "application/x-gzip"
+    result = run(server.url("model.tar.gz"), tmp_path / "e")
+    assert result.returncode == 1
+    assert not (tmp_path / "e").exists() and not (tmp_path / "evil.txt").exists()
+
+
+def test_usage_and_errors(tmp_path):
+    result = run()
+    assert result.returncode == 0 and "src_uri dest_path" in result.stdout
+    result = run("ftp://host/x", tmp_path / "m")
+    assert result.returncode == 1
+    assert "Cannot recognize storage type for ftp://host/x" in result.stderr
+    result = run(tmp_path / "missing", tmp_path / "m")
+    assert result.stderr.splitlines()[-1].endswith("does not exist.")
+    assert run("--version").stdout.startswith("Kinglet ")
+    log = tmp_path / "log"
+    run("/mnt/pvc/absent", tmp_path / "m", "--termination-log", log)
+    assert log.read_text().endswith("Cannot locate source uri /mnt/pvc/absent for PVC")
+
+
+def test_links_neither_kube_nor_control():
+    symbols = subprocess.run(["nm", "-C", INITIALIZER], capture_output=True, text=True).stdout
+    assert "kinglet::storage::Download" in symbols
+    for module in ("kube", "control", "admission", "api"):
+        assert f"kinglet::{module}::" not in symbols
+
+
+@pytest.fixture(scope="module")
+def s3():
+    moto = pytest.importorskip("moto.server")
+    boto3 = pytest.importorskip("boto3")
+    assert moto
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-p", str(port)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def up():
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        wait_for(up, what="moto")
+        endpoint = f"http://127.0.0.1:{port}"
+        client = boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            region_name="us-east-1",
+        )
+        client.create_bucket(Bucket="models")
+        client.endpoint = endpoint
+        yield client
+    finally:
+        process.kill()
+        process.wait()
+
+
+def s3_environment(s3):
+    return {
+        "AWS_ENDPOINT_URL": s3.endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+
+
+def test_s3_prefix_key_and_siblings(s3, tmp_path):
+    objects = {
+        "churn/model.joblib": b"one",
+        "churn/deep/b c+d%.txt": b"two",
+        "churn/empty": b"",
+        "churn-pickle/model.pkl": b"three",
+        "single": b"four",
+        "single/below": b"five",
+        "big/model.bin": random.Random(5).randbytes(5_000_000),
+    }
+    for key, body in objects.items():
+        s3.put_object(Bucket="models", Key=key, Body=body)
+    s3.put_object(Bucket="models", Key="churn/", Body=b"")
+    env = s3_environment(s3)
+    result = run("s3://models/churn/", tmp_path / "a", env=env)
+    assert result.returncode == 0, result.stderr
+    assert visible(tmp_path / "a") == {
+        "model.joblib": b"one",
+        "deep/b c+d%.txt": b"two",
+        "empty": b"",
+    }
+    # KServe's prefix listing takes name-siblings too; a key that is the prefix comes alone.
+    run("s3://models/churn", tmp_path / "b", env=env)
+    assert visible(tmp_path / "b")["-pickle/model.pkl"] == b"three"
+    run("s3://models/single", tmp_path / "c", env=env)
+    assert visible(tmp_path / "c") == {"single": b"four"}
+    run("s3://models/big", tmp_path / "d", "--chunk-mib", 1, env=env)
+    assert visible(tmp_path / "d") == {"model.bin": objects["big/model.bin"]}
+    result = run("s3://models/nothing", tmp_path / "e", env=env)
+    assert result.returncode == 1
+    assert "Failed to fetch model. No model found in nothing." in result.stderr.splitlines()[-1]
+    result = run("s3://absent/x", tmp_path / "e", env=env)
+    assert result.returncode == 1 and "NoSuchBucket" in result.stderr
+
+
+def test_s3_listing_over_a_thousand(s3, tmp_path):
+    s3.create_bucket(Bucket="many")
+    for i in range(1203):
+        s3.put_object(Bucket="many", Key=f"m/{i:05}", Body=str(i).encode())
+    config = {"type": "s3", "endpoint_url": s3.endpoint, "access_key_id": "a", "secret_access_key": "b"}
+    result = run("s3://many/m", tmp_path / "m", env={"STORAGE_CONFIG": json.dumps(config)})
+    assert result.returncode == 0, result.stderr
+    assert visible(tmp_path / "m") == {f"{i:05}": str(i).encode() for i in range(1203)}
+
+
+def test_s3_patterns_and_several_pairs(s3, tmp_path):
+    for key in ("p/a.json", "p/a.bin", "p/b.txt"):
+        s3.put_object(Bucket="models", Key=key, Body=key.encode())
+    env = {**s3_environment(s3), "STORAGE_IGNORE_PATTERNS": "*.bin"}
+    result = run("s3://models/p", tmp_path / "a", "s3://models/p/a.bin", tmp_path / "b", env=env)
+    assert result.returncode == 1
+    assert set(visible(tmp_path / "a")) == {"a.json", "b.txt"}
+    env.pop("STORAGE_IGNORE_PATTERNS")
+    assert run("s3://models/p/b.txt", tmp_path / "b", env=env).returncode == 0
+    assert visible(tmp_path / "b") == {"b.txt": b"p/b.txt"}

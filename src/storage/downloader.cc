@@ -13,6 +13,7 @@
 #include "base/encoding.h"
 #include "base/log.h"
 #include "storage/destination.h"
+#include "storage/local_copy.h"
 #include "storage/path.h"
 #include "storage/plugin.h"
 
@@ -220,7 +221,21 @@ class Downloading {
     }
   }
 
+  Status TakeCopies(const Listing& listing) {
+    KINGLET_TRY(destination_, Destination::Open(where_, context_));
+    if (destination_->Complete(uri_)) {
+      result_.already_complete = true;
+      return {};
+    }
+    KINGLET_RETURN_IF_ERROR(destination_->Prepare());
+    KINGLET_RETURN_IF_ERROR(destination_->DropData());
+    KINGLET_TRY(auto files, CopyLocal(listing.links, destination_->data(), context_.stop));
+    return Publish(files, HexEncode(Sha256(uri_)));
+  }
+
   Status TakeLocal(const Listing& listing) {
+    bool archive_alone = listing.links.size() == 1 && IsArchiveName(listing.links[0].path);
+    if (options_.copy_local && !archive_alone) return TakeCopies(listing);
     KINGLET_RETURN_IF_ERROR(LinkAll(listing.links, where_, result_));
     if (result_.files == listing.links.size()) return {};
     const std::string& archive = listing.links[0].target;

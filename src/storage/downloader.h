@@ -29,6 +29,8 @@ struct DownloadOptions {
   std::stop_token stop;
   Deadline deadline = Deadline::Never();
   Duration stall_timeout = std::chrono::seconds(30);
+  // Local paths are copied; otherwise linked, as KServe's initializer does.
+  bool copy_local = false;
   FetchOptions fetch;
   ArchiveLimits archive;
   Duration progress_interval = std::chrono::seconds(2);

@@ -18,6 +18,7 @@ struct Settings {
   std::string log_format = "text", log_level = "info";
   std::string timeout, stall_timeout = "30s", termination_log;
   int64_t connections = 8, chunk_mib = 16;
+  bool copy_local = false;
 };
 
 // SIGTERM and SIGINT become a stop request; blocked in every thread, taken by this one.
@@ -99,6 +100,7 @@ int Main(int argc, char** argv) {
   flags.Add("stall-timeout", &settings.stall_timeout, "repeat a request that is silent for so long");
   flags.Add("connections", &settings.connections, "parallel requests");
   flags.Add("chunk-mib", &settings.chunk_mib, "size of a ranged request in MiB");
+  flags.Add("copy-local", &settings.copy_local, "copy local paths instead of linking to them");
   flags.Add("termination-log", &settings.termination_log, "also write the last message to this file");
   auto fail = [&](const Error& error) {
     return Finish(settings, kExitUsage, "kinglet-storage-initializer: " + error.message());
@@ -128,6 +130,7 @@ int Main(int argc, char** argv) {
   storage::DownloadOptions options;
   options.environment = storage::Environment::FromProcess();
   options.stall_timeout = *stall;
+  options.copy_local = settings.copy_local;
   if (*timeout > Duration::zero()) options.deadline = Deadline::After(*timeout);
   options.fetch.connections = static_cast<int>(std::clamp<int64_t>(settings.connections, 1, 256));
   options.fetch.chunk_bytes =

@@ -27,14 +27,14 @@ Result<Pki> LoadOrMakePki(const std::filesystem::path& folder) {
     pki.ca = {*ca_cert, *ca_key};
     pki.token = *token;
   } else {
-    KINGLET_TRY(pki.ca, net::MakeCertificateAuthority("kinglet", kTenYears));
+    KINGLET_TRY(pki.ca, net::MakeCertificateAuthority("kinglet-ca", kTenYears));
     pki.token = HexEncode(RandomBytes(24));
     // The token last: its presence says that the other two are whole.
     KINGLET_RETURN_IF_ERROR(WriteFileAtomic(folder / "ca.crt", pki.ca.cert_pem, 0600));
     KINGLET_RETURN_IF_ERROR(WriteFileAtomic(folder / "ca.key", pki.ca.key_pem, 0600));
     KINGLET_RETURN_IF_ERROR(WriteFileAtomic(folder / "token", pki.token, 0600));
   }
-  KINGLET_TRY(pki.server, net::IssueCertificate(pki.ca, "kinglet",
+  KINGLET_TRY(pki.server, net::IssueCertificate(pki.ca, "kinglet-api",
                                                 {"127.0.0.1", "localhost", "::1", "kubernetes",
                                                  "kubernetes.default", "kubernetes.default.svc"},
                                                 kTenYears));

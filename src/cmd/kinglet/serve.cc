@@ -1,11 +1,9 @@
 // kinglet serve: the model server alone, for one folder.
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <ostream>
 
 #include "base/flags.h"
-#include "base/log.h"
+#include "cmd/kinglet-server/fetcher.h"
 #include "cmd/kinglet-server/loader.h"
 #include "cmd/kinglet/local_commands.h"
 #include "cmd/kinglet/wait_for_stop.h"
@@ -45,8 +43,10 @@ Result<int> Run(cli::Context& context, Flags& flags, server::ServerFlags& server
   KINGLET_TRY(auto loader, MakeLoader(options.model_format,
                                       {.predict_proba = options.predict_proba,
                                        .nthread = static_cast<int>(options.nthread)}));
-  KINGLET_TRY(auto server,
-              server::ModelServer::Start(options, std::move(loader), ModelFetcher()));
+  Fetcher fetcher;
+  KINGLET_TRY(auto server, server::ModelServer::Start(
+                               options, std::move(loader),
+                               [&](std::string_view uri) { return fetcher.Fetch(uri); }));
   context.out << "Serving " << options.model_dir << " as \"" << options.model_name
               << "\" on http://" << options.http_host << ":" << server->port() << "\n"
               << "  V1: POST /v1/models/" << options.model_name << ":predict\n"

@@ -7,13 +7,15 @@ namespace kinglet::kubelet {
 std::vector<ImageRule> BuiltInImages() {
   // All addresses in a network of its own, the pod's address in the host's.
   const std::string host = "--http_host=$(KINGLET_HOST)";
+  // A link into the host would lead nowhere in the other containers' roots.
+  const std::string copy = "--copy-local";
   return {
       {"kserve/sklearnserver", {"kinglet-server", host, "--model_format=sklearn"}},
       {"kserve/xgbserver", {"kinglet-server", host, "--model_format=xgboost"}},
       {"kserve/lgbserver", {"kinglet-server", host, "--model_format=lightgbm"}},
       {"kinglet/server", {"kinglet-server", host}},
-      {"kserve/storage-initializer", {"kinglet-storage-initializer"}, true},
-      {"kinglet/storage-initializer", {"kinglet-storage-initializer"}, true},
+      {"kserve/storage-initializer", {"kinglet-storage-initializer", copy}, true},
+      {"kinglet/storage-initializer", {"kinglet-storage-initializer", copy}, true},
   };
 }
 

@@ -37,8 +37,8 @@ bold "3. Wait until it is Ready"
 "$kinglet" get isvc
 
 bold "4. Predict: V1, then V2 (Open Inference Protocol)"
-"$kinglet" predict sklearn-iris -d '{"instances": [[6.8, 2.8, 4.8, 1.4], [6.0, 3.4, 4.5, 1.6]]}' | tee "$data/v1.json"
-"$kinglet" predict sklearn-iris -d '{"inputs": [{"name": "input-0", "shape": [2, 4], "datatype": "FP32",
+"$kinglet" predict sklearn-iris --raw -d '{"instances": [[6.8, 2.8, 4.8, 1.4], [6.0, 3.4, 4.5, 1.6]]}' | tee "$data/v1.json"
+"$kinglet" predict sklearn-iris --raw -d '{"inputs": [{"name": "input-0", "shape": [2, 4], "datatype": "FP32",
   "data": [[6.8, 2.8, 4.8, 1.4], [6.0, 3.4, 4.5, 1.6]]}]}' | tee "$data/v2.json"
 
 python3 - "$data" <<'CHECK'

@@ -11,6 +11,7 @@ namespace kinglet::cli {
 int Get(Context& context, std::vector<std::string> arguments);
 int Apply(Context& context, std::vector<std::string> arguments);
 int Delete(Context& context, std::vector<std::string> arguments);
+int Wait(Context& context, std::vector<std::string> arguments);
 int Logs(Context& context, std::vector<std::string> arguments);
 int Predict(Context& context, std::vector<std::string> arguments);
 int ShowStatus(Context& context, std::vector<std::string> arguments);

@@ -221,6 +221,8 @@ def test_services_create_and_can_i(kubectl):
     kubectl("expose", "deploy", "web", "--port=80")
     assert "ClusterIP" in kubectl("get", "svc", "web")
     kubectl("create", "configmap", "m", "--from-literal=a=b")
+    kubectl("create", "deployment", "d", "--image=nginx:1", "--replicas=0")
+    assert kubectl.json("get", "deployment", "d")["spec"]["replicas"] == 0
     kubectl("create", "secret", "generic", "s", "--from-literal=a=b")
     assert "yes" in kubectl("auth", "can-i", "create", "pods")
     assert "kinglet" in kubectl("version", ok=None)

@@ -2,16 +2,50 @@
 
 #include "base/yaml.h"
 #include "local/apiserver/api.h"
+#include "local/apiserver/protobuf.h"
 #include "local/apiserver/validation.h"
 
 namespace kinglet::local {
 
+namespace {
+
+// Built-in kinds, and the few that are sent but not stored.
+const Schema* ProtobufSchema(const Registry& registry, std::string_view api_version,
+                             std::string_view kind) {
+  size_t slash = api_version.find('/');
+  std::string_view group = slash == std::string_view::npos ? "" : api_version.substr(0, slash);
+  std::string_view version = slash == std::string_view::npos ? api_version : api_version.substr(slash + 1);
+  ResourcePtr resource = registry.ByKind(group, version, kind);
+  if (resource && !resource->custom) return resource->schema.get();
+  std::string name;
+  if (kind == "DeleteOptions") {
+    name = "meta.v1.DeleteOptions";
+  } else if (group == "authorization.k8s.io" || group == "autoscaling") {
+    name = std::string(group.substr(0, group.find('.'))) + ".v1." + std::string(kind);
+  }
+  auto it = registry.schemas.find(name);
+  return it == registry.schemas.end() ? nullptr : it->second.get();
+}
+
+}  // namespace
+
 ApiResult<Json> ParseBody(const Call& call) {
   std::string_view type = call.MediaType();
-  if (type == "application/vnd.kubernetes.protobuf" || type == "application/cbor") {
+  if (type == "application/vnd.kubernetes.protobuf") {
+    auto object = DecodeKubernetesProtobuf(
+        call.body, [&](std::string_view api_version, std::string_view kind) {
+          return ProtobufSchema(*call.registry, api_version, kind);
+        });
+    if (object) return std::move(*object);
+    if (object.error().code() != Code::kUnimplemented) {
+      return ApiUnexpected(BadRequest(object.error().message()));
+    }
+    type = "application/cbor";
+  }
+  if (type == "application/cbor") {
     return ApiUnexpected(UnsupportedMediaType(
         "the body of the request was in an unknown format - accepted media types include: "
-        "application/json, application/yaml"));
+        "application/json, application/yaml, application/vnd.kubernetes.protobuf"));
   }
   bool yaml = type.find("yaml") != std::string_view::npos;
   auto json = yaml ? ParseYaml(call.body) : Json::Parse(call.body);

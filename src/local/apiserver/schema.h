@@ -29,6 +29,9 @@ struct Schema {
   std::string description;
   std::map<std::string, SchemaPtr, std::less<>> properties;
   std::vector<std::string> required;
+  // Of built-in types: field numbers of the protobuf form ("2", or "2.4" inside a message that
+  // JSON inlines) to members.
+  std::map<std::string, std::string, std::less<>> proto_members;
   SchemaPtr items;          // of kArray
   SchemaPtr additional;     // of kObject: values of a map
   bool preserve_unknown = false;

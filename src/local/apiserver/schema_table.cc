@@ -10,7 +10,7 @@ namespace kinglet::local {
 namespace {
 
 struct RawField {
-  std::string_view name, type;
+  std::string_view name, number, type;
 };
 struct RawType {
   bool atomic = false;
@@ -104,7 +104,12 @@ Status TableReader::Collect(std::string_view text) {
       if (colon == std::string_view::npos) {
         return Fail(Code::kInvalidArgument, "a field without a type: {}", words[i]);
       }
-      current->fields.push_back({words[i].substr(0, colon), words[i].substr(colon + 1)});
+      std::string_view name = words[i].substr(0, colon), number;
+      if (size_t hash = name.find('#'); hash != std::string_view::npos) {
+        number = name.substr(hash + 1);
+        name = name.substr(0, hash);
+      }
+      current->fields.push_back({name, number, words[i].substr(colon + 1)});
     }
   }
   return {};
@@ -192,6 +197,7 @@ Result<SchemaPtr> TableReader::Named(std::string_view name) {
     KINGLET_TRY(auto type, TypeOf(field.type, &required));
     schema->properties.emplace(std::string(field.name), std::move(type));
     if (required) schema->required.emplace_back(field.name);
+    if (!field.number.empty()) schema->proto_members.emplace(field.number, field.name);
   }
   built_.emplace(std::string(name), schema);
   return SchemaPtr(schema);

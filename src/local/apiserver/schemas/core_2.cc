@@ -5,185 +5,178 @@ namespace kinglet::local::schemas {
 
 std::string_view Core2() {
   return R"(
-core.v1.PodCondition lastProbeTime:time lastTransitionTime:time message:string
-  observedGeneration:int64 reason:string status:string! type:string!
-core.v1.ContainerStatus allocatedResources:{quantity}
-  allocatedResourcesStatus:[core.v1.ResourceStatus]@map(name)@merge(name) containerID:string
-  image:string! imageID:string! lastState:core.v1.ContainerState name:string! ready:bool!
-  resources:core.v1.ResourceRequirements restartCount:int! started:bool
-  state:core.v1.ContainerState stopSignal:string user:core.v1.ContainerUser
-  volumeMounts:[core.v1.VolumeMountStatus]@map(mountPath)@merge(mountPath)
-core.v1.HostIP ip:string!
-core.v1.PodIP ip:string!
-core.v1.PodResourceClaimStatus name:string! resourceClaimName:string
-core.v1.ServicePort appProtocol:string name:string nodePort:int port:int! protocol:string
-  targetPort:intstr
-core.v1.SessionAffinityConfig clientIP:core.v1.ClientIPConfig
-meta.v1.Condition lastTransitionTime:time! message:string! observedGeneration:int64 reason:string!
-  status:string! type:string!
-core.v1.LoadBalancerStatus ingress:[core.v1.LoadBalancerIngress]
-core.v1.EndpointAddress @atomic hostname:string ip:string! nodeName:string
-  targetRef:core.v1.ObjectReference
-core.v1.EndpointPort @atomic appProtocol:string name:string port:int! protocol:string
-core.v1.NodeConfigSource configMap:core.v1.ConfigMapNodeConfigSource
-core.v1.Taint effect:string! key:string! timeAdded:time value:string
-core.v1.NodeAddress address:string! type:string!
-core.v1.NodeCondition lastHeartbeatTime:time lastTransitionTime:time message:string reason:string
-  status:string! type:string!
-core.v1.NodeConfigStatus active:core.v1.NodeConfigSource assigned:core.v1.NodeConfigSource
-  error:string lastKnownGood:core.v1.NodeConfigSource
-core.v1.NodeDaemonEndpoints kubeletEndpoint:core.v1.DaemonEndpoint
-core.v1.NodeFeatures supplementalGroupsPolicy:bool
-core.v1.ContainerImage names:[string] sizeBytes:int64
-core.v1.NodeSystemInfo architecture:string! bootID:string! containerRuntimeVersion:string!
-  kernelVersion:string! kubeProxyVersion:string! kubeletVersion:string! machineID:string!
-  operatingSystem:string! osImage:string! swap:core.v1.NodeSwapStatus systemUUID:string!
-core.v1.NodeRuntimeHandler features:core.v1.NodeRuntimeHandlerFeatures name:string
-core.v1.AttachedVolume devicePath:string! name:string!
-core.v1.AWSElasticBlockStoreVolumeSource fsType:string partition:int readOnly:bool volumeID:string!
-core.v1.AzureDiskVolumeSource cachingMode:string diskName:string! diskURI:string! fsType:string
-  kind:string readOnly:bool
-core.v1.AzureFilePersistentVolumeSource readOnly:bool secretName:string! secretNamespace:string
-  shareName:string!
-core.v1.CephFSPersistentVolumeSource monitors:[string]! path:string readOnly:bool secretFile:string
-  secretRef:core.v1.SecretReference user:string
-core.v1.CinderPersistentVolumeSource fsType:string readOnly:bool secretRef:core.v1.SecretReference
-  volumeID:string!
-core.v1.CSIPersistentVolumeSource controllerExpandSecretRef:core.v1.SecretReference
-  controllerPublishSecretRef:core.v1.SecretReference driver:string! fsType:string
-  nodeExpandSecretRef:core.v1.SecretReference nodePublishSecretRef:core.v1.SecretReference
-  nodeStageSecretRef:core.v1.SecretReference readOnly:bool volumeAttributes:{string}
-  volumeHandle:string!
-core.v1.FCVolumeSource fsType:string lun:int readOnly:bool targetWWNs:[string] wwids:[string]
-core.v1.FlexPersistentVolumeSource driver:string! fsType:string options:{string} readOnly:bool
-  secretRef:core.v1.SecretReference
-core.v1.FlockerVolumeSource datasetName:string datasetUUID:string
-core.v1.GCEPersistentDiskVolumeSource fsType:string partition:int pdName:string! readOnly:bool
-core.v1.GlusterfsPersistentVolumeSource endpoints:string! endpointsNamespace:string path:string!
-  readOnly:bool
-core.v1.HostPathVolumeSource path:string! type:string
-core.v1.ISCSIPersistentVolumeSource chapAuthDiscovery:bool chapAuthSession:bool fsType:string
-  initiatorName:string iqn:string! iscsiInterface:string lun:int! portals:[string] readOnly:bool
-  secretRef:core.v1.SecretReference targetPortal:string!
-core.v1.LocalVolumeSource fsType:string path:string!
-core.v1.NFSVolumeSource path:string! readOnly:bool server:string!
-core.v1.VolumeNodeAffinity required:core.v1.NodeSelector
-core.v1.PhotonPersistentDiskVolumeSource fsType:string pdID:string!
-core.v1.PortworxVolumeSource fsType:string readOnly:bool volumeID:string!
-core.v1.QuobyteVolumeSource group:string readOnly:bool registry:string! tenant:string user:string
-  volume:string!
-core.v1.RBDPersistentVolumeSource fsType:string image:string! keyring:string monitors:[string]!
-  pool:string readOnly:bool secretRef:core.v1.SecretReference user:string
-core.v1.ScaleIOPersistentVolumeSource fsType:string gateway:string! protectionDomain:string
-  readOnly:bool secretRef:core.v1.SecretReference! sslEnabled:bool storageMode:string
-  storagePool:string system:string! volumeName:string
-core.v1.StorageOSPersistentVolumeSource fsType:string readOnly:bool
-  secretRef:core.v1.ObjectReference volumeName:string volumeNamespace:string
-core.v1.VsphereVirtualDiskVolumeSource fsType:string storagePolicyID:string
-  storagePolicyName:string volumePath:string!
-core.v1.TypedLocalObjectReference @atomic apiGroup:string kind:string! name:string!
-core.v1.TypedObjectReference apiGroup:string kind:string! name:string! namespace:string
-core.v1.VolumeResourceRequirements limits:{quantity} requests:{quantity}
-meta.v1.LabelSelector @atomic matchExpressions:[meta.v1.LabelSelectorRequirement]
-  matchLabels:{string}
-core.v1.PersistentVolumeClaimCondition lastProbeTime:time lastTransitionTime:time message:string
-  reason:string status:string! type:string!
-core.v1.ModifyVolumeStatus status:string! targetVolumeAttributesClassName:string
+core.v1.Toleration effect#4:string key#1:string operator#2:string tolerationSeconds#5:int64
+  value#3:string
+core.v1.TopologySpreadConstraint labelSelector#4:meta.v1.LabelSelector matchLabelKeys#8:[string]
+  maxSkew#1:int! minDomains#5:int nodeAffinityPolicy#6:string nodeTaintsPolicy#7:string
+  topologyKey#2:string! whenUnsatisfiable#3:string!
+core.v1.Volume awsElasticBlockStore#2.4:core.v1.AWSElasticBlockStoreVolumeSource
+  azureDisk#2.22:core.v1.AzureDiskVolumeSource azureFile#2.18:core.v1.AzureFileVolumeSource
+  cephfs#2.14:core.v1.CephFSVolumeSource cinder#2.13:core.v1.CinderVolumeSource
+  configMap#2.19:core.v1.ConfigMapVolumeSource csi#2.28:core.v1.CSIVolumeSource
+  downwardAPI#2.16:core.v1.DownwardAPIVolumeSource emptyDir#2.2:core.v1.EmptyDirVolumeSource
+  ephemeral#2.29:core.v1.EphemeralVolumeSource fc#2.17:core.v1.FCVolumeSource
+  flexVolume#2.12:core.v1.FlexVolumeSource flocker#2.15:core.v1.FlockerVolumeSource
+  gcePersistentDisk#2.3:core.v1.GCEPersistentDiskVolumeSource
+  gitRepo#2.5:core.v1.GitRepoVolumeSource glusterfs#2.9:core.v1.GlusterfsVolumeSource
+  hostPath#2.1:core.v1.HostPathVolumeSource image#2.30:core.v1.ImageVolumeSource
+  iscsi#2.8:core.v1.ISCSIVolumeSource name#1:string! nfs#2.7:core.v1.NFSVolumeSource
+  persistentVolumeClaim#2.10:core.v1.PersistentVolumeClaimVolumeSource
+  photonPersistentDisk#2.23:core.v1.PhotonPersistentDiskVolumeSource
+  portworxVolume#2.24:core.v1.PortworxVolumeSource projected#2.26:core.v1.ProjectedVolumeSource
+  quobyte#2.21:core.v1.QuobyteVolumeSource rbd#2.11:core.v1.RBDVolumeSource
+  scaleIO#2.25:core.v1.ScaleIOVolumeSource secret#2.6:core.v1.SecretVolumeSource
+  storageos#2.27:core.v1.StorageOSVolumeSource
+  vsphereVolume#2.20:core.v1.VsphereVirtualDiskVolumeSource
+core.v1.PodCondition lastProbeTime#3:time lastTransitionTime#4:time message#6:string
+  observedGeneration#7:int64 reason#5:string status#2:string! type#1:string!
+core.v1.ContainerStatus allocatedResources#10:{quantity}
+  allocatedResourcesStatus#14:[core.v1.ResourceStatus]@map(name)@merge(name) containerID#8:string
+  image#6:string! imageID#7:string! lastState#3:core.v1.ContainerState name#1:string! ready#4:bool!
+  resources#11:core.v1.ResourceRequirements restartCount#5:int! started#9:bool
+  state#2:core.v1.ContainerState stopSignal#15:string user#13:core.v1.ContainerUser
+  volumeMounts#12:[core.v1.VolumeMountStatus]@map(mountPath)@merge(mountPath)
+core.v1.HostIP ip#1:string!
+core.v1.PodIP ip#1:string!
+core.v1.PodResourceClaimStatus name#1:string! resourceClaimName#2:string
+core.v1.ServicePort appProtocol#6:string name#1:string nodePort#5:int port#3:int! protocol#2:string
+  targetPort#4:intstr
+core.v1.SessionAffinityConfig clientIP#1:core.v1.ClientIPConfig
+meta.v1.Condition lastTransitionTime#4:time! message#6:string! observedGeneration#3:int64
+  reason#5:string! status#2:string! type#1:string!
+core.v1.LoadBalancerStatus ingress#1:[core.v1.LoadBalancerIngress]
+core.v1.EndpointAddress @atomic hostname#3:string ip#1:string! nodeName#4:string
+  targetRef#2:core.v1.ObjectReference
+core.v1.EndpointPort @atomic appProtocol#4:string name#1:string port#2:int! protocol#3:string
+core.v1.NodeConfigSource configMap#2:core.v1.ConfigMapNodeConfigSource
+core.v1.Taint effect#3:string! key#1:string! timeAdded#4:time value#2:string
+core.v1.NodeAddress address#2:string! type#1:string!
+core.v1.NodeCondition lastHeartbeatTime#3:time lastTransitionTime#4:time message#6:string
+  reason#5:string status#2:string! type#1:string!
+core.v1.NodeConfigStatus active#2:core.v1.NodeConfigSource assigned#1:core.v1.NodeConfigSource
+  error#4:string lastKnownGood#3:core.v1.NodeConfigSource
+core.v1.NodeDaemonEndpoints kubeletEndpoint#1:core.v1.DaemonEndpoint
+core.v1.NodeFeatures supplementalGroupsPolicy#1:bool
+core.v1.ContainerImage names#1:[string] sizeBytes#2:int64
+core.v1.NodeSystemInfo architecture#10:string! bootID#3:string! containerRuntimeVersion#6:string!
+  kernelVersion#4:string! kubeProxyVersion#8:string! kubeletVersion#7:string! machineID#1:string!
+  operatingSystem#9:string! osImage#5:string! swap#11:core.v1.NodeSwapStatus systemUUID#2:string!
+core.v1.NodeRuntimeHandler features#2:core.v1.NodeRuntimeHandlerFeatures name#1:string
+core.v1.AttachedVolume devicePath#2:string! name#1:string!
+core.v1.AWSElasticBlockStoreVolumeSource fsType#2:string partition#3:int readOnly#4:bool
+  volumeID#1:string!
+core.v1.AzureDiskVolumeSource cachingMode#3:string diskName#1:string! diskURI#2:string!
+  fsType#4:string kind#6:string readOnly#5:bool
+core.v1.AzureFilePersistentVolumeSource readOnly#3:bool secretName#1:string!
+  secretNamespace#4:string shareName#2:string!
+core.v1.CephFSPersistentVolumeSource monitors#1:[string]! path#2:string readOnly#6:bool
+  secretFile#4:string secretRef#5:core.v1.SecretReference user#3:string
+core.v1.CinderPersistentVolumeSource fsType#2:string readOnly#3:bool
+  secretRef#4:core.v1.SecretReference volumeID#1:string!
+core.v1.CSIPersistentVolumeSource controllerExpandSecretRef#9:core.v1.SecretReference
+  controllerPublishSecretRef#6:core.v1.SecretReference driver#1:string! fsType#4:string
+  nodeExpandSecretRef#10:core.v1.SecretReference nodePublishSecretRef#8:core.v1.SecretReference
+  nodeStageSecretRef#7:core.v1.SecretReference readOnly#3:bool volumeAttributes#5:{string}
+  volumeHandle#2:string!
+core.v1.FCVolumeSource fsType#3:string lun#2:int readOnly#4:bool targetWWNs#1:[string]
+  wwids#5:[string]
+core.v1.FlexPersistentVolumeSource driver#1:string! fsType#2:string options#5:{string}
+  readOnly#4:bool secretRef#3:core.v1.SecretReference
+core.v1.FlockerVolumeSource datasetName#1:string datasetUUID#2:string
+core.v1.GCEPersistentDiskVolumeSource fsType#2:string partition#3:int pdName#1:string!
+  readOnly#4:bool
+core.v1.GlusterfsPersistentVolumeSource endpoints#1:string! endpointsNamespace#4:string
+  path#2:string! readOnly#3:bool
+core.v1.HostPathVolumeSource path#1:string! type#2:string
+core.v1.ISCSIPersistentVolumeSource chapAuthDiscovery#8:bool chapAuthSession#11:bool
+  fsType#5:string initiatorName#12:string iqn#2:string! iscsiInterface#4:string lun#3:int!
+  portals#7:[string] readOnly#6:bool secretRef#10:core.v1.SecretReference targetPortal#1:string!
+core.v1.LocalVolumeSource fsType#2:string path#1:string!
+core.v1.NFSVolumeSource path#2:string! readOnly#3:bool server#1:string!
+core.v1.VolumeNodeAffinity required#1:core.v1.NodeSelector
+core.v1.PhotonPersistentDiskVolumeSource fsType#2:string pdID#1:string!
+core.v1.PortworxVolumeSource fsType#2:string readOnly#3:bool volumeID#1:string!
+core.v1.QuobyteVolumeSource group#5:string readOnly#3:bool registry#1:string! tenant#6:string
+  user#4:string volume#2:string!
+core.v1.RBDPersistentVolumeSource fsType#3:string image#2:string! keyring#6:string
+  monitors#1:[string]! pool#4:string readOnly#8:bool secretRef#7:core.v1.SecretReference
+  user#5:string
+core.v1.ScaleIOPersistentVolumeSource fsType#9:string gateway#1:string! protectionDomain#5:string
+  readOnly#10:bool secretRef#3:core.v1.SecretReference! sslEnabled#4:bool storageMode#7:string
+  storagePool#6:string system#2:string! volumeName#8:string
+core.v1.StorageOSPersistentVolumeSource fsType#3:string readOnly#4:bool
+  secretRef#5:core.v1.ObjectReference volumeName#1:string volumeNamespace#2:string
+core.v1.VsphereVirtualDiskVolumeSource fsType#2:string storagePolicyID#4:string
+  storagePolicyName#3:string volumePath#1:string!
+core.v1.TypedLocalObjectReference @atomic apiGroup#1:string kind#2:string! name#3:string!
+core.v1.TypedObjectReference apiGroup#1:string kind#2:string! name#3:string! namespace#4:string
+core.v1.VolumeResourceRequirements limits#1:{quantity} requests#2:{quantity}
+meta.v1.LabelSelector @atomic matchExpressions#2:[meta.v1.LabelSelectorRequirement]
+  matchLabels#1:{string}
+core.v1.PersistentVolumeClaimCondition lastProbeTime#3:time lastTransitionTime#4:time
+  message#6:string reason#5:string status#2:string! type#1:string!
+core.v1.ModifyVolumeStatus status#2:string! targetVolumeAttributesClassName#1:string
 core.v1.NodeAffinity
-  preferredDuringSchedulingIgnoredDuringExecution:[core.v1.PreferredSchedulingTerm]
-  requiredDuringSchedulingIgnoredDuringExecution:core.v1.NodeSelector
+  preferredDuringSchedulingIgnoredDuringExecution#2:[core.v1.PreferredSchedulingTerm]
+  requiredDuringSchedulingIgnoredDuringExecution#1:core.v1.NodeSelector
 core.v1.PodAffinity
-  preferredDuringSchedulingIgnoredDuringExecution:[core.v1.WeightedPodAffinityTerm]
-  requiredDuringSchedulingIgnoredDuringExecution:[core.v1.PodAffinityTerm]
+  preferredDuringSchedulingIgnoredDuringExecution#2:[core.v1.WeightedPodAffinityTerm]
+  requiredDuringSchedulingIgnoredDuringExecution#1:[core.v1.PodAffinityTerm]
 core.v1.PodAntiAffinity
-  preferredDuringSchedulingIgnoredDuringExecution:[core.v1.WeightedPodAffinityTerm]
-  requiredDuringSchedulingIgnoredDuringExecution:[core.v1.PodAffinityTerm]
-core.v1.EnvVar name:string! value:string valueFrom:core.v1.EnvVarSource
-core.v1.EnvFromSource configMapRef:core.v1.ConfigMapEnvSource prefix:string
-  secretRef:core.v1.SecretEnvSource
-core.v1.Lifecycle postStart:core.v1.LifecycleHandler preStop:core.v1.LifecycleHandler
-  stopSignal:string
-core.v1.Probe exec:core.v1.ExecAction failureThreshold:int grpc:core.v1.GRPCAction
-  httpGet:core.v1.HTTPGetAction initialDelaySeconds:int periodSeconds:int successThreshold:int
-  tcpSocket:core.v1.TCPSocketAction terminationGracePeriodSeconds:int64 timeoutSeconds:int
-core.v1.ContainerPort containerPort:int! hostIP:string hostPort:int name:string protocol:string
-core.v1.ContainerResizePolicy resourceName:string! restartPolicy:string!
-core.v1.SecurityContext allowPrivilegeEscalation:bool appArmorProfile:core.v1.AppArmorProfile
-  capabilities:core.v1.Capabilities privileged:bool procMount:string readOnlyRootFilesystem:bool
-  runAsGroup:int64 runAsNonRoot:bool runAsUser:int64 seLinuxOptions:core.v1.SELinuxOptions
-  seccompProfile:core.v1.SeccompProfile windowsOptions:core.v1.WindowsSecurityContextOptions
-core.v1.VolumeDevice devicePath:string! name:string!
-core.v1.VolumeMount mountPath:string! mountPropagation:string name:string! readOnly:bool
-  recursiveReadOnly:string subPath:string subPathExpr:string
-core.v1.PodDNSConfigOption name:string value:string
-core.v1.ResourceClaim name:string! request:string
-core.v1.AppArmorProfile localhostProfile:string type:string!
-core.v1.SELinuxOptions level:string role:string type:string user:string
-core.v1.SeccompProfile localhostProfile:string type:string!
-core.v1.Sysctl name:string! value:string!
-core.v1.WindowsSecurityContextOptions gmsaCredentialSpec:string gmsaCredentialSpecName:string
-  hostProcess:bool runAsUserName:string
-core.v1.AzureFileVolumeSource readOnly:bool secretName:string! shareName:string!
-core.v1.CephFSVolumeSource monitors:[string]! path:string readOnly:bool secretFile:string
-  secretRef:core.v1.LocalObjectReference user:string
-core.v1.CinderVolumeSource fsType:string readOnly:bool secretRef:core.v1.LocalObjectReference
-  volumeID:string!
-core.v1.ConfigMapVolumeSource defaultMode:int items:[core.v1.KeyToPath] name:string optional:bool
-core.v1.CSIVolumeSource driver:string! fsType:string
-  nodePublishSecretRef:core.v1.LocalObjectReference readOnly:bool volumeAttributes:{string}
-core.v1.DownwardAPIVolumeSource defaultMode:int items:[core.v1.DownwardAPIVolumeFile]
-core.v1.EmptyDirVolumeSource medium:string sizeLimit:quantity
-core.v1.EphemeralVolumeSource volumeClaimTemplate:core.v1.PersistentVolumeClaimTemplate
-core.v1.FlexVolumeSource driver:string! fsType:string options:{string} readOnly:bool
-  secretRef:core.v1.LocalObjectReference
-core.v1.GitRepoVolumeSource directory:string repository:string! revision:string
-core.v1.GlusterfsVolumeSource endpoints:string! path:string! readOnly:bool
-core.v1.ImageVolumeSource pullPolicy:string reference:string
-core.v1.ISCSIVolumeSource chapAuthDiscovery:bool chapAuthSession:bool fsType:string
-  initiatorName:string iqn:string! iscsiInterface:string lun:int! portals:[string] readOnly:bool
-  secretRef:core.v1.LocalObjectReference targetPortal:string!
-core.v1.PersistentVolumeClaimVolumeSource claimName:string! readOnly:bool
-core.v1.ProjectedVolumeSource defaultMode:int sources:[core.v1.VolumeProjection]
-core.v1.RBDVolumeSource fsType:string image:string! keyring:string monitors:[string]! pool:string
-  readOnly:bool secretRef:core.v1.LocalObjectReference user:string
-core.v1.ScaleIOVolumeSource fsType:string gateway:string! protectionDomain:string readOnly:bool
-  secretRef:core.v1.LocalObjectReference! sslEnabled:bool storageMode:string storagePool:string
-  system:string! volumeName:string
-core.v1.SecretVolumeSource defaultMode:int items:[core.v1.KeyToPath] optional:bool
-  secretName:string
-core.v1.StorageOSVolumeSource fsType:string readOnly:bool secretRef:core.v1.LocalObjectReference
-  volumeName:string volumeNamespace:string
-core.v1.ResourceStatus name:string! resources:[core.v1.ResourceHealth]@map(resourceID)
-core.v1.ContainerState running:core.v1.ContainerStateRunning
-  terminated:core.v1.ContainerStateTerminated waiting:core.v1.ContainerStateWaiting
-core.v1.ContainerUser linux:core.v1.LinuxContainerUser
-core.v1.VolumeMountStatus mountPath:string! name:string! readOnly:bool recursiveReadOnly:string
-core.v1.ClientIPConfig timeoutSeconds:int
-core.v1.LoadBalancerIngress hostname:string ip:string ipMode:string ports:[core.v1.PortStatus]
-core.v1.ConfigMapNodeConfigSource kubeletConfigKey:string! name:string! namespace:string!
-  resourceVersion:string uid:string
-core.v1.DaemonEndpoint Port:int!
-core.v1.NodeSwapStatus capacity:int64
-core.v1.NodeRuntimeHandlerFeatures recursiveReadOnlyMounts:bool userNamespaces:bool
-core.v1.SecretReference @atomic name:string namespace:string
-core.v1.NodeSelector @atomic nodeSelectorTerms:[core.v1.NodeSelectorTerm]!
-meta.v1.LabelSelectorRequirement key:string! operator:string! values:[string]
-core.v1.PreferredSchedulingTerm preference:core.v1.NodeSelectorTerm! weight:int!
-core.v1.WeightedPodAffinityTerm podAffinityTerm:core.v1.PodAffinityTerm! weight:int!
-core.v1.PodAffinityTerm labelSelector:meta.v1.LabelSelector matchLabelKeys:[string]
-  mismatchLabelKeys:[string] namespaceSelector:meta.v1.LabelSelector namespaces:[string]
-  topologyKey:string!
-core.v1.EnvVarSource configMapKeyRef:core.v1.ConfigMapKeySelector
-  fieldRef:core.v1.ObjectFieldSelector resourceFieldRef:core.v1.ResourceFieldSelector
-  secretKeyRef:core.v1.SecretKeySelector
-core.v1.ConfigMapEnvSource name:string optional:bool
-core.v1.SecretEnvSource name:string optional:bool
-core.v1.LifecycleHandler exec:core.v1.ExecAction httpGet:core.v1.HTTPGetAction
-  sleep:core.v1.SleepAction tcpSocket:core.v1.TCPSocketAction
-core.v1.ExecAction command:[string]
-core.v1.GRPCAction port:int! service:string
-core.v1.HTTPGetAction host:string httpHeaders:[core.v1.HTTPHeader] path:string port:intstr!
-  scheme:string
+  preferredDuringSchedulingIgnoredDuringExecution#2:[core.v1.WeightedPodAffinityTerm]
+  requiredDuringSchedulingIgnoredDuringExecution#1:[core.v1.PodAffinityTerm]
+core.v1.EnvVar name#1:string! value#2:string valueFrom#3:core.v1.EnvVarSource
+core.v1.EnvFromSource configMapRef#2:core.v1.ConfigMapEnvSource prefix#1:string
+  secretRef#3:core.v1.SecretEnvSource
+core.v1.Lifecycle postStart#1:core.v1.LifecycleHandler preStop#2:core.v1.LifecycleHandler
+  stopSignal#3:string
+core.v1.Probe exec#1.1:core.v1.ExecAction failureThreshold#6:int grpc#1.4:core.v1.GRPCAction
+  httpGet#1.2:core.v1.HTTPGetAction initialDelaySeconds#2:int periodSeconds#4:int
+  successThreshold#5:int tcpSocket#1.3:core.v1.TCPSocketAction
+  terminationGracePeriodSeconds#7:int64 timeoutSeconds#3:int
+core.v1.ContainerPort containerPort#3:int! hostIP#5:string hostPort#2:int name#1:string
+  protocol#4:string
+core.v1.ContainerResizePolicy resourceName#1:string! restartPolicy#2:string!
+core.v1.SecurityContext allowPrivilegeEscalation#7:bool appArmorProfile#12:core.v1.AppArmorProfile
+  capabilities#1:core.v1.Capabilities privileged#2:bool procMount#9:string
+  readOnlyRootFilesystem#6:bool runAsGroup#8:int64 runAsNonRoot#5:bool runAsUser#4:int64
+  seLinuxOptions#3:core.v1.SELinuxOptions seccompProfile#11:core.v1.SeccompProfile
+  windowsOptions#10:core.v1.WindowsSecurityContextOptions
+core.v1.VolumeDevice devicePath#2:string! name#1:string!
+core.v1.VolumeMount mountPath#3:string! mountPropagation#5:string name#1:string! readOnly#2:bool
+  recursiveReadOnly#7:string subPath#4:string subPathExpr#6:string
+core.v1.PodDNSConfigOption name#1:string value#2:string
+core.v1.ResourceClaim name#1:string! request#2:string
+core.v1.AppArmorProfile localhostProfile#2:string type#1:string!
+core.v1.SELinuxOptions level#4:string role#2:string type#3:string user#1:string
+core.v1.SeccompProfile localhostProfile#2:string type#1:string!
+core.v1.Sysctl name#1:string! value#2:string!
+core.v1.WindowsSecurityContextOptions gmsaCredentialSpec#2:string gmsaCredentialSpecName#1:string
+  hostProcess#4:bool runAsUserName#3:string
+core.v1.AzureFileVolumeSource readOnly#3:bool secretName#1:string! shareName#2:string!
+core.v1.CephFSVolumeSource monitors#1:[string]! path#2:string readOnly#6:bool secretFile#4:string
+  secretRef#5:core.v1.LocalObjectReference user#3:string
+core.v1.CinderVolumeSource fsType#2:string readOnly#3:bool secretRef#4:core.v1.LocalObjectReference
+  volumeID#1:string!
+core.v1.ConfigMapVolumeSource defaultMode#3:int items#2:[core.v1.KeyToPath] name#1.1:string
+  optional#4:bool
+core.v1.CSIVolumeSource driver#1:string! fsType#3:string
+  nodePublishSecretRef#5:core.v1.LocalObjectReference readOnly#2:bool volumeAttributes#4:{string}
+core.v1.DownwardAPIVolumeSource defaultMode#2:int items#1:[core.v1.DownwardAPIVolumeFile]
+core.v1.EmptyDirVolumeSource medium#1:string sizeLimit#2:quantity
+core.v1.EphemeralVolumeSource volumeClaimTemplate#1:core.v1.PersistentVolumeClaimTemplate
+core.v1.FlexVolumeSource driver#1:string! fsType#2:string options#5:{string} readOnly#4:bool
+  secretRef#3:core.v1.LocalObjectReference
+core.v1.GitRepoVolumeSource directory#3:string repository#1:string! revision#2:string
+core.v1.GlusterfsVolumeSource endpoints#1:string! path#2:string! readOnly#3:bool
+core.v1.ImageVolumeSource pullPolicy#2:string reference#1:string
+core.v1.ISCSIVolumeSource chapAuthDiscovery#8:bool chapAuthSession#11:bool fsType#5:string
+  initiatorName#12:string iqn#2:string! iscsiInterface#4:string lun#3:int! portals#7:[string]
+  readOnly#6:bool secretRef#10:core.v1.LocalObjectReference targetPortal#1:string!
+core.v1.PersistentVolumeClaimVolumeSource claimName#1:string! readOnly#2:bool
+core.v1.ProjectedVolumeSource defaultMode#2:int sources#1:[core.v1.VolumeProjection]
+core.v1.RBDVolumeSource fsType#3:string image#2:string! keyring#6:string monitors#1:[string]!
+  pool#4:string readOnly#8:bool secretRef#7:core.v1.LocalObjectReference user#5:string
 )";
 }
 

@@ -2,17 +2,20 @@
 """Writes the field tables of the built-in kinds (schemas/<group>.cc) from Kubernetes' OpenAPI
 document: names, types, required, list keys and merge keys. Descriptions are left out.
 
-usage: generate.py k8s.io/kubernetes/api/openapi-spec/swagger.json OUTPUT_FOLDER
+usage: generate.py k8s.io/kubernetes/api/openapi-spec/swagger.json OUTPUT_FOLDER GENERATED_PROTO...
+
+The .proto files (of k8s.io/api, apimachinery and apiextensions-apiserver) give the field numbers.
 
 The notation is explained in schemas/tables.h; schema_table.cc reads it.
 """
 
 import json
 import pathlib
+import re
 import sys
 
 ROOTS = {
-    "core": ["core.v1." + k for k in (
+    "core": ["meta.v1.DeleteOptions"] + ["core.v1." + k for k in (
         "Namespace Pod Service ConfigMap Secret ServiceAccount Event Endpoints Node "
         "PersistentVolume PersistentVolumeClaim").split()],
     "workloads": ["apps.v1.Deployment", "apps.v1.ReplicaSet", "batch.v1.Job",
@@ -82,10 +85,44 @@ def type_of(schema, used):
     return kind if kind else "any"
 
 
+def read_protos(paths):
+    """{"core.v1.Container": {"image": ("2", type name)}}"""
+    messages = {}
+    for path in paths:
+        group, version = pathlib.Path(path).parts[-3:-1]
+        for match in re.finditer(r"^message (\w+) \{\n(.*?)^\}", pathlib.Path(path).read_text(),
+                                 re.S | re.M):
+            fields = {}
+            for line in re.findall(r"^  (?:optional |repeated )?(\S.*?) (\w+) = (\d+);", match[2],
+                                   re.M):
+                kind = line[0]
+                local = re.fullmatch(r"[A-Z]\w*", kind)
+                kind = "%s.%s.%s" % (group, version, kind) if local else ".".join(
+                    kind.split(".")[-3:])
+                fields[line[1]] = (line[2], kind)
+            messages["%s.%s.%s" % (group, version, match[1])] = fields
+    return messages
+
+
+def number_paths(messages, name, properties, prefix=""):
+    """Members to the path of field numbers: what JSON inlines is a message of its own there."""
+    out = {}
+    for field, (number, kind) in messages.get(name, {}).items():
+        if field in properties:
+            out[field] = prefix + number
+        elif field == "xintOrString":
+            continue
+        elif kind in messages:
+            inner = number_paths(messages, kind, properties, prefix + number + ".")
+            out.update({k: v for k, v in inner.items() if k not in out})
+    return out
+
+
 def main():
     definitions = json.loads(pathlib.Path(sys.argv[1]).read_text())["definitions"]
     by_short = {short(name): value for name, value in definitions.items()}
     out = pathlib.Path(sys.argv[2])
+    messages = read_protos(sys.argv[3:])
     seen = set()
     for group, roots in ROOTS.items():
         queue, lines = list(roots), []
@@ -97,8 +134,11 @@ def main():
             schema = by_short[name]
             used, fields = [], []
             required = set(schema.get("required", []))
-            for field, value in sorted(schema.get("properties", {}).items()):
-                text = field + ":" + type_of(value, used) + ("!" if field in required else "")
+            properties = schema.get("properties", {})
+            numbers = number_paths(messages, name, properties)
+            for field, value in sorted(properties.items()):
+                number = "#" + numbers[field] if field in numbers else ""
+                text = field + number + ":" + type_of(value, used) + ("!" if field in required else "")
                 if "retainKeys" in value.get("x-kubernetes-patch-strategy", ""):
                     text += "@retainKeys"
                 fields.append(text)

@@ -3,6 +3,8 @@
 //
 //   core.v1.Container image:string name:string! ports:[core.v1.ContainerPort]@map(containerPort,protocol)
 //
+// A field may carry its number in the protobuf form ("image#2:string"); "emptyDir#2.2" lies in the
+// message that is field 2 (JSON inlines it).
 // Scalars: string int int64 number bool bytes (base64) time microtime quantity intstr any object
 // (any members). [T] is a list, {T} a map from strings, a dotted name another type.
 // After a type: ! required, @map(keys) list keyed by members, @set list of unique scalars,

@@ -388,47 +388,6 @@ void Connection::NextRequest() {
   phase_ = close_ ? Phase::kClosing : Phase::kHead;
 }
 
-void Connection::Flush() {
-  if (gone_ || phase_ == Phase::kClosed) return;
-  bool progress = false;
-  while (out_begin_ < out_.size() && writable_) {
-    ssize_t put = WriteSocket(out_.data() + out_begin_, out_.size() - out_begin_);
-    if (put == net::TlsSession::kFailed) return Failed();
-    if (put < 0) break;
-    out_begin_ += static_cast<size_t>(put);
-    progress = true;
-  }
-  if (Backlog()) {
-    // The time to take more runs from the last bytes the client took.
-    if (progress || !stalled_) SetDeadline(loop_.now() + core_.options.write_timeout);
-    stalled_ = true;
-    return;
-  }
-  stalled_ = false;
-  out_begin_ = 0;
-  if (out_.capacity() > kPipelineBacklog) {
-    out_ = {};
-  } else {
-    out_.clear();
-  }
-}
-
-ssize_t Connection::WriteSocket(const char* data, size_t size) {
-  if (tls_) {
-    ssize_t put = tls_->Write(data, size);
-    if (put == net::TlsSession::kAgain) writable_ = false;
-    return put;
-  }
-  ssize_t put;
-  do {
-    put = send(fd_.get(), data, size, MSG_NOSIGNAL);
-  } while (put < 0 && errno == EINTR);
-  if (put >= 0) return put;
-  if (errno != EAGAIN) return net::TlsSession::kFailed;
-  writable_ = false;
-  return net::TlsSession::kAgain;
-}
-
 // Nothing can be written any more. A running handler ends first; its waits end now.
 void Connection::Failed() {
   gone_ = close_ = true;

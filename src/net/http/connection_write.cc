@@ -1,5 +1,8 @@
 // The response: head, whole or streamed bodies.
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 
 #include "net/http/connection.h"
@@ -9,6 +12,7 @@ namespace kinglet::http {
 namespace {
 
 constexpr size_t kCopyLimit = 32 << 10;      // larger pieces go to the socket without a copy
+constexpr size_t kKeepOutput = 1 << 20;      // larger buffers are given back
 constexpr size_t kStreamBacklog = 64 << 10;  // unsent bytes of a stream before Write waits
 
 void AppendNumber(std::string& out, uint64_t value, int base = 10) {
@@ -116,6 +120,47 @@ void Connection::Queue(std::string_view bytes) {
     if (gone_) return;
   }
   out_.append(bytes);
+}
+
+void Connection::Flush() {
+  if (gone_ || phase_ == Phase::kClosed) return;
+  bool progress = false;
+  while (out_begin_ < out_.size() && writable_) {
+    ssize_t put = WriteSocket(out_.data() + out_begin_, out_.size() - out_begin_);
+    if (put == net::TlsSession::kFailed) return Failed();
+    if (put < 0) break;
+    out_begin_ += static_cast<size_t>(put);
+    progress = true;
+  }
+  if (Backlog()) {
+    // The time to take more runs from the last bytes the client took.
+    if (progress || !stalled_) SetDeadline(loop_.now() + core_.options.write_timeout);
+    stalled_ = true;
+    return;
+  }
+  stalled_ = false;
+  out_begin_ = 0;
+  if (out_.capacity() > kKeepOutput) {
+    out_ = {};
+  } else {
+    out_.clear();
+  }
+}
+
+ssize_t Connection::WriteSocket(const char* data, size_t size) {
+  if (tls_) {
+    ssize_t put = tls_->Write(data, size);
+    if (put == net::TlsSession::kAgain) writable_ = false;
+    return put;
+  }
+  ssize_t put;
+  do {
+    put = send(fd_.get(), data, size, MSG_NOSIGNAL);
+  } while (put < 0 && errno == EINTR);
+  if (put >= 0) return put;
+  if (errno != EAGAIN) return net::TlsSession::kFailed;
+  writable_ = false;
+  return net::TlsSession::kAgain;
 }
 
 void Connection::Send(int status, std::string_view content_type, std::string_view body,

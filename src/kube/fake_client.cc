@@ -7,54 +7,15 @@
 #include <mutex>
 
 #include "base/encoding.h"
+#include "kube/fake_selection.h"
 #include "kube/json_patch.h"
 #include "kube/merge_patch.h"
-#include "kube/selector.h"
 #include "kube/strategic_merge.h"
 
 namespace kinglet::kube {
 namespace {
 
 using Collection = std::map<ObjectKey, Json>;
-
-struct Change {
-  uint64_t version;
-  std::string resource;
-  WatchEvent::Type type;
-  Json object;
-  Json before;  // null for additions
-};
-
-struct Selection {
-  std::string ns;
-  LabelSelector labels;
-  FieldSelector fields;
-
-  bool Has(const Json& object) const {
-    return !object.IsNull() && (ns.empty() || Namespace(object) == ns) &&
-           labels.Matches(Labels(object)) && fields.Matches(object);
-  }
-};
-
-Result<Selection> MakeSelection(const ResourceType& type, std::string_view ns,
-                                std::string_view labels, std::string_view fields) {
-  Selection out;
-  if (type.namespaced) out.ns = ns;
-  KINGLET_TRY(out.labels, LabelSelector::Parse(labels));
-  KINGLET_TRY(out.fields, FieldSelector::Parse(fields));
-  return out;
-}
-
-// What a watcher with a selection sees of a change; nothing when it never had the object.
-std::optional<WatchEvent> Seen(const Change& change, const Selection& selection) {
-  bool had = selection.Has(change.before);
-  bool has = change.type != WatchEvent::Type::kDeleted && selection.Has(change.object);
-  if (!had && !has) return std::nullopt;
-  auto type = !had  ? WatchEvent::Type::kAdded
-              : has ? WatchEvent::Type::kModified
-                    : WatchEvent::Type::kDeleted;
-  return WatchEvent{type, change.object};
-}
 
 Unexpected NotFound(const ResourceType& type, std::string_view name) {
   return Fail(Code::kNotFound, "{} \"{}\" not found", type.GroupResource(), name);

@@ -143,6 +143,9 @@ Result<Json> DefaultInferenceService(const Json& object, const api::Config& conf
     AssignLocalModel(isvc.spec, caches, out);
   }
   if (!config.security->auto_mount_service_account_token) DisableTokens(out);
+  // Clients with KServe's types read modelStatus from the first answer on.
+  Json& model_status = out.Path({"status", "modelStatus"});
+  if (model_status["transitionStatus"].IsNull()) model_status.Set("transitionStatus", "");
   return out;
 }
 

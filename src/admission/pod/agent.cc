@@ -49,7 +49,10 @@ int64_t ComponentPort(Pod& pod) {
 void AddProbeEnv(Pod& pod, Json& agent) {
   if (Json* queue_proxy = pod.Container(api::kQueueProxy)) {
     if (queue_proxy->Has("env")) agent.Set("env", (*queue_proxy)["env"]);
-    SetEnv(*queue_proxy, "USER_PORT", std::to_string(api::kAgentPort));
+    // Where it tells the proxy the server's port, that is the agent's now.
+    if (api::FindEnv(*queue_proxy, "USER_PORT")) {
+      SetEnv(*queue_proxy, "USER_PORT", std::to_string(api::kAgentPort));
+    }
     return;
   }
   const Json* container = pod.Container(api::kTransformerContainer);

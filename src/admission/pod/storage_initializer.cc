@@ -29,9 +29,8 @@ Result<std::string> LocalModelUri(const Pod& pod, const std::string& uri) {
   std::string_view rest = uri;
   const std::string source = pod.AnnotationOr(api::annotation::kLocalModelSourceUri, "");
   if (rest.starts_with(source)) rest.remove_prefix(source.size());
-  std::string below(rest);
-  if (!below.empty() && !below.starts_with('/')) below = "/" + below;
-  return fmt::format("{}{}/models/{}{}", kPvcScheme, claim->AsString(), model, below);
+  if (rest.starts_with('/')) rest.remove_prefix(1);
+  return fmt::format("{}{}/models/{}/{}", kPvcScheme, claim->AsString(), model, rest);
 }
 
 struct PvcUri {
@@ -57,12 +56,16 @@ void PointAtModel(Json& server) {
   }
 }
 
+bool IsMounted(const Json& container, const Json& mount) {
+  return std::ranges::any_of(container["volumeMounts"].AsArray(), [&](const Json& other) {
+    return other["name"] == mount["name"] && other["mountPath"] == mount["mountPath"];
+  });
+}
+
 void MountForReaders(Pod& pod, std::string_view server, const Json& mount) {
   for (std::string_view name : Readers(server)) {
     Json* container = pod.Container(name);
-    if (container && !HasVolumeMount(*container, mount["name"].AsString())) {
-      AddVolumeMount(*container, mount);
-    }
+    if (container && !IsMounted(*container, mount)) AddVolumeMount(*container, mount);
   }
 }
 
@@ -168,7 +171,8 @@ Status InjectStorageInitializer(Pod& pod) {
   }
   AddVolumeMount(init, VolumeMount(kModelVolume, api::kModelMountPath));
   MountForReaders(pod, server, VolumeMount(kModelVolume, api::kModelMountPath, read_only));
-  pod.AddVolume(EmptyDirVolume(kModelVolume));
+  // A pod that brings this volume already is not one of ours: the API server then refuses the pair.
+  pod.mutable_spec().Ref("volumes").Push(EmptyDirVolume(kModelVolume));
   PointAtModel(*pod.Container(server));
 
   if (pod.AnnotationOr(api::annotation::kStorageSpec, "") == "true") {

@@ -53,8 +53,37 @@ Json MergeMetadata(const Json& existing, const Json& desired) {
   return metadata;
 }
 
+// Whether an object has all that is wished; what a server adds to it does not count.
+bool Covers(const Json& existing, const Json& wish) {
+  if (wish.IsObject()) {
+    return std::ranges::all_of(wish.AsObject(), [&](const auto& member) {
+      return Covers(existing[member.first], member.second);
+    });
+  }
+  if (wish.IsArray()) {
+    if (existing.size() != wish.size()) return false;
+    for (size_t i = 0; i < wish.size(); ++i) {
+      if (!Covers(existing[i], wish[i])) return false;
+    }
+    return true;
+  }
+  return existing == wish;
+}
+
+// As KServe does: labels and annotations of these follow only with their specs.
+bool IsAsWished(const Json& existing, const Json& desired) {
+  const std::string& kind = kube::Kind(desired);
+  if (kind == "Service") return Covers(existing["spec"], desired["spec"]);
+  if (kind == "Ingress") return existing["spec"] == desired["spec"];
+  if (kind != "HorizontalPodAutoscaler") return false;
+  return Covers(existing["spec"], desired["spec"]) &&
+         kube::Annotation(existing, api::annotation::kAutoscalerClass) ==
+             kube::Annotation(desired, api::annotation::kAutoscalerClass);
+}
+
 // Which parts of an existing object give way to the wish; the rest belongs to others.
 Json MergeExisting(const Json& existing, const Json& desired) {
+  if (kube::ControllerOf(existing) && IsAsWished(existing, desired)) return existing;
   Json merged = existing;
   merged.Set("metadata", MergeMetadata(existing, desired));
   const std::string& kind = kube::Kind(desired);

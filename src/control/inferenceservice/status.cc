@@ -109,17 +109,12 @@ void SetModelStatus(Json& object, std::span<const kube::ObjectPtr> pods) {
   if (copy.state == "Loaded") {
     states.Set("activeModelState", "Loaded");
     model.Set("copies", Json::MakeObject({{"failedCopies", 0}, {"totalCopies", pods.size()}}));
-    // A failure that is over is history.
-    model.Erase("lastFailureInfo");
   }
   if (copy.terminated) {
     Json info = Json::MakeObject({{"reason", "ModelLoadFailed"},
                                   {"message", (*copy.terminated)["message"].AsString()},
                                   {"exitCode", (*copy.terminated)["exitCode"].AsInt()}});
     model.Set("lastFailureInfo", std::move(info));
-  } else if (model["lastFailureInfo"]["reason"].AsString() != "ModelLoadFailed") {
-    // The spec is valid again.
-    model.Erase("lastFailureInfo");
   }
 }
 

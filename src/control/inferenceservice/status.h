@@ -27,7 +27,8 @@ void SetComponentStatus(Json& object, const ComponentPlan& plan, const Json* dep
 // Conditions and fields of components that the spec no longer has.
 void ClearComponentStatus(Json& object, ComponentKind kind);
 
-// modelStatus by the newest of the predictor's pods.
+// modelStatus by the newest of the predictor's pods. lastFailureInfo stays: it tells of the last
+// failure, not of the present.
 void SetModelStatus(Json& object, std::span<const kube::ObjectPtr> pods);
 // modelStatus when no pod could be made: InvalidSpec.
 void SetModelFailure(Json& object, const ModelFailure& failure);

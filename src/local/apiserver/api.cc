@@ -71,7 +71,8 @@ ApiResult<Reply> Api::DispatchResource(Call& call) {
     if (m == "PATCH") return Patch(*this, call);
     if (m == "DELETE") return Delete(*this, call);
   }
-  return ApiUnexpected(MethodNotAllowed("the server does not allow this method on the requested resource"));
+  return ApiUnexpected(
+      MethodNotAllowed("the server does not allow this method on the requested resource"));
 }
 
 ApiStatus Admit(Api& api, Call& call, std::string_view operation, Json* object,
@@ -100,8 +101,8 @@ ApiStatus Admit(Api& api, Call& call, std::string_view operation, Json* object,
       message = message.empty()
                     ? fmt::format("admission webhook \"{}\" denied the request without explanation",
                                   review.webhook)
-                    : fmt::format("admission webhook \"{}\" denied the request: {}",
-                                  review.webhook, message);
+                    : fmt::format("admission webhook \"{}\" denied the request: {}", review.webhook,
+                                  message);
     }
     int code = review.code >= 400 ? review.code : 400;
     return ApiUnexpected(MakeApiError(code, review.reason, message));

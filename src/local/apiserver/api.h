@@ -49,7 +49,7 @@ ApiResult<Reply> Patch(Api& api, Call& call);
 ApiResult<Reply> Delete(Api& api, Call& call);
 ApiResult<Reply> DeleteCollection(Api& api, Call& call);
 ApiResult<Reply> Scale(Api& api, Call& call);
-ApiResult<Reply> Review(Api& api, Call& call);        // authorization.k8s.io
+ApiResult<Reply> Review(Api& api, Call& call);           // authorization.k8s.io
 std::optional<Reply> NonResource(Api& api, Call& call);  // discovery, OpenAPI, version, health
 
 // Label and field selectors of a list, a watch or a deletecollection.
@@ -73,9 +73,9 @@ ApiResult<Reply> CreateObject(Api& api, Call& call, Json object,
 // put back, admission and validation run, the rest is stored.
 using Change = std::function<ApiResult<Json>(const Json& current)>;
 struct UpdateOptions {
-  std::string operation = "Update";   // of managedFields: Update or Apply
-  bool check_version = true;          // metadata.resourceVersion of the new state must be current
-  bool managed_fields_done = false;   // `change` has written managedFields
+  std::string operation = "Update";  // of managedFields: Update or Apply
+  bool check_version = true;         // metadata.resourceVersion of the new state must be current
+  bool managed_fields_done = false;  // `change` has written managedFields
 };
 ApiResult<Reply> UpdateObject(Api& api, Call& call, const Change& change,
                               const UpdateOptions& options = {});
@@ -97,7 +97,8 @@ ApiStatus Admit(Api& api, Call& call, std::string_view operation, Json* object,
 
 // Defaults of built-in kinds (defaults/*.cc) and checks beyond the schema (checks/*.cc).
 void DefaultBuiltin(const Resource& resource, Json& object);
-void ValidateMetadata(const Resource& resource, const Json& object, std::vector<FieldError>& errors);
+void ValidateMetadata(const Resource& resource, const Json& object,
+                      std::vector<FieldError>& errors);
 void ValidateBuiltin(const Resource& resource, const Json& object, const Json* old,
                      std::vector<FieldError>& errors);
 // Service addresses: fills spec.clusterIP(s).

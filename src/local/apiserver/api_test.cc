@@ -14,7 +14,8 @@ class ApiTest : public Fixture {
  protected:
   Answer Widget(std::string_view name, std::string_view spec = "model: iris") {
     return Post(kWidgets, fmt::format("apiVersion: example.com/v1\nkind: Widget\n"
-                                      "metadata: {{name: {}}}\nspec: {{{}}}\n", name, spec));
+                                      "metadata: {{name: {}}}\nspec: {{{}}}\n",
+                                      name, spec));
   }
   std::string At(std::string_view name, std::string_view sub = "") {
     return fmt::format("{}/{}{}", kWidgets, name, sub);
@@ -40,26 +41,37 @@ TEST_F(ApiTest, CreatesDefaultsGetsAndRefusesTwice) {
 }
 
 TEST_F(ApiTest, InvalidObjectsNameEveryCause) {
-  Answer wrong = Widget("Bad_Name", "model: X, replicas: -1, mode: Odd, ports: [{name: a}, {name: a}]");
+  Answer wrong =
+      Widget("Bad_Name", "model: X, replicas: -1, mode: Odd, ports: [{name: a}, {name: a}]");
   EXPECT_EQ(wrong.status, 422);
   EXPECT_EQ(wrong["reason"].AsString(), "Invalid");
   EXPECT_THAT(wrong.Message(), HasSubstr("Widget.example.com \"Bad_Name\" is invalid: ["));
-  EXPECT_THAT(wrong.Message(), HasSubstr("metadata.name: Invalid value: \"Bad_Name\": a lowercase RFC 1123"));
-  EXPECT_THAT(wrong.Message(), HasSubstr("spec.mode: Unsupported value: \"Odd\": supported values: \"Standard\", \"Serverless\""));
-  EXPECT_THAT(wrong.Message(), HasSubstr("spec.model: Invalid value: \"X\": spec.model in body should be at least 2 chars long"));
-  EXPECT_THAT(wrong.Message(), HasSubstr("spec.replicas: Invalid value: -1: spec.replicas in body should be greater than or equal to 0"));
+  EXPECT_THAT(wrong.Message(),
+              HasSubstr("metadata.name: Invalid value: \"Bad_Name\": a lowercase RFC 1123"));
+  EXPECT_THAT(
+      wrong.Message(),
+      HasSubstr(
+          "spec.mode: Unsupported value: \"Odd\": supported values: \"Standard\", \"Serverless\""));
+  EXPECT_THAT(
+      wrong.Message(),
+      HasSubstr(
+          "spec.model: Invalid value: \"X\": spec.model in body should be at least 2 chars long"));
+  EXPECT_THAT(wrong.Message(), HasSubstr("spec.replicas: Invalid value: -1: spec.replicas in body "
+                                         "should be greater than or equal to 0"));
   EXPECT_THAT(wrong.Message(), HasSubstr("spec.ports[1]: Duplicate value: {\"name\":\"a\"}"));
   EXPECT_EQ(wrong["details"]["causes"].size(), 6u);
   Answer type = Widget("b", "model: 5");
-  EXPECT_EQ(type.Message(),
-            "Widget.example.com \"b\" is invalid: spec.model: Invalid value: \"integer\": spec.model "
-            "in body must be of type string: \"integer\"");
+  EXPECT_EQ(
+      type.Message(),
+      "Widget.example.com \"b\" is invalid: spec.model: Invalid value: \"integer\": spec.model "
+      "in body must be of type string: \"integer\"");
   EXPECT_THAT(Widget("c", "").Message(), HasSubstr("spec.model: Required value"));
 }
 
 TEST_F(ApiTest, UnknownFieldsWarnOrFailAndArePruned) {
-  Json object = Yaml("apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\n"
-                     "spec: {model: iris, typo: 1, pod: {anything: [1]}}");
+  Json object = Yaml(
+      "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\n"
+      "spec: {model: iris, typo: 1, pod: {anything: [1]}}");
   Answer strict = Call("POST", std::string(kWidgets) + "?fieldValidation=Strict", object);
   EXPECT_EQ(strict.status, 400);
   EXPECT_THAT(strict.Message(), HasSubstr("strict decoding error: unknown field \"spec.typo\""));
@@ -68,8 +80,9 @@ TEST_F(ApiTest, UnknownFieldsWarnOrFailAndArePruned) {
   EXPECT_EQ(warned.headers.Get("Warning"), "299 - \"unknown field \\\"spec.typo\\\"\"");
   EXPECT_FALSE(warned["spec"].Has("typo"));
   EXPECT_EQ(warned["spec"]["pod"]["anything"][0].AsInt(), 1);
-  Json pod = Yaml("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
-                  "spec: {containers: [{name: c, image: i, imagee: x}]}");
+  Json pod = Yaml(
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
+      "spec: {containers: [{name: c, image: i, imagee: x}]}");
   Answer built_in = Call("POST", std::string(kPods) + "?fieldValidation=Strict", pod);
   EXPECT_THAT(built_in.Message(), HasSubstr("unknown field \"spec.containers[0].imagee\""));
 }
@@ -99,9 +112,12 @@ TEST_F(ApiTest, UpdatesCheckVersionsAndBumpGeneration) {
   // Writing the same again changes nothing.
   EXPECT_EQ(Call("PUT", At("a"), set.body)["metadata"]["resourceVersion"],
             set["metadata"]["resourceVersion"]);
-  EXPECT_THAT(Call("PUT", At("a"), Yaml("apiVersion: example.com/v1\nkind: Widget\n"
-                                        "metadata: {name: a}\nspec: {model: iris}")).Message(),
-              HasSubstr("metadata.resourceVersion: Invalid value: 0x0: must be specified for an update"));
+  EXPECT_THAT(
+      Call("PUT", At("a"),
+           Yaml("apiVersion: example.com/v1\nkind: Widget\n"
+                "metadata: {name: a}\nspec: {model: iris}"))
+          .Message(),
+      HasSubstr("metadata.resourceVersion: Invalid value: 0x0: must be specified for an update"));
 }
 
 TEST_F(ApiTest, ImmutableFieldsOfCustomResources) {
@@ -125,10 +141,12 @@ TEST_F(ApiTest, Patches) {
   Answer failed = Call("PATCH", At("a"), Yaml("[{op: test, path: /spec/replicas, value: 4}]"),
                        "application/json-patch+json");
   EXPECT_EQ(failed.status, 422);
-  EXPECT_EQ(Call("PATCH", At("a"), Yaml("{spec: {}}"), "application/strategic-merge-patch+json").status,
-            415);
-  Answer stale = Call("PATCH", At("a"), Yaml("{metadata: {resourceVersion: '1'}, spec: {replicas: 1}}"),
-                      "application/merge-patch+json");
+  EXPECT_EQ(
+      Call("PATCH", At("a"), Yaml("{spec: {}}"), "application/strategic-merge-patch+json").status,
+      415);
+  Answer stale =
+      Call("PATCH", At("a"), Yaml("{metadata: {resourceVersion: '1'}, spec: {replicas: 1}}"),
+           "application/merge-patch+json");
   EXPECT_EQ(stale.status, 409);
   Answer dry = Call("PATCH", At("a") + "?dryRun=All", Yaml("{spec: {replicas: 7}}"),
                     "application/merge-patch+json");
@@ -140,15 +158,17 @@ TEST_F(ApiTest, ServerSideApplyTracksOwners) {
   auto apply = [&](std::string_view manager, std::string_view spec, bool force = false) {
     return Call("PATCH", fmt::format("{}?fieldManager={}&force={}", At("a"), manager, force),
                 Yaml(fmt::format("apiVersion: example.com/v1\nkind: Widget\nmetadata: {{name: a}}\n"
-                                 "spec: {{{}}}", spec)),
+                                 "spec: {{{}}}",
+                                 spec)),
                 "application/apply-patch+yaml");
   };
   Answer made = apply("one", "model: iris, replicas: 2, ports: [{name: a, port: 1}]");
   ASSERT_EQ(made.status, 201) << made.Message();
   Answer other = apply("two", "replicas: 3, model: iris");
   EXPECT_EQ(other.status, 409);
-  EXPECT_EQ(other.Message(),
-            "Apply failed with 1 conflict: conflict with \"one\" using example.com/v1: .spec.replicas");
+  EXPECT_EQ(
+      other.Message(),
+      "Apply failed with 1 conflict: conflict with \"one\" using example.com/v1: .spec.replicas");
   EXPECT_EQ(other["details"]["causes"][0]["reason"].AsString(), "FieldManagerConflict");
   Answer forced = apply("two", "replicas: 3, model: iris, ports: [{name: b, port: 2}]", true);
   ASSERT_EQ(forced.status, 200) << forced.Message();
@@ -193,17 +213,23 @@ TEST_F(ApiTest, ListsInChunksAndBySelector) {
 }
 
 TEST_F(ApiTest, DeletesWithFinalizersAndPreconditions) {
-  Json object = Post(kWidgets, "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a, "
-                               "finalizers: [example.com/f]}\nspec: {model: iris}").body;
+  Json object = Post(kWidgets,
+                     "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a, "
+                     "finalizers: [example.com/f]}\nspec: {model: iris}")
+                    .body;
   EXPECT_EQ(Call("DELETE", At("a"), Yaml("preconditions: {uid: other}")).status, 409);
   Answer marked = Call("DELETE", At("a"));
   EXPECT_EQ(marked.status, 200);
   EXPECT_TRUE(marked["metadata"].Has("deletionTimestamp"));
   EXPECT_EQ(Get(At("a")).status, 200);
   EXPECT_EQ(Call("PATCH", At("a"), Yaml("{metadata: {finalizers: [example.com/f, example.com/g]}}"),
-                 "application/merge-patch+json").status, 422);
-  EXPECT_EQ(Call("PATCH", At("a"), Yaml("{metadata: {finalizers: null}}"),
-                 "application/merge-patch+json").status, 200);
+                 "application/merge-patch+json")
+                .status,
+            422);
+  EXPECT_EQ(
+      Call("PATCH", At("a"), Yaml("{metadata: {finalizers: null}}"), "application/merge-patch+json")
+          .status,
+      200);
   EXPECT_EQ(Get(At("a")).status, 404);
   Widget("b");
   Answer gone = Call("DELETE", At("b"));
@@ -215,18 +241,21 @@ TEST_F(ApiTest, DeletesWithFinalizersAndPreconditions) {
 }
 
 TEST_F(ApiTest, PodsOfANodeWaitForTheKubelet) {
-  Answer pod = Post(kPods, "apiVersion: v1\nkind: Pod\nmetadata: {generateName: p-}\n"
-                           "spec: {containers: [{name: c, image: img}]}");
+  Answer pod = Post(kPods,
+                    "apiVersion: v1\nkind: Pod\nmetadata: {generateName: p-}\n"
+                    "spec: {containers: [{name: c, image: img}]}");
   ASSERT_EQ(pod.status, 201) << pod.Message();
   EXPECT_EQ(pod["spec"]["restartPolicy"].AsString(), "Always");
   EXPECT_EQ(pod["spec"]["containers"][0]["imagePullPolicy"].AsString(), "Always");
   EXPECT_EQ(pod["status"]["phase"].AsString(), "Pending");
   std::string path = std::string(kPods) + "/" + pod["metadata"]["name"].AsString();
-  Answer claimed = Call("PATCH", path, Yaml("{spec: {nodeName: n}}"),
-                        "application/strategic-merge-patch+json");
+  Answer claimed =
+      Call("PATCH", path, Yaml("{spec: {nodeName: n}}"), "application/strategic-merge-patch+json");
   ASSERT_EQ(claimed.status, 200) << claimed.Message();
-  EXPECT_EQ(Call("PATCH", path, Yaml("{spec: {nodeName: m}}"),
-                 "application/strategic-merge-patch+json").status, 422);
+  EXPECT_EQ(
+      Call("PATCH", path, Yaml("{spec: {nodeName: m}}"), "application/strategic-merge-patch+json")
+          .status,
+      422);
   Answer ending = Call("DELETE", path);
   EXPECT_EQ(ending["metadata"]["deletionGracePeriodSeconds"].AsInt(), 30);
   EXPECT_EQ(Get(path).status, 200);
@@ -241,21 +270,24 @@ TEST_F(ApiTest, BuiltInKindsAreDefaultedAndChecked) {
   ASSERT_EQ(service.status, 201) << service.Message();
   EXPECT_THAT(service["spec"]["clusterIP"].AsString(), ::testing::StartsWith("10.213."));
   EXPECT_EQ(service["spec"]["ports"][0]["targetPort"].AsInt(), 80);
-  Answer deployment = Post("/apis/apps/v1/namespaces/default/deployments",
-                           "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n"
-                           "spec:\n  selector: {matchLabels: {a: b}}\n  template:\n"
-                           "    metadata: {labels: {a: c}}\n    spec: {containers: [{name: c, image: i}]}");
+  Answer deployment =
+      Post("/apis/apps/v1/namespaces/default/deployments",
+           "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n"
+           "spec:\n  selector: {matchLabels: {a: b}}\n  template:\n"
+           "    metadata: {labels: {a: c}}\n    spec: {containers: [{name: c, image: i}]}");
   EXPECT_EQ(deployment.status, 422);
   EXPECT_EQ(deployment.Message(),
             "Deployment.apps \"d\" is invalid: spec.template.metadata.labels: Invalid value: "
             "{\"a\":\"c\"}: `selector` does not match template `labels`");
-  Answer type = Post(kPods, "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n"
-                            "spec: {containers: [{name: c, image: i, ports: [{containerPort: '80'}]}]}");
+  Answer type = Post(kPods,
+                     "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n"
+                     "spec: {containers: [{name: c, image: i, ports: [{containerPort: '80'}]}]}");
   EXPECT_EQ(type.status, 400);
   EXPECT_THAT(type.Message(), HasSubstr("Pod in version \"v1\" cannot be handled as a Pod: json: "
                                         "cannot unmarshal string into Go struct field"));
   EXPECT_EQ(Post("/api/v1/namespaces/nowhere/configmaps",
-                 "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}").Message(),
+                 "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}")
+                .Message(),
             "namespaces \"nowhere\" not found");
 }
 
@@ -293,7 +325,9 @@ TEST_F(ApiTest, DiscoveryAndOpenApi) {
   Json v2 = Get("/openapi/v2").body;
   EXPECT_TRUE(v2["definitions"].Has("com.example.v1.Widget"));
   EXPECT_EQ(v2["definitions"]["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"]
-              ["x-kubernetes-patch-merge-key"].AsString(), "name");
+              ["x-kubernetes-patch-merge-key"]
+                  .AsString(),
+            "name");
   EXPECT_TRUE(Get("/openapi/v3")["paths"].Has("apis/example.com/v1"));
   EXPECT_EQ(Get("/openapi/v3/apis/apps/v1")["openapi"].AsString(), "3.0.0");
   Answer groups = Call("GET", "/apis", Json(), "",
@@ -358,7 +392,8 @@ TEST_F(AdmissionTest, MutatesWarnsAndDenies) {
   EXPECT_EQ(made.headers.Get("Warning"), "299 - \"careful\"");
   Answer denied = Widget("b", "model: bad");
   EXPECT_EQ(denied.status, 403);
-  EXPECT_EQ(denied.Message(), "admission webhook \"w.example.com\" denied the request: no bad models");
+  EXPECT_EQ(denied.Message(),
+            "admission webhook \"w.example.com\" denied the request: no bad models");
 }
 
 }  // namespace

@@ -32,11 +32,11 @@ namespace kinglet::local {
 
 // What an admission hook is asked (admission.k8s.io/v1 AdmissionRequest in short).
 struct AdmissionRequest {
-  std::string operation;              // CREATE, UPDATE or DELETE
+  std::string operation;  // CREATE, UPDATE or DELETE
   std::string group, version, resource, kind, subresource;
-  std::string name_space, name;       // name may be empty for CREATE with generateName
-  const Json* object = nullptr;       // null for DELETE
-  const Json* old_object = nullptr;   // null for CREATE
+  std::string name_space, name;      // name may be empty for CREATE with generateName
+  const Json* object = nullptr;      // null for DELETE
+  const Json* old_object = nullptr;  // null for CREATE
   bool dry_run = false;
 };
 
@@ -56,12 +56,12 @@ using AdmissionHook = std::function<AdmissionReview(const AdmissionRequest&)>;
 
 // GET .../pods/NAME/log.
 struct PodLogRequest {
-  Json pod;                           // as stored
-  std::string container;              // never empty
+  Json pod;               // as stored
+  std::string container;  // never empty
   bool follow = false, previous = false, timestamps = false;
   std::optional<int64_t> tail_lines, limit_bytes;
-  std::optional<WallTime> since;      // from sinceSeconds or sinceTime
-  std::stop_token stop;               // requested when the client goes away or the server stops
+  std::optional<WallTime> since;  // from sinceSeconds or sinceTime
+  std::stop_token stop;           // requested when the client goes away or the server stops
 };
 // Takes bytes of the log; an error means nobody reads any more: return it.
 using LogSink = std::function<Status(std::string_view)>;
@@ -69,23 +69,23 @@ using LogSink = std::function<Status(std::string_view)>;
 using PodLogSource = std::function<Status(const PodLogRequest&, const LogSink&)>;
 
 struct ApiServerOptions {
-  std::filesystem::path database;     // SQLite file; folders are made. Empty: in memory
+  std::filesystem::path database;  // SQLite file; folders are made. Empty: in memory
   std::string host = "127.0.0.1";
-  int port = 0;                       // 0: any free port
+  int port = 0;                          // 0: any free port
   std::shared_ptr<net::TlsContext> tls;  // null: plain HTTP
-  std::string bearer_token;           // empty: anonymous requests may do everything
-  std::vector<Json> crds;             // CustomResourceDefinition documents that always exist
-  AdmissionHook admission;            // empty: admits everything
-  PodLogSource pod_logs;              // empty: 404 for pods/log
+  std::string bearer_token;              // empty: anonymous requests may do everything
+  std::vector<Json> crds;                // CustomResourceDefinition documents that always exist
+  AdmissionHook admission;               // empty: admits everything
+  PodLogSource pod_logs;                 // empty: 404 for pods/log
   std::string service_cidr = "10.213.0.0/16";  // clusterIPs are taken from here
-  size_t loops = 1;                   // event loop threads
-  size_t write_threads = 4;           // threads for requests that write
+  size_t loops = 1;                            // event loop threads
+  size_t write_threads = 4;                    // threads for requests that write
   // Every commit waits for the disk. Off, an acknowledged write survives the end of the process in
   // any way (kill -9 too) and the database stays sound after a power cut, which may however take
   // back the last moments.
   bool sync_every_commit = false;
-  size_t watch_buffer = 8192;         // events a slow watcher may lag behind before it is closed
-  size_t history = 8192;              // events kept for watches that resume
+  size_t watch_buffer = 8192;  // events a slow watcher may lag behind before it is closed
+  size_t history = 8192;       // events kept for watches that resume
   Duration bookmark_interval = std::chrono::seconds(30);
 };
 
@@ -95,12 +95,12 @@ class ApiServer {
   // the Kubernetes service, and binds the port. Errors: the database is damaged or of a newer
   // version, the port is taken, a CRD document is wrong.
   static Result<std::unique_ptr<ApiServer>> Open(ApiServerOptions options);
-  virtual ~ApiServer() = default;     // Stop, cutting what still runs
+  virtual ~ApiServer() = default;  // Stop, cutting what still runs
 
   virtual int port() const = 0;
   // "http://127.0.0.1:1234", or https.
   virtual std::string url() const = 0;
-  virtual void Start() = 0;           // begins to accept and to collect garbage
+  virtual void Start() = 0;                  // begins to accept and to collect garbage
   virtual void Stop(Deadline deadline) = 0;  // idempotent; blocking
 
   // One request in process, without authentication; no watches, no logs that follow. Blocking.

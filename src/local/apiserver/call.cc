@@ -202,9 +202,8 @@ Json ToStorageVersion(const Resource& resource, Json object) {
 namespace {
 
 Json PartialMetadata(const Json& object, std::string_view kind) {
-  return Json::MakeObject({{"kind", kind},
-                           {"apiVersion", "meta.k8s.io/v1"},
-                           {"metadata", object["metadata"]}});
+  return Json::MakeObject(
+      {{"kind", kind}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", object["metadata"]}});
 }
 
 }  // namespace
@@ -233,7 +232,8 @@ http::Response Render(const Call& call, Reply reply) {
     return response;
   }
   if (Json* items = body.Find("items"); items && items->IsArray()) {
-    for (Json& item : items->MutableArray()) item = ToServedVersion(*call.resource, std::move(item));
+    for (Json& item : items->MutableArray())
+      item = ToServedVersion(*call.resource, std::move(item));
   } else {
     body = ToServedVersion(*call.resource, std::move(body));
   }

@@ -18,13 +18,13 @@ namespace kinglet::local {
 
 // What the Accept header asks for.
 struct Accept {
-  bool table = false;          // as=Table;g=meta.k8s.io;v=v1 or v1beta1
+  bool table = false;  // as=Table;g=meta.k8s.io;v=v1 or v1beta1
   std::string table_version = "v1";
   bool partial_metadata = false;  // as=PartialObjectMetadata[List]
-  bool discovery = false;      // as=APIGroupDiscoveryList
+  bool discovery = false;         // as=APIGroupDiscoveryList
   std::string discovery_version = "v2";
   bool openapi_protobuf = false;
-  bool json = true;            // JSON (or anything) is acceptable
+  bool json = true;  // JSON (or anything) is acceptable
 
   static Accept Parse(std::string_view header);
 };
@@ -32,8 +32,8 @@ struct Accept {
 enum class FieldValidation { kIgnore, kWarn, kStrict };
 
 struct Call {
-  std::string method;          // GET, POST, ...
-  std::string path;            // decoded segments joined; for messages
+  std::string method;  // GET, POST, ...
+  std::string path;    // decoded segments joined; for messages
   std::vector<std::string> segments;
   std::vector<std::pair<std::string, std::string>> query;
   http::Headers headers;
@@ -41,7 +41,7 @@ struct Call {
   Accept accept;
 
   RegistryPtr registry;
-  ResourcePtr resource;        // null: not a resource's path
+  ResourcePtr resource;  // null: not a resource's path
   std::string name_space, name, subresource;
   bool watch = false;
 
@@ -62,11 +62,11 @@ ApiResult<Call> ParseCall(const http::Request& request, RegistryPtr registry);
 
 struct Reply {
   int code = 200;
-  Json body;                   // one object (in storage version), a list, a Status, ...
-  RecordPtr record;            // instead of body: a stored object
-  bool raw = false;            // body is final: no version conversion, no table
-  std::string content_type;    // with `text`
-  std::string text;            // instead of both
+  Json body;                 // one object (in storage version), a list, a Status, ...
+  RecordPtr record;          // instead of body: a stored object
+  bool raw = false;          // body is final: no version conversion, no table
+  std::string content_type;  // with `text`
+  std::string text;          // instead of both
 
   static Reply Of(Json body, int code = 200) { return {.code = code, .body = std::move(body)}; }
   static Reply Raw(Json body, int code = 200) {

@@ -60,8 +60,8 @@ ApiStatus AllocateClusterIp(Api& api, Json& service, const Json* old) {
   if (!before.empty()) {
     if (given.empty()) given = before;
     if (given != before) {
-      return ApiUnexpected(Invalid(target, name,
-                                   {InvalidValue("spec.clusterIP", given, "field is immutable")}));
+      return ApiUnexpected(
+          Invalid(target, name, {InvalidValue("spec.clusterIP", given, "field is immutable")}));
     }
   }
   if (given == "None" || !before.empty()) {
@@ -75,17 +75,17 @@ ApiStatus AllocateClusterIp(Api& api, Json& service, const Json* old) {
   if (!given.empty()) {
     in_addr address{};
     if (inet_pton(AF_INET, given.c_str(), &address) != 1) {
-      return ApiUnexpected(Invalid(
-          target, name,
-          {InvalidValue("spec.clusterIPs[0]", given,
-                        "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")}));
+      return ApiUnexpected(
+          Invalid(target, name,
+                  {InvalidValue("spec.clusterIPs[0]", given,
+                                "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")}));
     }
     if (used.contains(given)) {
       return ApiUnexpected(Invalid(
           target, name,
-          {InvalidValue("spec.clusterIPs", Json::MakeArray({given}),
-                        fmt::format("failed to allocate IP {}: provided IP is already allocated",
-                                    given))}));
+          {InvalidValue(
+              "spec.clusterIPs", Json::MakeArray({given}),
+              fmt::format("failed to allocate IP {}: provided IP is already allocated", given))}));
     }
     SetIp(spec, given);
     return {};

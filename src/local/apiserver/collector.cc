@@ -260,9 +260,9 @@ void Collector::Edit(const Key& key, const std::function<bool(Json&)>& change) {
              : api_.store().Put(key.resource, key.ref, record->resource_version, std::move(object));
     if (written) return;
     if (written.error().code() != Code::kAborted) {
-      LogWarning("garbage collection cannot write",
-                 {{"resource", key.resource}, {"name", key.ref.name},
-                  {"error", written.error().message()}});
+      LogWarning("garbage collection cannot write", {{"resource", key.resource},
+                                                     {"name", key.ref.name},
+                                                     {"error", written.error().message()}});
       return;
     }
   }
@@ -279,7 +279,8 @@ void Collector::DeleteKey(const Key& key, std::string_view uid, std::string_view
   auto reply = DeleteObject(api_, resource ? *resource : unknown, key.ref, options);
   if (!reply && reply.error().code != 404 && reply.error().code != 409) {
     LogWarning("garbage collection cannot delete",
-               {{"resource", key.resource}, {"name", key.ref.name},
+               {{"resource", key.resource},
+                {"name", key.ref.name},
                 {"error", reply.error().status["message"].AsString()}});
   }
 }

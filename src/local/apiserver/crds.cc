@@ -15,8 +15,7 @@ ApiStatus CheckCrd(Api& api, const Json& crd) {
   if (name != wanted) {
     return ApiUnexpected(Invalid(
         target, name,
-        {InvalidValue("metadata.name", name,
-                      "must be spec.names.plural+\".\"+spec.group")}));
+        {InvalidValue("metadata.name", name, "must be spec.names.plural+\".\"+spec.group")}));
   }
   for (const ResourcePtr& resource : api.registry().Get()->resources) {
     if (!resource->custom && resource->group == crd.At({"spec", "group"}).AsString()) {
@@ -49,9 +48,9 @@ void CrdRemoved(Api& api, const std::string& name) {
   for (const RecordPtr& record : api.store().List(name, "").records) {
     auto gone = api.store().Delete(name, record->ref, record->resource_version);
     if (!gone) {
-      LogWarning("an object of a removed definition stays",
-                 {{"resource", name}, {"name", record->ref.name},
-                  {"error", gone.error().message()}});
+      LogWarning(
+          "an object of a removed definition stays",
+          {{"resource", name}, {"name", record->ref.name}, {"error", gone.error().message()}});
     }
   }
 }

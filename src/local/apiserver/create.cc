@@ -22,11 +22,10 @@ ApiStatus CheckNamespace(Api& api, Call& call) {
                   fmt::format("unable to create new content in namespace {} because it is being "
                               "terminated",
                               call.name_space));
-    error.status.Path({"details", "causes"}) = Json::MakeArray(
-        {Json::MakeObject({{"reason", "NamespaceTerminating"},
-                           {"message", fmt::format("namespace {} is being terminated",
-                                                   call.name_space)},
-                           {"field", "metadata.namespace"}})});
+    error.status.Path({"details", "causes"}) = Json::MakeArray({Json::MakeObject(
+        {{"reason", "NamespaceTerminating"},
+         {"message", fmt::format("namespace {} is being terminated", call.name_space)},
+         {"field", "metadata.namespace"}})});
     return ApiUnexpected(std::move(error));
   }
   return {};

@@ -119,9 +119,9 @@ Result<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& pa
     std::filesystem::create_directories(path.parent_path(), ignored);
   }
   sqlite3* db = nullptr;
-  int code = sqlite3_open_v2(path.empty() ? ":memory:" : path.c_str(), &db,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                             nullptr);
+  int code =
+      sqlite3_open_v2(path.empty() ? ":memory:" : path.c_str(), &db,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   std::unique_ptr<Database> database(new Database(db));
   if (code != SQLITE_OK) {
     return Fail(Code::kUnavailable, "cannot open the database {}: {}", path.string(),

@@ -14,7 +14,8 @@ const Schema* ProtobufSchema(const Registry& registry, std::string_view api_vers
                              std::string_view kind) {
   size_t slash = api_version.find('/');
   std::string_view group = slash == std::string_view::npos ? "" : api_version.substr(0, slash);
-  std::string_view version = slash == std::string_view::npos ? api_version : api_version.substr(slash + 1);
+  std::string_view version =
+      slash == std::string_view::npos ? api_version : api_version.substr(slash + 1);
   ResourcePtr resource = registry.ByKind(group, version, kind);
   if (resource && !resource->custom) return resource->schema.get();
   std::string name;
@@ -76,8 +77,7 @@ ApiStatus ReportUnknown(Call& call, const std::vector<std::string>& unknown) {
     if (!list.empty()) list += ", ";
     list += fmt::format("unknown field \"{}\"", path);
   }
-  return ApiUnexpected(
-      BadRequest(Cannot(*call.resource) + "strict decoding error: " + list));
+  return ApiUnexpected(BadRequest(Cannot(*call.resource) + "strict decoding error: " + list));
 }
 
 }  // namespace

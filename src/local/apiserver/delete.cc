@@ -14,13 +14,13 @@ constexpr int kAttempts = 16;
 bool ReturnsObject(const Resource& resource) {
   static constexpr std::string_view kKinds[] = {"Pod", "Service", "ServiceAccount",
                                                 "PersistentVolumeClaim", "PersistentVolume"};
-  return !resource.custom && std::find(std::begin(kKinds), std::end(kKinds), resource.kind) !=
-                                 std::end(kKinds);
+  return !resource.custom &&
+         std::find(std::begin(kKinds), std::end(kKinds), resource.kind) != std::end(kKinds);
 }
 
 Json Success(const Resource& resource, const Record& record) {
-  Json details = Json::MakeObject(
-      {{"name", record.ref.name}, {"kind", resource.plural}, {"uid", record.uid}});
+  Json details =
+      Json::MakeObject({{"name", record.ref.name}, {"kind", resource.plural}, {"uid", record.uid}});
   if (!resource.group.empty()) details.Set("group", resource.group);
   return Json::MakeObject({{"kind", "Status"},
                            {"apiVersion", "v1"},
@@ -36,8 +36,8 @@ int64_t GracePeriod(const Resource& resource, const Json& object, const DeleteOp
   bool nobody_runs_it = object.At({"spec", "nodeName"}).AsString().empty() ||
                         phase == "Succeeded" || phase == "Failed";
   if (nobody_runs_it) return 0;
-  int64_t grace = options.grace_period.value_or(
-      object.At({"spec", "terminationGracePeriodSeconds"}).AsInt(30));
+  int64_t grace =
+      options.grace_period.value_or(object.At({"spec", "terminationGracePeriodSeconds"}).AsInt(30));
   return std::max<int64_t>(grace, 0);
 }
 
@@ -111,7 +111,8 @@ ApiResult<DeleteOptions> ReadDeleteOptions(const Call& call) {
     std::string text = call.Query("gracePeriodSeconds");
     int64_t value = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc()) return ApiUnexpected(BadRequest("gracePeriodSeconds must be a number"));
+    if (error != std::errc())
+      return ApiUnexpected(BadRequest("gracePeriodSeconds must be a number"));
     options.grace_period = value;
   }
   options.propagation = body["propagationPolicy"].AsString();

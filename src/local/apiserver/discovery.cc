@@ -16,8 +16,7 @@ Json Strings(const std::vector<std::string>& items) {
 Json GroupJson(const std::string& group, const std::vector<std::string>& versions) {
   Json list = Json::MakeArray();
   for (const std::string& version : versions) {
-    list.Push(Json::MakeObject(
-        {{"groupVersion", group + "/" + version}, {"version", version}}));
+    list.Push(Json::MakeObject({{"groupVersion", group + "/" + version}, {"version", version}}));
   }
   Json preferred = list[0];
   return Json::MakeObject(
@@ -43,21 +42,21 @@ Json Kind(std::string_view group, std::string_view version, std::string_view kin
 }
 
 Json DiscoveredResource(const Resource& resource) {
-  Json out = Json::MakeObject(
-      {{"resource", resource.plural},
-       {"responseKind", Kind(resource.group, resource.version, resource.kind)},
-       {"scope", resource.namespaced ? "Namespaced" : "Cluster"},
-       {"singularResource", resource.singular},
-       {"verbs", Strings(resource.verbs)}});
+  Json out =
+      Json::MakeObject({{"resource", resource.plural},
+                        {"responseKind", Kind(resource.group, resource.version, resource.kind)},
+                        {"scope", resource.namespaced ? "Namespaced" : "Cluster"},
+                        {"singularResource", resource.singular},
+                        {"verbs", Strings(resource.verbs)}});
   if (!resource.short_names.empty()) out.Set("shortNames", Strings(resource.short_names));
   if (!resource.categories.empty()) out.Set("categories", Strings(resource.categories));
   Json subresources = Json::MakeArray();
   Json verbs = Json::MakeArray({"get", "patch", "update"});
   if (resource.has_status) {
-    subresources.Push(Json::MakeObject(
-        {{"subresource", "status"},
-         {"responseKind", Kind(resource.group, resource.version, resource.kind)},
-         {"verbs", verbs}}));
+    subresources.Push(
+        Json::MakeObject({{"subresource", "status"},
+                          {"responseKind", Kind(resource.group, resource.version, resource.kind)},
+                          {"verbs", verbs}}));
   }
   if (resource.has_scale()) {
     subresources.Push(Json::MakeObject({{"subresource", "scale"},
@@ -76,10 +75,9 @@ Json DiscoveredResource(const Resource& resource) {
 }  // namespace
 
 Json ApiVersions() {
-  return Json::MakeObject(
-      {{"kind", "APIVersions"},
-       {"versions", Json::MakeArray({"v1"})},
-       {"serverAddressByClientCIDRs", Json::MakeArray()}});
+  return Json::MakeObject({{"kind", "APIVersions"},
+                           {"versions", Json::MakeArray({"v1"})},
+                           {"serverAddressByClientCIDRs", Json::MakeArray()}});
 }
 
 Json ApiGroupList(const Registry& registry) {
@@ -164,27 +162,24 @@ Json GroupDiscoveryList(const Registry& registry, bool core, std::string_view di
       }
       if (group == "authorization.k8s.io") {
         for (const Review& review : kReviews) {
-          resources.Push(
-              Json::MakeObject({{"resource", review.plural},
-                                {"responseKind", Kind(group, version, review.kind)},
-                                {"scope", "Cluster"},
-                                {"singularResource", ""},
-                                {"verbs", Json::MakeArray({"create"})}}));
+          resources.Push(Json::MakeObject({{"resource", review.plural},
+                                           {"responseKind", Kind(group, version, review.kind)},
+                                           {"scope", "Cluster"},
+                                           {"singularResource", ""},
+                                           {"verbs", Json::MakeArray({"create"})}}));
         }
       }
-      version_list.Push(Json::MakeObject({{"version", version},
-                                          {"freshness", "Current"},
-                                          {"resources", std::move(resources)}}));
+      version_list.Push(Json::MakeObject(
+          {{"version", version}, {"freshness", "Current"}, {"resources", std::move(resources)}}));
     }
     Json meta = Json::MakeObject({{"creationTimestamp", Json()}});
     if (!group.empty()) meta.Set("name", group);
     items.Push(Json::MakeObject({{"metadata", meta}, {"versions", std::move(version_list)}}));
   }
-  return Json::MakeObject(
-      {{"kind", "APIGroupDiscoveryList"},
-       {"apiVersion", fmt::format("apidiscovery.k8s.io/{}", discovery_version)},
-       {"metadata", Json::MakeObject()},
-       {"items", std::move(items)}});
+  return Json::MakeObject({{"kind", "APIGroupDiscoveryList"},
+                           {"apiVersion", fmt::format("apidiscovery.k8s.io/{}", discovery_version)},
+                           {"metadata", Json::MakeObject()},
+                           {"items", std::move(items)}});
 }
 
 Json VersionInfo() {

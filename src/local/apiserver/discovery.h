@@ -6,12 +6,12 @@
 
 namespace kinglet::local {
 
-Json ApiVersions();                          // /api
-Json ApiGroupList(const Registry& registry); // /apis
+Json ApiVersions();                                               // /api
+Json ApiGroupList(const Registry& registry);                      // /apis
 Json ApiGroup(const Registry& registry, std::string_view group);  // null: unknown
 Json ApiResourceList(const Registry& registry, std::string_view group, std::string_view version);
 // apidiscovery.k8s.io APIGroupDiscoveryList of /api (core) or /apis (the others).
 Json GroupDiscoveryList(const Registry& registry, bool core, std::string_view version);
-Json VersionInfo();                          // /version
+Json VersionInfo();  // /version
 
 }  // namespace kinglet::local

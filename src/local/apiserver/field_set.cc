@@ -246,8 +246,8 @@ void RemoveFields(const Schema* schema, Json& value, const FieldSet& set) {
     FieldSet without_keys = child_set;
     for (const std::string& name : schema->map_keys) without_keys.children.erase("f:" + name);
     RemoveFields(Items(schema), *it, without_keys);
-    bool only_keys = std::all_of(
-        it->AsObject().begin(), it->AsObject().end(), [&](const auto& member) {
+    bool only_keys =
+        std::all_of(it->AsObject().begin(), it->AsObject().end(), [&](const auto& member) {
           return std::find(schema->map_keys.begin(), schema->map_keys.end(), member.first) !=
                  schema->map_keys.end();
         });
@@ -260,10 +260,9 @@ Json OwnedPart(const Json& object) {
   out.Erase("apiVersion");
   out.Erase("kind");
   if (Json* meta = out.Find("metadata")) {
-    for (const char* key :
-         {"name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp",
-          "managedFields", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds",
-          "generateName"}) {
+    for (const char* key : {"name", "namespace", "uid", "resourceVersion", "generation",
+                            "creationTimestamp", "managedFields", "selfLink", "deletionTimestamp",
+                            "deletionGracePeriodSeconds", "generateName"}) {
       // generateName is owned in Kubernetes; nobody can change it, so nobody can conflict.
       meta->Erase(key);
     }

@@ -19,7 +19,7 @@ struct FieldSet {
   std::map<std::string, FieldSet, std::less<>> children;
 
   bool Empty() const;
-  void Add(const FieldSet& other);        // union
+  void Add(const FieldSet& other);  // union
   void Subtract(const FieldSet& other);
   FieldSet Intersect(const FieldSet& other) const;
   // ".spec.containers[name=\"x\"].image", sorted.

@@ -66,9 +66,9 @@ ApiResult<std::optional<int64_t>> Number(const Call& call, std::string_view key)
   int64_t value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < 0) {
-    return ApiUnexpected(Invalid({"pods", "", "PodLogOptions"}, call.name,
-                                 {InvalidValue(std::string(key), text,
-                                               "must be greater than or equal to 0")}));
+    return ApiUnexpected(
+        Invalid({"pods", "", "PodLogOptions"}, call.name,
+                {InvalidValue(std::string(key), text, "must be greater than or equal to 0")}));
   }
   return value;
 }
@@ -88,8 +88,9 @@ ApiStatus ChooseContainer(const Call& call, PodLogRequest& request) {
     }
   }
   if (request.container.empty()) {
-    const std::string& preferred = request.pod.At({"metadata", "annotations"})
-        ["kubectl.kubernetes.io/default-container"].AsString();
+    const std::string& preferred =
+        request.pod.At({"metadata", "annotations"})["kubectl.kubernetes.io/default-container"]
+            .AsString();
     if (!preferred.empty()) {
       request.container = preferred;
     } else if (count == 1) {
@@ -146,7 +147,8 @@ net::Task<void> ServeLogs(Api& api, Call call, http::Exchange& exchange, LogStre
   }
   if (streams.running.fetch_add(1) >= LogStreams::kLimit) {
     streams.running.fetch_sub(1);
-    send_error(MakeApiError(429, "TooManyRequests", "too many logs are being read: try again later"));
+    send_error(
+        MakeApiError(429, "TooManyRequests", "too many logs are being read: try again later"));
     co_return;
   }
   auto ready = std::make_shared<net::Event>(exchange.loop());
@@ -159,8 +161,7 @@ net::Task<void> ServeLogs(Api& api, Call call, http::Exchange& exchange, LogStre
   request->stop = end.get_token();
   // The thread outlives this coroutine when the client goes: it owns all that it uses.
   std::thread([pipe, request = std::move(*request), source = api.options().pod_logs, &streams] {
-    Status status =
-        source(request, [&](std::string_view bytes) { return pipe->Write(bytes); });
+    Status status = source(request, [&](std::string_view bytes) { return pipe->Write(bytes); });
     pipe->Finish(std::move(status));
     streams.running.fetch_sub(1);
     streams.running.notify_all();

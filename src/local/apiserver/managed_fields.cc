@@ -47,8 +47,8 @@ void DropEmpty(std::vector<Manager>& managers) {
 
 void TrackUpdate(const Schema& schema, const Json* old, Json& object, Manager manager) {
   std::vector<Manager> managers = ReadManagers(object);
-  FieldChanges changes = CompareFields(
-      &schema, old ? OwnedPart(*old) : Json::MakeObject(), OwnedPart(object));
+  FieldChanges changes =
+      CompareFields(&schema, old ? OwnedPart(*old) : Json::MakeObject(), OwnedPart(object));
   if (changes.changed.Empty() && changes.removed.Empty()) {
     WriteManagers(object, managers);
     return;
@@ -82,8 +82,7 @@ ApiResult<Json> ApplyConfiguration(const Schema& schema, const Json* live, const
   wanted.member = false;
   Json base = live ? *live : Json::MakeObject();
   Json merged = MergeFields(&schema, base, config);
-  FieldSet changed =
-      CompareFields(&schema, OwnedPart(base), OwnedPart(merged)).changed;
+  FieldSet changed = CompareFields(&schema, OwnedPart(base), OwnedPart(merged)).changed;
 
   Json causes = Json::MakeArray();
   std::string text;
@@ -103,7 +102,8 @@ ApiResult<Json> ApplyConfiguration(const Schema& schema, const Json* live, const
     FieldSet conflict = other.fields.Intersect(changed);
     if (!conflict.Empty()) {
       std::string who = fmt::format("\"{}\"", other.name);
-      if (!other.subresource.empty()) who += fmt::format(" with subresource \"{}\"", other.subresource);
+      if (!other.subresource.empty())
+        who += fmt::format(" with subresource \"{}\"", other.subresource);
       who += fmt::format(" using {}", other.api_version);
       for (const std::string& path : conflict.Paths()) {
         causes.Push(Json::MakeObject({{"reason", "FieldManagerConflict"},

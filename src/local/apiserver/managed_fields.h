@@ -16,8 +16,8 @@ struct Manager {
   std::string name, operation, api_version, subresource, time;
   FieldSet fields;
   bool Same(const Manager& other) const {
-    return name == other.name && operation == other.operation &&
-           api_version == other.api_version && subresource == other.subresource;
+    return name == other.name && operation == other.operation && api_version == other.api_version &&
+           subresource == other.subresource;
   }
 };
 

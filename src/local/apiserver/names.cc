@@ -37,14 +37,17 @@ bool IsNamePart(std::string_view text) {
   return true;
 }
 
-std::string TooLong(size_t limit) { return fmt::format("must be no more than {} characters", limit); }
+std::string TooLong(size_t limit) {
+  return fmt::format("must be no more than {} characters", limit);
+}
 
 }  // namespace
 
 std::string CheckSubdomain(std::string_view name) {
   if (name.size() > 253) return TooLong(253);
   if (IsSubdomain(name)) return "";
-  return "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+  return "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' "
+         "or "
          "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex "
          "used for validation is "
          "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
@@ -53,7 +56,8 @@ std::string CheckSubdomain(std::string_view name) {
 std::string CheckLabel(std::string_view name) {
   if (name.size() > 63) return TooLong(63);
   if (IsLabel(name)) return "";
-  return "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
+  return "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
+         "and "
          "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex "
          "used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 }
@@ -61,7 +65,8 @@ std::string CheckLabel(std::string_view name) {
 std::string CheckLabel1035(std::string_view name) {
   if (name.size() > 63) return TooLong(63);
   if (IsLabel(name) && Lower(name.front())) return "";
-  return "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+  return "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with "
+         "an "
          "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or "
          "'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 }
@@ -85,7 +90,8 @@ std::string CheckQualifiedName(std::string_view key) {
   if (name.empty()) return "name part must be non-empty";
   if (name.size() > 63) return "name part " + TooLong(63);
   if (IsNamePart(name)) return "";
-  return "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+  return "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and "
+         "end "
          "with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used "
          "for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 }

@@ -20,9 +20,9 @@ std::optional<Reply> Known(Json json) {
 
 Reply Aggregated(const Call& call, bool core) {
   const std::string& version = call.accept.discovery_version;
-  Reply reply = TextReply("application/json;g=apidiscovery.k8s.io;v=" + version +
-                              ";as=APIGroupDiscoveryList",
-                          GroupDiscoveryList(*call.registry, core, version).Dump());
+  Reply reply =
+      TextReply("application/json;g=apidiscovery.k8s.io;v=" + version + ";as=APIGroupDiscoveryList",
+                GroupDiscoveryList(*call.registry, core, version).Dump());
   return reply;
 }
 
@@ -38,7 +38,8 @@ std::optional<Reply> NonResource(Api& api, Call& call) {
                                   "/openapi/v3", "/readyz", "/version"});
     return Reply::Raw(Json::MakeObject({{"paths", std::move(paths)}}));
   }
-  if (s[0] == "healthz" || s[0] == "livez" || s[0] == "readyz") return TextReply("text/plain", "ok");
+  if (s[0] == "healthz" || s[0] == "livez" || s[0] == "readyz")
+    return TextReply("text/plain", "ok");
   if (s[0] == "version" && s.size() == 1) return Reply::Raw(VersionInfo());
   if (s[0] == "api") {
     if (s.size() == 1) {

@@ -50,10 +50,9 @@ Json Definitions(const std::vector<ResourcePtr>& resources, const SchemaTable& s
     Json list = Json::MakeObject(
         {{"type", "object"},
          {"required", Json::MakeArray({"items"})},
-         {"properties", Json::MakeObject({{"apiVersion", string},
-                                          {"kind", string},
-                                          {"metadata", meta},
-                                          {"items", items}})}});
+         {"properties",
+          Json::MakeObject(
+              {{"apiVersion", string}, {"kind", string}, {"metadata", meta}, {"items", items}})}});
     list.Set("x-kubernetes-group-version-kind",
              Json::MakeArray({Gvk(*resource, resource->list_kind)}));
     out.Set(NameOf(*resource) + "List", std::move(list));
@@ -74,7 +73,8 @@ Json Definitions(const std::vector<ResourcePtr>& resources, const SchemaTable& s
 struct Action {
   const char *method, *action, *verb;
 };
-constexpr Action kCollection[] = {{"get", "list", "list"}, {"post", "post", "create"},
+constexpr Action kCollection[] = {{"get", "list", "list"},
+                                  {"post", "post", "create"},
                                   {"delete", "deletecollection", "deleteCollection"}};
 constexpr Action kObject[] = {{"get", "get", "read"},
                               {"put", "put", "replace"},
@@ -82,9 +82,8 @@ constexpr Action kObject[] = {{"get", "get", "read"},
                               {"delete", "delete", "delete"}};
 
 std::string BasePath(const Resource& resource) {
-  std::string path = resource.group.empty()
-                         ? "/api/" + resource.version
-                         : "/apis/" + resource.group + "/" + resource.version;
+  std::string path = resource.group.empty() ? "/api/" + resource.version
+                                            : "/apis/" + resource.group + "/" + resource.version;
   if (resource.namespaced) path += "/namespaces/{namespace}";
   return path + "/" + resource.plural;
 }
@@ -108,12 +107,13 @@ Json Paths(const std::vector<ResourcePtr>& resources, const OpenApiStyle& style)
     for (bool object : {false, true}) {
       Json item = Json::MakeObject();
       auto add = [&](const Action& action) {
-        Json reference = Json::MakeObject({{"$ref", style.ref_prefix + NameOf(*resource) +
-                                                        (!object && action.method[0] == 'g' ? "List" : "")}});
+        Json reference =
+            Json::MakeObject({{"$ref", style.ref_prefix + NameOf(*resource) +
+                                           (!object && action.method[0] == 'g' ? "List" : "")}});
         Json ok = Json::MakeObject({{"description", "OK"}});
         if (style.v3) {
-          ok.Set("content", Json::MakeObject({{"application/json",
-                                               Json::MakeObject({{"schema", reference}})}}));
+          ok.Set("content", Json::MakeObject(
+                                {{"application/json", Json::MakeObject({{"schema", reference}})}}));
         } else {
           ok.Set("schema", reference);
         }
@@ -122,9 +122,9 @@ Json Paths(const std::vector<ResourcePtr>& resources, const OpenApiStyle& style)
           if (action.method[0] != 'g') parameters.Push(Parameter(name, "query", style.v3));
         }
         Json operation = Json::MakeObject(
-            {{"operationId", fmt::format("{}{}{}{}", action.verb,
-                                         resource->namespaced ? "Namespaced" : "", resource->kind,
-                                         Reversed(resource->ApiVersion()))},
+            {{"operationId",
+              fmt::format("{}{}{}{}", action.verb, resource->namespaced ? "Namespaced" : "",
+                          resource->kind, Reversed(resource->ApiVersion()))},
              {"responses", Json::MakeObject({{"200", ok}})},
              {"parameters", std::move(parameters)},
              {"x-kubernetes-action", action.action},
@@ -160,10 +160,11 @@ std::string V3Path(const Resource& resource) {
 
 Json OpenApiV2(const Registry& registry) {
   OpenApiStyle style{.ref_prefix = "#/definitions/", .v3 = false};
-  return Json::MakeObject({{"swagger", "2.0"},
-                           {"info", Info()},
-                           {"paths", Paths(registry.resources, style)},
-                           {"definitions", Definitions(registry.resources, registry.schemas, style)}});
+  return Json::MakeObject(
+      {{"swagger", "2.0"},
+       {"info", Info()},
+       {"paths", Paths(registry.resources, style)},
+       {"definitions", Definitions(registry.resources, registry.schemas, style)}});
 }
 
 Json OpenApiV3Index(const Registry& registry) {

@@ -12,10 +12,10 @@ namespace kinglet::local {
 namespace {
 
 ApiError Unprocessable(const std::string& name, const Error& error) {
-  return MakeApiError(422, "Invalid",
-                      "the server rejected our request due to an error in our request: " +
-                          error.message(),
-                      Json::MakeObject({{"name", name}}));
+  return MakeApiError(
+      422, "Invalid",
+      "the server rejected our request due to an error in our request: " + error.message(),
+      Json::MakeObject({{"name", name}}));
 }
 
 // A patch's result must be the same kind of object.
@@ -27,9 +27,9 @@ ApiResult<Json> Checked(Call& call, Json patched) {
   if (!status) return ApiUnexpected(status.error());
   if (call.warnings.size() > warnings + 64) call.warnings.resize(warnings + 64);
   if (patched["metadata"]["name"].AsString() != call.name) {
-    return ApiUnexpected(BadRequest(fmt::format(
-        "the name of the object ({}) does not match the name on the URL ({})",
-        patched["metadata"]["name"].AsString(), call.name)));
+    return ApiUnexpected(BadRequest(
+        fmt::format("the name of the object ({}) does not match the name on the URL ({})",
+                    patched["metadata"]["name"].AsString(), call.name)));
   }
   return ToStorageVersion(*call.resource, std::move(patched));
 }
@@ -54,9 +54,9 @@ ApiResult<Reply> ApplyPatch(Api& api, Call& call) {
   Json& meta = config.Ref("metadata");
   if (meta["name"].AsString().empty()) meta.Set("name", call.name);
   if (meta["name"].AsString() != call.name) {
-    return ApiUnexpected(BadRequest(fmt::format(
-        "the name of the object ({}) does not match the name on the URL ({})",
-        meta["name"].AsString(), call.name)));
+    return ApiUnexpected(BadRequest(
+        fmt::format("the name of the object ({}) does not match the name on the URL ({})",
+                    meta["name"].AsString(), call.name)));
   }
   bool force = call.QueryBool("force");
   bool status = call.subresource == "status";
@@ -65,8 +65,8 @@ ApiResult<Reply> ApplyPatch(Api& api, Call& call) {
   } else if (resource.has_status) {
     config.Erase("status");
   }
-  Manager manager{call.field_manager, "Apply", resource.StorageApiVersion(), call.subresource,
-                  NowRfc3339(), {}};
+  Manager manager{call.field_manager, "Apply",      resource.StorageApiVersion(),
+                  call.subresource,   NowRfc3339(), {}};
   if (!status && !api.store().Get(resource.StorageKey(), call.Ref())) {
     auto made = ApplyConfiguration(*resource.schema, nullptr, config, manager, force);
     if (!made) return ApiUnexpected(made.error());
@@ -74,24 +74,24 @@ ApiResult<Reply> ApplyPatch(Api& api, Call& call) {
     auto reply = CreateObject(api, call, std::move(*made), call.field_manager);
     if (reply || reply.error().code != 409) return reply;
   }
-  return UpdateObject(
-      api, call,
-      [&](const Json& current) -> ApiResult<Json> {
-        Json wanted = config;
-        // A version in the configuration is a precondition.
-        std::string version = wanted["metadata"]["resourceVersion"].AsString();
-        wanted.Ref("metadata").Erase("resourceVersion");
-        auto merged = ApplyConfiguration(*resource.schema, &current, wanted, manager, force);
-        if (!merged) return merged;
-        Json& merged_meta = merged->Ref("metadata");
-        if (version.empty()) {
-          merged_meta.Erase("resourceVersion");
-        } else {
-          merged_meta.Set("resourceVersion", version);
-        }
-        return merged;
-      },
-      {.operation = "Apply", .managed_fields_done = true});
+  return UpdateObject(api, call,
+                      [&](const Json& current) -> ApiResult<Json> {
+                        Json wanted = config;
+                        // A version in the configuration is a precondition.
+                        std::string version = wanted["metadata"]["resourceVersion"].AsString();
+                        wanted.Ref("metadata").Erase("resourceVersion");
+                        auto merged =
+                            ApplyConfiguration(*resource.schema, &current, wanted, manager, force);
+                        if (!merged) return merged;
+                        Json& merged_meta = merged->Ref("metadata");
+                        if (version.empty()) {
+                          merged_meta.Erase("resourceVersion");
+                        } else {
+                          merged_meta.Set("resourceVersion", version);
+                        }
+                        return merged;
+                      },
+                      {.operation = "Apply", .managed_fields_done = true});
 }
 
 }  // namespace
@@ -110,7 +110,8 @@ ApiResult<Reply> Patch(Api& api, Call& call) {
         resource.custom ? "" : "application/strategic-merge-patch+json, ")));
   }
   auto patch = Json::Parse(call.body);
-  if (!patch) return ApiUnexpected(BadRequest("the patch cannot be read: " + patch.error().message()));
+  if (!patch)
+    return ApiUnexpected(BadRequest("the patch cannot be read: " + patch.error().message()));
   if (!json_patch && !patch->IsObject()) {
     return ApiUnexpected(BadRequest("the patch must be an object"));
   }
@@ -119,9 +120,9 @@ ApiResult<Reply> Patch(Api& api, Call& call) {
   auto change = [&](const Json& current) -> ApiResult<Json> {
     call.warnings = warnings;  // of an earlier attempt
     Json served = ToServedVersion(resource, current);
-    Result<Json> patched = json_patch  ? kube::ApplyJsonPatch(std::move(served), *patch)
-                           : merge     ? Result<Json>(kube::ApplyMergePatch(std::move(served), *patch))
-                                       : kube::ApplyStrategicMergePatch(std::move(served), *patch);
+    Result<Json> patched = json_patch ? kube::ApplyJsonPatch(std::move(served), *patch)
+                           : merge ? Result<Json>(kube::ApplyMergePatch(std::move(served), *patch))
+                                   : kube::ApplyStrategicMergePatch(std::move(served), *patch);
     if (!patched) {
       if (json_patch && patched.error().code() == Code::kFailedPrecondition) {
         return ApiUnexpected(Unprocessable(call.name, patched.error()));

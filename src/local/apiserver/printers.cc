@@ -1,39 +1,13 @@
 // Columns of built-in kinds, as kubectl's users know them.
 #include <fmt/format.h>
 
-#include "kube/quantity.h"
 #include "kube/selector.h"
-#include "local/apiserver/table.h"
+#include "local/apiserver/printers.h"
 
 namespace kinglet::local {
 namespace {
 
-constexpr Column kName{"Name", "string", "name", 0, "Name of the object, unique in its namespace."};
-constexpr Column kAge{"Age", "string", "", 0, "Time since the object was created."};
-
-Column Text(std::string_view name, int priority = 0) { return {name, "string", "", priority, name}; }
-Column Number(std::string_view name, int priority = 0) {
-  return {name, "integer", "", priority, name};
-}
-
-void PushName(const Json& object, Json& cells) { cells.Push(object.At({"metadata", "name"})); }
-void PushAge(const Json& object, WallTime now, Json& cells) {
-  cells.Push(AgeText(object.At({"metadata", "creationTimestamp"}), now));
-}
-
-std::string Or(const std::string& text, std::string_view fallback) {
-  return text.empty() ? std::string(fallback) : text;
-}
-
-template <class F>
-std::string Joined(const Json& list, F&& text, std::string_view none = "<none>") {
-  std::string out;
-  for (const Json& item : list.AsArray()) {
-    if (!out.empty()) out += ",";
-    out += text(item);
-  }
-  return out.empty() ? std::string(none) : out;
-}
+using namespace printers;
 
 std::string MapText(const Json& map) {
   std::string out;
@@ -115,7 +89,8 @@ PodSummary Summarize(const Json& pod) {
     if (out.status == "Completed" && running) out.status = "Running";
   }
   if (pod["metadata"].Has("deletionTimestamp")) {
-    bool ended = status["phase"].AsString() == "Failed" || status["phase"].AsString() == "Succeeded";
+    bool ended =
+        status["phase"].AsString() == "Failed" || status["phase"].AsString() == "Succeeded";
     if (!ended) out.status = "Terminating";
   }
   return out;
@@ -205,8 +180,9 @@ void ServiceCells(const Json& object, WallTime now, Json& cells) {
 void EventCells(const Json& event, WallTime now, Json& cells) {
   const Json& object = event["involvedObject"];
   const Json* last = event.Find("lastTimestamp");
-  const Json& seen = last ? *last : event.Has("eventTime") ? event["eventTime"]
-                                  : event.At({"metadata", "creationTimestamp"});
+  const Json& seen = last                     ? *last
+                     : event.Has("eventTime") ? event["eventTime"]
+                                              : event.At({"metadata", "creationTimestamp"});
   const Json& first = event.Has("firstTimestamp") ? event["firstTimestamp"] : seen;
   std::string kind = object["kind"].AsString();
   for (char& c : kind) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -288,8 +264,8 @@ void JobCells(const Json& job, WallTime now, Json& cells) {
   }
   PushName(job, cells);
   cells.Push(state);
-  cells.Push(fmt::format("{}/{}", status["succeeded"].AsInt(),
-                         job.At({"spec", "completions"}).AsInt(1)));
+  cells.Push(
+      fmt::format("{}/{}", status["succeeded"].AsInt(), job.At({"spec", "completions"}).AsInt(1)));
   cells.Push(duration);
   PushAge(job, now, cells);
   const Json& pod = job.At({"spec", "template", "spec"});
@@ -321,194 +297,85 @@ void HpaCells(const Json& hpa, WallTime now, Json& cells) {
   PushName(hpa, cells);
   cells.Push(spec.At({"scaleTargetRef", "kind"}).AsString() + "/" +
              spec.At({"scaleTargetRef", "name"}).AsString());
-  cells.Push(Joined(spec["metrics"],
-                    [&](const Json& m) { return MetricText(m, hpa["status"]); }));
+  cells.Push(Joined(spec["metrics"], [&](const Json& m) { return MetricText(m, hpa["status"]); }));
   cells.Push(spec.Has("minReplicas") ? std::to_string(spec["minReplicas"].AsInt()) : "<unset>");
   cells.Push(spec["maxReplicas"].AsInt());
   cells.Push(hpa.At({"status", "currentReplicas"}).AsInt());
   PushAge(hpa, now, cells);
 }
 
-void IngressCells(const Json& ingress, WallTime now, Json& cells) {
-  const Json& spec = ingress["spec"];
-  PushName(ingress, cells);
-  cells.Push(Or(spec["ingressClassName"].AsString(), "<none>"));
-  cells.Push(Joined(spec["rules"], [](const Json& r) { return Or(r["host"].AsString(), "*"); }, "*"));
-  cells.Push(Joined(
-      ingress.At({"status", "loadBalancer", "ingress"}),
-      [](const Json& i) { return Or(i["ip"].AsString(), i["hostname"].AsString()); }, ""));
-  cells.Push(spec["tls"].empty() ? "80" : "80, 443");
-  PushAge(ingress, now, cells);
-}
-
-void NamespaceCells(const Json& object, WallTime now, Json& cells) {
-  PushName(object, cells);
-  cells.Push(object.At({"status", "phase"}).AsString());
-  PushAge(object, now, cells);
-}
-
-void ConfigMapCells(const Json& object, WallTime now, Json& cells) {
-  PushName(object, cells);
-  cells.Push(static_cast<int64_t>(object["data"].size() + object["binaryData"].size()));
-  PushAge(object, now, cells);
-}
-
-void SecretCells(const Json& object, WallTime now, Json& cells) {
-  PushName(object, cells);
-  cells.Push(object["type"].AsString());
-  cells.Push(static_cast<int64_t>(object["data"].size()));
-  PushAge(object, now, cells);
-}
-
-void ServiceAccountCells(const Json& object, WallTime now, Json& cells) {
-  PushName(object, cells);
-  cells.Push(static_cast<int64_t>(object["secrets"].size()));
-  PushAge(object, now, cells);
-}
-
-void EndpointsCells(const Json& object, WallTime now, Json& cells) {
-  std::string text;
-  for (const Json& subset : object["subsets"].AsArray()) {
-    for (const Json& address : subset["addresses"].AsArray()) {
-      for (const Json& port : subset["ports"].AsArray()) {
-        if (!text.empty()) text += ",";
-        text += fmt::format("{}:{}", address["ip"].AsString(), port["port"].AsInt());
-      }
-    }
-  }
-  PushName(object, cells);
-  cells.Push(Or(text, "<none>"));
-  PushAge(object, now, cells);
-}
-
-void EndpointSliceCells(const Json& object, WallTime now, Json& cells) {
-  PushName(object, cells);
-  cells.Push(object["addressType"].AsString());
-  cells.Push(Joined(object["ports"],
-                    [](const Json& p) { return std::to_string(p["port"].AsInt()); }, "<unset>"));
-  cells.Push(Joined(object["endpoints"], [](const Json& e) { return e["addresses"][0].AsString(); },
-                    "<unset>"));
-  PushAge(object, now, cells);
-}
-
-void LeaseCells(const Json& object, WallTime now, Json& cells) {
-  PushName(object, cells);
-  cells.Push(object.At({"spec", "holderIdentity"}).AsString());
-  PushAge(object, now, cells);
-}
-
-void PvcCells(const Json& object, WallTime now, Json& cells) {
-  const Json& spec = object["spec"];
-  PushName(object, cells);
-  cells.Push(object["metadata"].Has("deletionTimestamp")
-                 ? std::string("Terminating")
-                 : object.At({"status", "phase"}).AsString());
-  cells.Push(spec["volumeName"].AsString());
-  cells.Push(object.At({"status", "capacity", "storage"}).AsString());
-  cells.Push(Joined(spec["accessModes"], [](const Json& m) { return m.AsString(); }, ""));
-  cells.Push(spec["storageClassName"].AsString());
-  PushAge(object, now, cells);
-  cells.Push(Or(spec["volumeMode"].AsString(), "<unset>"));
-}
-
-void PvCells(const Json& object, WallTime now, Json& cells) {
-  const Json& spec = object["spec"];
-  PushName(object, cells);
-  cells.Push(spec.At({"capacity", "storage"}).AsString());
-  cells.Push(Joined(spec["accessModes"], [](const Json& m) { return m.AsString(); }, ""));
-  cells.Push(spec["persistentVolumeReclaimPolicy"].AsString());
-  cells.Push(object.At({"status", "phase"}).AsString());
-  const Json& claim = spec["claimRef"];
-  cells.Push(claim.IsObject() ? claim["namespace"].AsString() + "/" + claim["name"].AsString() : "");
-  cells.Push(spec["storageClassName"].AsString());
-  PushAge(object, now, cells);
-}
-
-void CrdCells(const Json& object, WallTime, Json& cells) {
-  PushName(object, cells);
-  cells.Push(object.At({"metadata", "creationTimestamp"}));
-}
-
-void RoleCells(const Json& object, WallTime, Json& cells) {
-  PushName(object, cells);
-  cells.Push(object.At({"metadata", "creationTimestamp"}));
-}
-
-void BindingCells(const Json& object, WallTime now, Json& cells) {
-  PushName(object, cells);
-  cells.Push(object.At({"roleRef", "kind"}).AsString() + "/" +
-             object.At({"roleRef", "name"}).AsString());
-  PushAge(object, now, cells);
-}
-
 }  // namespace
 
 const std::vector<Printer>& Printers() {
-  static const std::vector<Printer> printers = {
-      {"", "Pod",
-       {kName, Text("Ready"), Text("Status"), Text("Restarts"), kAge, Text("IP", 1),
-        Text("Node", 1), Text("Nominated Node", 1), Text("Readiness Gates", 1)},
-       PodCells},
-      {"apps", "Deployment",
-       {kName, Text("Ready"), Number("Up-to-date"), Number("Available"), kAge,
-        Text("Containers", 1), Text("Images", 1), Text("Selector", 1)},
-       DeploymentCells},
-      {"apps", "ReplicaSet",
-       {kName, Number("Desired"), Number("Current"), Number("Ready"), kAge, Text("Containers", 1),
-        Text("Images", 1), Text("Selector", 1)},
-       ReplicaSetCells},
-      {"", "Service",
-       {kName, Text("Type"), Text("Cluster-IP"), Text("External-IP"), Text("Port(s)"), kAge,
-        Text("Selector", 1)},
-       ServiceCells},
-      {"", "Event",
-       {Text("Last Seen"), Text("Type"), Text("Reason"), Text("Object"), Text("Subobject", 1),
-        Text("Source", 1), Text("Message"), Text("First Seen", 1), Number("Count", 1),
-        {"Name", "string", "name", 1, "Name"}},
-       EventCells},
-      {"events.k8s.io", "Event",
-       {Text("Last Seen"), Text("Type"), Text("Reason"), Text("Object"), Text("Subobject", 1),
-        Text("Source", 1), Text("Message"), Text("First Seen", 1), Number("Count", 1),
-        {"Name", "string", "name", 1, "Name"}},
-       EventV1Cells},
-      {"", "Node",
-       {kName, Text("Status"), Text("Roles"), kAge, Text("Version"), Text("Internal-IP", 1),
-        Text("External-IP", 1), Text("OS-Image", 1), Text("Kernel-Version", 1),
-        Text("Container-Runtime", 1)},
-       NodeCells},
-      {"", "Namespace", {kName, Text("Status"), kAge}, NamespaceCells},
-      {"", "ConfigMap", {kName, Number("Data"), kAge}, ConfigMapCells},
-      {"", "Secret", {kName, Text("Type"), Number("Data"), kAge}, SecretCells},
-      {"", "ServiceAccount", {kName, Number("Secrets"), kAge}, ServiceAccountCells},
-      {"", "Endpoints", {kName, Text("Endpoints"), kAge}, EndpointsCells},
-      {"discovery.k8s.io", "EndpointSlice",
-       {kName, Text("AddressType"), Text("Ports"), Text("Endpoints"), kAge}, EndpointSliceCells},
-      {"coordination.k8s.io", "Lease", {kName, Text("Holder"), kAge}, LeaseCells},
-      {"batch", "Job",
-       {kName, Text("Status"), Text("Completions"), Text("Duration"), kAge, Text("Containers", 1),
-        Text("Images", 1), Text("Selector", 1)},
-       JobCells},
-      {"autoscaling", "HorizontalPodAutoscaler",
-       {kName, Text("Reference"), Text("Targets"), Text("MinPods"), Number("MaxPods"),
-        Number("Replicas"), kAge},
-       HpaCells},
-      {"networking.k8s.io", "Ingress",
-       {kName, Text("Class"), Text("Hosts"), Text("Address"), Text("Ports"), kAge}, IngressCells},
-      {"", "PersistentVolumeClaim",
-       {kName, Text("Status"), Text("Volume"), Text("Capacity"), Text("Access Modes"),
-        Text("StorageClass"), kAge, Text("VolumeMode", 1)},
-       PvcCells},
-      {"", "PersistentVolume",
-       {kName, Text("Capacity"), Text("Access Modes"), Text("Reclaim Policy"), Text("Status"),
-        Text("Claim"), Text("StorageClass"), kAge},
-       PvCells},
-      {"apiextensions.k8s.io", "CustomResourceDefinition", {kName, Text("Created At")}, CrdCells},
-      {"rbac.authorization.k8s.io", "Role", {kName, Text("Created At")}, RoleCells},
-      {"rbac.authorization.k8s.io", "ClusterRole", {kName, Text("Created At")}, RoleCells},
-      {"rbac.authorization.k8s.io", "RoleBinding", {kName, Text("Role"), kAge}, BindingCells},
-      {"rbac.authorization.k8s.io", "ClusterRoleBinding", {kName, Text("Role"), kAge}, BindingCells},
-  };
-  return printers;
+  static const std::vector<Printer> all = [] {
+    std::vector<Printer> list = {
+        {"",
+         "Pod",
+         {kName, Text("Ready"), Text("Status"), Text("Restarts"), kAge, Text("IP", 1),
+          Text("Node", 1), Text("Nominated Node", 1), Text("Readiness Gates", 1)},
+         PodCells},
+        {"apps",
+         "Deployment",
+         {kName, Text("Ready"), Number("Up-to-date"), Number("Available"), kAge,
+          Text("Containers", 1), Text("Images", 1), Text("Selector", 1)},
+         DeploymentCells},
+        {"apps",
+         "ReplicaSet",
+         {kName, Number("Desired"), Number("Current"), Number("Ready"), kAge, Text("Containers", 1),
+          Text("Images", 1), Text("Selector", 1)},
+         ReplicaSetCells},
+        {"",
+         "Service",
+         {kName, Text("Type"), Text("Cluster-IP"), Text("External-IP"), Text("Port(s)"), kAge,
+          Text("Selector", 1)},
+         ServiceCells},
+        {"",
+         "Event",
+         {Text("Last Seen"),
+          Text("Type"),
+          Text("Reason"),
+          Text("Object"),
+          Text("Subobject", 1),
+          Text("Source", 1),
+          Text("Message"),
+          Text("First Seen", 1),
+          Number("Count", 1),
+          {"Name", "string", "name", 1, "Name"}},
+         EventCells},
+        {"events.k8s.io",
+         "Event",
+         {Text("Last Seen"),
+          Text("Type"),
+          Text("Reason"),
+          Text("Object"),
+          Text("Subobject", 1),
+          Text("Source", 1),
+          Text("Message"),
+          Text("First Seen", 1),
+          Number("Count", 1),
+          {"Name", "string", "name", 1, "Name"}},
+         EventV1Cells},
+        {"",
+         "Node",
+         {kName, Text("Status"), Text("Roles"), kAge, Text("Version"), Text("Internal-IP", 1),
+          Text("External-IP", 1), Text("OS-Image", 1), Text("Kernel-Version", 1),
+          Text("Container-Runtime", 1)},
+         NodeCells},
+        {"batch",
+         "Job",
+         {kName, Text("Status"), Text("Completions"), Text("Duration"), kAge, Text("Containers", 1),
+          Text("Images", 1), Text("Selector", 1)},
+         JobCells},
+        {"autoscaling",
+         "HorizontalPodAutoscaler",
+         {kName, Text("Reference"), Text("Targets"), Text("MinPods"), Number("MaxPods"),
+          Number("Replicas"), kAge},
+         HpaCells},
+    };
+    for (Printer& printer : printers::ConfigPrinters()) list.push_back(std::move(printer));
+    return list;
+  }();
+  return all;
 }
 
 }  // namespace kinglet::local

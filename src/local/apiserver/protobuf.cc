@@ -12,19 +12,39 @@ constexpr int kMaxDepth = 64;
 constexpr std::string_view kMagic("k8s\0", 4);
 
 // Pointers in Go: zero is a value of its own. For all others zero is the same as absent.
-constexpr std::string_view kPointers[] = {
-    "replicas", "parallelism", "completions", "backoffLimit", "ttlSecondsAfterFinished",
-    "activeDeadlineSeconds", "terminationGracePeriodSeconds", "gracePeriodSeconds",
-    "revisionHistoryLimit", "minReplicas", "stabilizationWindowSeconds", "runAsUser", "runAsGroup",
-    "fsGroup", "automountServiceAccountToken", "enableServiceLinks", "optional", "orphanDependents",
-    "suspend", "allowPrivilegeEscalation", "privileged", "runAsNonRoot", "readOnlyRootFilesystem",
-    "immutable", "controller", "blockOwnerDeletion", "partition"};
+constexpr std::string_view kPointers[] = {"replicas",
+                                          "parallelism",
+                                          "completions",
+                                          "backoffLimit",
+                                          "ttlSecondsAfterFinished",
+                                          "activeDeadlineSeconds",
+                                          "terminationGracePeriodSeconds",
+                                          "gracePeriodSeconds",
+                                          "revisionHistoryLimit",
+                                          "minReplicas",
+                                          "stabilizationWindowSeconds",
+                                          "runAsUser",
+                                          "runAsGroup",
+                                          "fsGroup",
+                                          "automountServiceAccountToken",
+                                          "enableServiceLinks",
+                                          "optional",
+                                          "orphanDependents",
+                                          "suspend",
+                                          "allowPrivilegeEscalation",
+                                          "privileged",
+                                          "runAsNonRoot",
+                                          "readOnlyRootFilesystem",
+                                          "immutable",
+                                          "controller",
+                                          "blockOwnerDeletion",
+                                          "partition"};
 
 struct Field {
   uint64_t number = 0;
   int wire = 0;
-  uint64_t value = 0;        // wire type 0
-  std::string_view bytes;    // wire type 2
+  uint64_t value = 0;      // wire type 0
+  std::string_view bytes;  // wire type 2
 };
 
 class Reader {
@@ -140,7 +160,8 @@ Result<Json> Value(const Schema& schema, const Field& field, int depth) {
         return raw.bytes.empty() ? Json() : Json::Parse(raw.bytes);
       }
       return Message(schema, field.bytes, depth);
-    default: return Json();
+    default:
+      return Json();
   }
 }
 
@@ -170,7 +191,8 @@ Status Put(const Schema& schema, const std::string& member, const Field& field, 
     return {};
   }
   KINGLET_TRY(Json value, Value(*type, field, depth + 1));
-  bool pointer = std::find(std::begin(kPointers), std::end(kPointers), member) != std::end(kPointers);
+  bool pointer =
+      std::find(std::begin(kPointers), std::end(kPointers), member) != std::end(kPointers);
   if (value.IsNull() || (Zero(value) && !pointer)) return {};
   out.Set(member, std::move(value));
   return {};

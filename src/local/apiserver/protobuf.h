@@ -13,7 +13,8 @@
 namespace kinglet::local {
 
 // The schema of an apiVersion and kind; null when unknown.
-using SchemaFinder = std::function<const Schema*(std::string_view api_version, std::string_view kind)>;
+using SchemaFinder =
+    std::function<const Schema*(std::string_view api_version, std::string_view kind)>;
 
 // The object, with apiVersion and kind. Zero values are left out where JSON would leave them out.
 Result<Json> DecodeKubernetesProtobuf(std::string_view bytes, const SchemaFinder& find);

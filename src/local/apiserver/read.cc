@@ -26,7 +26,8 @@ std::string EncodeContinue(const Continue& token) {
 
 ApiResult<Continue> DecodeContinue(const std::string& text) {
   auto bytes = Base64Decode(text);
-  auto json = bytes ? Json::Parse(*bytes) : Result<Json>(Fail(Code::kInvalidArgument, "not base64"));
+  auto json =
+      bytes ? Json::Parse(*bytes) : Result<Json>(Fail(Code::kInvalidArgument, "not base64"));
   if (!json || (*json)["v"].AsString() != "kinglet/v1") {
     return ApiUnexpected(BadRequest("continue key is not valid"));
   }
@@ -61,8 +62,8 @@ ApiResult<Selection> ReadSelection(const Call& call) {
     bool known = requirement.path == "metadata.name" || requirement.path == "metadata.namespace" ||
                  !call.resource->custom;
     if (!known) {
-      return ApiUnexpected(BadRequest(
-          fmt::format("field label not supported: {}", requirement.path)));
+      return ApiUnexpected(
+          BadRequest(fmt::format("field label not supported: {}", requirement.path)));
     }
   }
   if (labels.empty() && fields.empty()) return selection;
@@ -114,7 +115,8 @@ ApiResult<Reply> List(Api& api, Call& call) {
       return ApiUnexpected(TooLargeResourceVersion(version, api.store().version()));
     }
     auto then = api.store().ListAt(key, call.name_space, version);
-    if (!then) return ApiUnexpected(Expired("The resourceVersion for the provided list is too old."));
+    if (!then)
+      return ApiUnexpected(Expired("The resourceVersion for the provided list is too old."));
     list = std::move(*then);
   } else {
     if (!asked.empty()) {

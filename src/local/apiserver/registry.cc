@@ -22,24 +22,78 @@ std::vector<Row> Rows() {
       {"", "v1", "events", "Event", "core.v1.Event", true, false, false, {"ev"}},
       {"", "v1", "namespaces", "Namespace", "core.v1.Namespace", false, true, false, {"ns"}},
       {"", "v1", "nodes", "Node", "core.v1.Node", false, true, false, {"no"}},
-      {"", "v1", "persistentvolumeclaims", "PersistentVolumeClaim",
-       "core.v1.PersistentVolumeClaim", true, true, false, {"pvc"}},
-      {"", "v1", "persistentvolumes", "PersistentVolume", "core.v1.PersistentVolume", false, true,
-       false, {"pv"}},
+      {"",
+       "v1",
+       "persistentvolumeclaims",
+       "PersistentVolumeClaim",
+       "core.v1.PersistentVolumeClaim",
+       true,
+       true,
+       false,
+       {"pvc"}},
+      {"",
+       "v1",
+       "persistentvolumes",
+       "PersistentVolume",
+       "core.v1.PersistentVolume",
+       false,
+       true,
+       false,
+       {"pv"}},
       {"", "v1", "pods", "Pod", "core.v1.Pod", true, true, false, {"po"}, {"all"}},
       {"", "v1", "secrets", "Secret", "core.v1.Secret"},
-      {"", "v1", "serviceaccounts", "ServiceAccount", "core.v1.ServiceAccount", true, false, false,
+      {"",
+       "v1",
+       "serviceaccounts",
+       "ServiceAccount",
+       "core.v1.ServiceAccount",
+       true,
+       false,
+       false,
        {"sa"}},
       {"", "v1", "services", "Service", "core.v1.Service", true, true, false, {"svc"}, {"all"}},
-      {"apps", "v1", "deployments", "Deployment", "apps.v1.Deployment", true, true, true,
-       {"deploy"}, {"all"}, true},
-      {"apps", "v1", "replicasets", "ReplicaSet", "apps.v1.ReplicaSet", true, true, true, {"rs"},
-       {"all"}, true},
+      {"apps",
+       "v1",
+       "deployments",
+       "Deployment",
+       "apps.v1.Deployment",
+       true,
+       true,
+       true,
+       {"deploy"},
+       {"all"},
+       true},
+      {"apps",
+       "v1",
+       "replicasets",
+       "ReplicaSet",
+       "apps.v1.ReplicaSet",
+       true,
+       true,
+       true,
+       {"rs"},
+       {"all"},
+       true},
       {"events.k8s.io", "v1", "events", "Event", "events.v1.Event", true, false, false, {"ev"}},
-      {"autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler",
-       "autoscaling.v2.HorizontalPodAutoscaler", true, true, false, {"hpa"}, {"all"}},
+      {"autoscaling",
+       "v2",
+       "horizontalpodautoscalers",
+       "HorizontalPodAutoscaler",
+       "autoscaling.v2.HorizontalPodAutoscaler",
+       true,
+       true,
+       false,
+       {"hpa"},
+       {"all"}},
       {"batch", "v1", "jobs", "Job", "batch.v1.Job", true, true, true, {}, {"all"}},
-      {"networking.k8s.io", "v1", "ingresses", "Ingress", "networking.v1.Ingress", true, true, true,
+      {"networking.k8s.io",
+       "v1",
+       "ingresses",
+       "Ingress",
+       "networking.v1.Ingress",
+       true,
+       true,
+       true,
        {"ing"}},
       {"rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding",
        "rbac.v1.ClusterRoleBinding", false},
@@ -47,8 +101,15 @@ std::vector<Row> Rows() {
        false},
       {"rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", "rbac.v1.RoleBinding"},
       {"rbac.authorization.k8s.io", "v1", "roles", "Role", "rbac.v1.Role"},
-      {"apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition",
-       "apiextensions.v1.CustomResourceDefinition", false, true, true, {"crd", "crds"},
+      {"apiextensions.k8s.io",
+       "v1",
+       "customresourcedefinitions",
+       "CustomResourceDefinition",
+       "apiextensions.v1.CustomResourceDefinition",
+       false,
+       true,
+       true,
+       {"crd", "crds"},
        {"api-extensions"}},
       {"coordination.k8s.io", "v1", "leases", "Lease", "coordination.v1.Lease"},
       {"discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", "discovery.v1.EndpointSlice"},
@@ -151,9 +212,8 @@ std::vector<std::pair<std::string, std::vector<std::string>>> Registry::Groups()
     }
   }
   for (auto& [group, versions] : groups) {
-    std::sort(versions.begin(), versions.end(), [](const auto& a, const auto& b) {
-      return RankOf(b) < RankOf(a);
-    });
+    std::sort(versions.begin(), versions.end(),
+              [](const auto& a, const auto& b) { return RankOf(b) < RankOf(a); });
   }
   return groups;
 }
@@ -203,7 +263,8 @@ Result<std::vector<ResourcePtr>> ResourcesOfCrd(const Json& crd, const SchemaTab
   base.custom = true;
   base.has_generation = true;
   if (base.group.empty() || base.plural.empty() || base.kind.empty()) {
-    return Fail(Code::kInvalidArgument, "spec.group, spec.names.plural and spec.names.kind are required");
+    return Fail(Code::kInvalidArgument,
+                "spec.group, spec.names.plural and spec.names.kind are required");
   }
   const std::string& scope = spec["scope"].AsString();
   if (scope != "Namespaced" && scope != "Cluster") {
@@ -224,7 +285,8 @@ Result<std::vector<ResourcePtr>> ResourcesOfCrd(const Json& crd, const SchemaTab
     resource->version = version["name"].AsString();
     auto schema = ParseCrdSchema(version.At({"schema", "openAPIV3Schema"}), meta);
     if (!schema) {
-      return Unexpected(schema.error().WithContext("spec.versions[" + resource->version + "].schema"));
+      return Unexpected(
+          schema.error().WithContext("spec.versions[" + resource->version + "].schema"));
     }
     resource->schema = std::move(*schema);
     const Json& subresources = version["subresources"];

@@ -27,13 +27,13 @@ struct Resource {
   bool namespaced = true;
   bool custom = false;
   bool has_status = false;
-  bool has_generation = false;        // bumped when anything but metadata and status changes
+  bool has_generation = false;  // bumped when anything but metadata and status changes
   // scale subresource: paths as in CRDs, ".spec.replicas"; empty: none.
   std::string scale_spec_path, scale_status_path, scale_selector_path;
   bool scale_selector_is_object = false;  // a LabelSelector (Deployment), not its text
   SchemaPtr schema;
-  std::vector<PrinterColumn> columns;     // of custom resources
-  std::string storage_version;            // as stored
+  std::vector<PrinterColumn> columns;  // of custom resources
+  std::string storage_version;         // as stored
   std::string deprecation_warning;
 
   bool has_scale() const { return !scale_spec_path.empty(); }
@@ -49,11 +49,10 @@ struct Resource {
 using ResourcePtr = std::shared_ptr<const Resource>;
 
 struct Registry {
-  std::vector<ResourcePtr> resources;   // by group and version preference
-  SchemaTable schemas;                  // built-in types
+  std::vector<ResourcePtr> resources;  // by group and version preference
+  SchemaTable schemas;                 // built-in types
 
-  ResourcePtr Find(std::string_view group, std::string_view version,
-                   std::string_view plural) const;
+  ResourcePtr Find(std::string_view group, std::string_view version, std::string_view plural) const;
   // Any served version of what is stored under the key, the storage version first.
   ResourcePtr ByStorageKey(std::string_view key) const;
   ResourcePtr ByKind(std::string_view group, std::string_view version, std::string_view kind) const;

@@ -13,10 +13,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return std::move(*opened);
   }();
   static constexpr std::string_view kMethods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
-  static constexpr std::string_view kTypes[] = {
-      "application/json", "application/yaml", "application/merge-patch+json",
-      "application/json-patch+json", "application/strategic-merge-patch+json",
-      "application/apply-patch+yaml"};
+  static constexpr std::string_view kTypes[] = {"application/json",
+                                                "application/yaml",
+                                                "application/merge-patch+json",
+                                                "application/json-patch+json",
+                                                "application/strategic-merge-patch+json",
+                                                "application/apply-patch+yaml"};
   if (size < 3) return 0;
   std::string_view text(reinterpret_cast<const char*>(data) + 2, size - 2);
   size_t cut = text.find('\n');

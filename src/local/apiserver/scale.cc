@@ -20,8 +20,9 @@ Json MakeScale(const Resource& resource, const Json& object) {
        {"apiVersion", "autoscaling/v1"},
        {"metadata", std::move(meta)},
        {"spec", Json::MakeObject()},
-       {"status", Json::MakeObject(
-                      {{"replicas", EvaluateJsonPath(object, resource.scale_status_path).AsInt()}})}});
+       {"status",
+        Json::MakeObject(
+            {{"replicas", EvaluateJsonPath(object, resource.scale_status_path).AsInt()}})}});
   const Json& replicas = EvaluateJsonPath(object, resource.scale_spec_path);
   if (replicas.IsNumber()) scale.Path({"spec", "replicas"}) = replicas.AsInt();
   if (!resource.scale_selector_path.empty()) {
@@ -78,13 +79,14 @@ ApiResult<Reply> Scale(Api& api, Call& call) {
     }
     const Json& replicas = scale.At({"spec", "replicas"});
     if (!replicas.IsNull() && !replicas.IsInt()) {
-      return ApiUnexpected(BadRequest("Scale in version \"v1\" cannot be handled as a Scale: "
-                                      "spec.replicas must be an integer"));
+      return ApiUnexpected(
+          BadRequest("Scale in version \"v1\" cannot be handled as a Scale: "
+                     "spec.replicas must be an integer"));
     }
     if (replicas.AsInt() < 0) {
-      return ApiUnexpected(Invalid({"scale", "autoscaling", "Scale"}, call.name,
-                                   {InvalidValue("spec.replicas", replicas,
-                                                 "must be greater than or equal to 0")}));
+      return ApiUnexpected(
+          Invalid({"scale", "autoscaling", "Scale"}, call.name,
+                  {InvalidValue("spec.replicas", replicas, "must be greater than or equal to 0")}));
     }
     Json updated = current;
     const std::string& version = scale["metadata"]["resourceVersion"].AsString();

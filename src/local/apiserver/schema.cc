@@ -64,8 +64,8 @@ Result<SchemaPtr> Parse(const Json& json, const SchemaPtr& meta, int depth) {
   if (schema->format.empty()) schema->format = json["format"].AsString();
   schema->description = json["description"].AsString();
   schema->nullable = json["nullable"].AsBool();
-  schema->preserve_unknown = json["x-kubernetes-preserve-unknown-fields"].AsBool() ||
-                             schema->type == Schema::Type::kAny;
+  schema->preserve_unknown =
+      json["x-kubernetes-preserve-unknown-fields"].AsBool() || schema->type == Schema::Type::kAny;
   schema->embedded_resource = json["x-kubernetes-embedded-resource"].AsBool();
   schema->atomic = json["x-kubernetes-map-type"].AsString() == "atomic";
   for (const auto& [key, value] : json["properties"].AsObject()) {
@@ -125,14 +125,21 @@ Result<SchemaPtr> Parse(const Json& json, const SchemaPtr& meta, int depth) {
 
 std::string_view TypeWord(Schema::Type type) {
   switch (type) {
-    case Schema::Type::kObject: return "object";
-    case Schema::Type::kArray: return "array";
-    case Schema::Type::kInteger: return "integer";
-    case Schema::Type::kNumber: return "number";
-    case Schema::Type::kBoolean: return "boolean";
+    case Schema::Type::kObject:
+      return "object";
+    case Schema::Type::kArray:
+      return "array";
+    case Schema::Type::kInteger:
+      return "integer";
+    case Schema::Type::kNumber:
+      return "number";
+    case Schema::Type::kBoolean:
+      return "boolean";
     case Schema::Type::kString:
-    case Schema::Type::kIntOrString: return "string";
-    case Schema::Type::kAny: return "";
+    case Schema::Type::kIntOrString:
+      return "string";
+    case Schema::Type::kAny:
+      return "";
   }
   return "";
 }

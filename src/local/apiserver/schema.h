@@ -24,25 +24,25 @@ struct Schema {
   enum class ListType { kAtomic, kSet, kMap };
 
   Type type = Type::kAny;
-  std::string name;         // of a built-in type: "core.v1.Container"; "" for nameless ones
-  std::string format;       // int32, int64, byte, date-time, micro-time, quantity, ...
+  std::string name;    // of a built-in type: "core.v1.Container"; "" for nameless ones
+  std::string format;  // int32, int64, byte, date-time, micro-time, quantity, ...
   std::string description;
   std::map<std::string, SchemaPtr, std::less<>> properties;
   std::vector<std::string> required;
   // Of built-in types: field numbers of the protobuf form ("2", or "2.4" inside a message that
   // JSON inlines) to members.
   std::map<std::string, std::string, std::less<>> proto_members;
-  SchemaPtr items;          // of kArray
-  SchemaPtr additional;     // of kObject: values of a map
+  SchemaPtr items;       // of kArray
+  SchemaPtr additional;  // of kObject: values of a map
   bool preserve_unknown = false;
   bool embedded_resource = false;
   bool nullable = false;
-  bool atomic = false;      // objects: owned as a whole
+  bool atomic = false;  // objects: owned as a whole
   ListType list_type = ListType::kAtomic;
   std::vector<std::string> map_keys;
   std::optional<std::string> merge_key;  // strategic merge; "" for lists of scalars
   bool retain_keys = false;
-  bool immutable = false;   // the CEL rule self == oldSelf
+  bool immutable = false;  // the CEL rule self == oldSelf
   std::string immutable_message;
 
   std::vector<Json> enum_values;
@@ -75,8 +75,8 @@ Result<SchemaPtr> ParseCrdSchema(const Json& openapi_v3_schema, const SchemaPtr&
 // As OpenAPI. References to named types become {"$ref": prefix + definition name}; `definitions`
 // gets the names met (their schemas are written by the caller).
 struct OpenApiStyle {
-  std::string ref_prefix;      // "#/definitions/" or "#/components/schemas/"
-  bool v3 = false;             // v3 knows nullable, default and oneOf
+  std::string ref_prefix;  // "#/definitions/" or "#/components/schemas/"
+  bool v3 = false;         // v3 knows nullable, default and oneOf
 };
 Json SchemaToOpenApi(const Schema& schema, const OpenApiStyle& style, bool top,
                      std::map<std::string, const Schema*>* named);

@@ -13,8 +13,9 @@ namespace {
 using ::testing::ElementsAre;
 
 TEST(SchemaTable, ReadsTheNotation) {
-  auto table = ParseSchemaTable({"a.A x:string! y:[b.B]@map(k,l)@merge(k) z:{int}\n  w:[string]@set\n"
-                                 "b.B @atomic k:string! l:int!\n"});
+  auto table =
+      ParseSchemaTable({"a.A x:string! y:[b.B]@map(k,l)@merge(k) z:{int}\n  w:[string]@set\n"
+                        "b.B @atomic k:string! l:int!\n"});
   ASSERT_TRUE(table) << table.error().message();
   const Schema& a = *table->at("a.A");
   EXPECT_THAT(a.required, ElementsAre("x"));
@@ -62,7 +63,8 @@ TEST(FieldSets, RoundTripAndAlgebra) {
   EXPECT_THAT(changes.changed.Paths(), ElementsAre(".containers[name=\"a\"].image"));
   Json rest = value;
   RemoveFields(pod, rest, changes.removed);
-  EXPECT_EQ(rest, *Json::Parse(R"({"containers":[{"name":"a","image":"x"}],"nodeSelector":{"k":"v"}})"));
+  EXPECT_EQ(rest,
+            *Json::Parse(R"({"containers":[{"name":"a","image":"x"}],"nodeSelector":{"k":"v"}})"));
   FieldSet nothing = all;
   nothing.Subtract(all);
   EXPECT_TRUE(nothing.Empty());

@@ -108,22 +108,22 @@ Status ServerImpl::Bootstrap() {
     return {};
   };
   for (const char* name : {"default", "kube-system", "kube-public", "kube-node-lease"}) {
-    KINGLET_RETURN_IF_ERROR(ensure(
-        "/api/v1/namespaces",
-        Json::MakeObject({{"apiVersion", "v1"},
-                          {"kind", "Namespace"},
-                          {"metadata", Json::MakeObject({{"name", name}})}})));
+    KINGLET_RETURN_IF_ERROR(
+        ensure("/api/v1/namespaces",
+               Json::MakeObject({{"apiVersion", "v1"},
+                                 {"kind", "Namespace"},
+                                 {"metadata", Json::MakeObject({{"name", name}})}})));
   }
   for (const Json& crd : options_.crds) {
-    KINGLET_RETURN_IF_ERROR(
-        ensure("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd));
+    KINGLET_RETURN_IF_ERROR(ensure("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd));
   }
   Json port = Json::MakeObject({{"name", "https"}, {"port", 443}, {"protocol", "TCP"}});
-  return ensure("/api/v1/namespaces/default/services",
-                Json::MakeObject({{"apiVersion", "v1"},
-                                  {"kind", "Service"},
-                                  {"metadata", Json::MakeObject({{"name", "kubernetes"}})},
-                                  {"spec", Json::MakeObject({{"ports", Json::MakeArray({port})}})}}));
+  return ensure(
+      "/api/v1/namespaces/default/services",
+      Json::MakeObject({{"apiVersion", "v1"},
+                        {"kind", "Service"},
+                        {"metadata", Json::MakeObject({{"name", "kubernetes"}})},
+                        {"spec", Json::MakeObject({{"ports", Json::MakeArray({port})}})}}));
 }
 
 void ServerImpl::Start() {
@@ -192,16 +192,16 @@ net::Task<void> ServerImpl::Serve(http::Exchange& exchange) {
   auto body = co_await exchange.ReadBody(kMaxBody);
   if (!body) {
     bool large = body.error().code() == Code::kResourceExhausted;
-    SendResponse(exchange, RenderError(large ? MakeApiError(413, "RequestEntityTooLarge",
-                                                            "limit is 3145728")
-                                             : BadRequest(body.error().message())));
+    SendResponse(exchange,
+                 RenderError(large ? MakeApiError(413, "RequestEntityTooLarge", "limit is 3145728")
+                                   : BadRequest(body.error().message())));
     co_return;
   }
   request.body = *body;
   auto response = co_await pool_->Run([&] { return api_.Handle(request); });
   if (!response) {
-    SendResponse(exchange, RenderError(MakeApiError(429, "TooManyRequests",
-                                                    response.error().message())));
+    SendResponse(exchange,
+                 RenderError(MakeApiError(429, "TooManyRequests", response.error().message())));
     co_return;
   }
   SendResponse(exchange, *response);

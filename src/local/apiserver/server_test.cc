@@ -119,20 +119,26 @@ TEST_F(ServerTest, WatchesBeginWithTheStateAndABookmark) {
   Send("POST", kMaps, Map("a"));
   std::vector<std::string> types;
   Watch(fmt::format("{}?watch=1&sendInitialEvents=true&allowWatchBookmarks=true"
-                    "&resourceVersionMatch=NotOlderThan", kMaps),
+                    "&resourceVersionMatch=NotOlderThan",
+                    kMaps),
         [&](const Json& event) {
           types.push_back(event["type"].AsString());
           return types.back() == "BOOKMARK";
         });
   EXPECT_THAT(types, ::testing::ElementsAre("ADDED", "BOOKMARK"));
-  EXPECT_EQ(client_->Do(Request("GET", fmt::format("{}?watch=1&resourceVersion=0&timeoutSeconds=1",
-                                                   kMaps)))->status, 200);
+  EXPECT_EQ(
+      client_
+          ->Do(Request("GET", fmt::format("{}?watch=1&resourceVersion=0&timeoutSeconds=1", kMaps)))
+          ->status,
+      200);
 }
 
 TEST_F(ServerTest, CollectsDependentsInEveryWay) {
   auto own = [&](std::string_view owner_uid) {
-    return fmt::format(", ownerReferences: [{{apiVersion: v1, kind: ConfigMap, name: owner, uid: {}, "
-                       "blockOwnerDeletion: true}}]", owner_uid);
+    return fmt::format(
+        ", ownerReferences: [{{apiVersion: v1, kind: ConfigMap, name: owner, uid: {}, "
+        "blockOwnerDeletion: true}}]",
+        owner_uid);
   };
   for (const char* policy : {"Background", "Foreground", "Orphan"}) {
     Json owner = Send("POST", kMaps, Map("owner"));
@@ -146,8 +152,9 @@ TEST_F(ServerTest, CollectsDependentsInEveryWay) {
       gone += event["object"]["metadata"]["name"].AsString() + " ";
       return orphan || gone.size() > 10;
     });
-    EXPECT_EQ(gone, orphan ? "owner " : std::string_view(policy) == "Foreground" ? "child owner "
-                                                                               : "owner child ");
+    EXPECT_EQ(gone, orphan                                     ? "owner "
+                    : std::string_view(policy) == "Foreground" ? "child owner "
+                                                               : "owner child ");
     Json child = Send("GET", std::string(kMaps) + "/child");
     EXPECT_EQ(child["kind"].AsString(), orphan ? "ConfigMap" : "Status");
     EXPECT_FALSE(child["metadata"].Has("ownerReferences"));
@@ -160,10 +167,10 @@ TEST_F(ServerTest, NamespacesAreEmptiedThenRemoved) {
   std::string version = Send("GET", "/api/v1/namespaces")["metadata"]["resourceVersion"].AsString();
   Json marked = Send("DELETE", "/api/v1/namespaces/n");
   EXPECT_EQ(marked["status"]["phase"].AsString(), "Terminating");
-  Watch("/api/v1/namespaces?watch=1&resourceVersion=" + version, [&](const Json& event) {
-    return event["type"].AsString() == "DELETED";
-  });
-  EXPECT_EQ(Send("GET", "/api/v1/configmaps?fieldSelector=metadata.namespace%3Dn")["items"].size(), 0u);
+  Watch("/api/v1/namespaces?watch=1&resourceVersion=" + version,
+        [&](const Json& event) { return event["type"].AsString() == "DELETED"; });
+  EXPECT_EQ(Send("GET", "/api/v1/configmaps?fieldSelector=metadata.namespace%3Dn")["items"].size(),
+            0u);
 }
 
 TEST_F(ServerTest, StreamsLogs) {

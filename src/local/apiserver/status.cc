@@ -53,8 +53,7 @@ FieldError TooLongValue(std::string field, int64_t limit) {
 
 FieldError TooManyValue(std::string field, int64_t actual, int64_t limit) {
   return {"FieldValueTooMany",
-          fmt::format("Too many: {}: must have at most {} items", actual, limit),
-          std::move(field)};
+          fmt::format("Too many: {}: must have at most {} items", actual, limit), std::move(field)};
 }
 
 ApiError MakeApiError(int code, std::string_view reason, std::string_view message, Json details) {
@@ -135,10 +134,9 @@ ApiError Invalid(const ErrorTarget& target, std::string_view name,
 }
 
 ApiError Forbidden(const ErrorTarget& target, std::string_view name, std::string_view why) {
-  return MakeApiError(
-      403, "Forbidden",
-      fmt::format("{} \"{}\" is forbidden: {}", target.GroupResource(), name, why),
-      Details(target, name));
+  return MakeApiError(403, "Forbidden",
+                      fmt::format("{} \"{}\" is forbidden: {}", target.GroupResource(), name, why),
+                      Details(target, name));
 }
 
 ApiError MethodNotAllowed(std::string_view message) {
@@ -161,17 +159,21 @@ ApiError TooLargeResourceVersion(int64_t asked, int64_t current) {
 }
 
 ApiError Internal(std::string_view message) {
-  return MakeApiError(500, "InternalError",
-                      fmt::format("Internal error occurred: {}", message));
+  return MakeApiError(500, "InternalError", fmt::format("Internal error occurred: {}", message));
 }
 
 ApiError FromError(const Error& error, const ErrorTarget& target, std::string_view name) {
   switch (error.code()) {
-    case Code::kNotFound: return NotFound(target, name);
-    case Code::kAlreadyExists: return AlreadyExists(target, name);
-    case Code::kAborted: return ModifiedConflict(target, name);
-    case Code::kInvalidArgument: return BadRequest(error.message());
-    default: break;
+    case Code::kNotFound:
+      return NotFound(target, name);
+    case Code::kAlreadyExists:
+      return AlreadyExists(target, name);
+    case Code::kAborted:
+      return ModifiedConflict(target, name);
+    case Code::kInvalidArgument:
+      return BadRequest(error.message());
+    default:
+      break;
   }
   return MakeApiError(HttpStatus(error.code()), KubernetesReason(error.code()), error.message());
 }

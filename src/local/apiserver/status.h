@@ -77,11 +77,11 @@ ApiError FromError(const Error& error, const ErrorTarget& target, std::string_vi
 // As KINGLET_TRY for ApiResult.
 #define KINGLET_API_TRY(declaration, expression) \
   KINGLET_API_TRY_INNER(KINGLET_CONCAT(result_, __LINE__), declaration, expression)
-#define KINGLET_API_TRY_INNER(result, declaration, expression)           \
-  auto result = (expression);                                            \
-  if (!result) [[unlikely]]                                              \
-    return ::kinglet::local::ApiUnexpected(std::move(result).error());   \
+#define KINGLET_API_TRY_INNER(result, declaration, expression)         \
+  auto result = (expression);                                          \
+  if (!result) [[unlikely]]                                            \
+    return ::kinglet::local::ApiUnexpected(std::move(result).error()); \
   declaration = std::move(*result)
-#define KINGLET_API_CHECK(expression)                                    \
-  if (auto status_ = (expression); !status_) [[unlikely]]                \
-    return ::kinglet::local::ApiUnexpected(std::move(status_).error())
+#define KINGLET_API_CHECK(expression)                     \
+  if (auto status_ = (expression); !status_) [[unlikely]] \
+  return ::kinglet::local::ApiUnexpected(std::move(status_).error())

@@ -335,9 +335,8 @@ Result<std::shared_ptr<Watcher>> Store::Watch(std::string_view resource,
   return watcher;
 }
 
-std::shared_ptr<Watcher> Store::ListAndWatch(std::string_view resource,
-                                             std::string_view name_space, ListResult* state,
-                                             std::function<void()> wake) {
+std::shared_ptr<Watcher> Store::ListAndWatch(std::string_view resource, std::string_view name_space,
+                                             ListResult* state, std::function<void()> wake) {
   std::unique_lock lock(memory_mutex_);
   *state = ListLocked(resource, name_space);
   return AddWatcher(resource, name_space, std::move(wake));

@@ -33,19 +33,19 @@ struct ObjectRef {
 
 // One version of one object. Immutable.
 struct Record {
-  std::string resource;        // "pods", "inferenceservices.serving.kserve.io"
+  std::string resource;  // "pods", "inferenceservices.serving.kserve.io"
   ObjectRef ref;
   std::string uid;
   int64_t resource_version = 0;
-  Json object;                 // with metadata.resourceVersion
-  std::string json;            // object.Dump()
+  Json object;       // with metadata.resourceVersion
+  std::string json;  // object.Dump()
 };
 using RecordPtr = std::shared_ptr<const Record>;
 
 struct StoreEvent {
   EventType type = EventType::kAdded;
-  RecordPtr now;               // of kDeleted: the last state, with the version of the deletion
-  RecordPtr before;            // null for kAdded, and where it was before the process began
+  RecordPtr now;     // of kDeleted: the last state, with the version of the deletion
+  RecordPtr before;  // null for kAdded, and where it was before the process began
   int64_t version() const { return now->resource_version; }
 };
 using StoreEventPtr = std::shared_ptr<const StoreEvent>;
@@ -125,8 +125,8 @@ class Store {
   struct Memory {
     std::map<std::string, Objects, std::less<>> objects;
     std::deque<StoreEventPtr> history;
-    int64_t forgotten = 0;       // events up to here are gone
-    int64_t rewind_floor = 0;    // before here the past cannot be rebuilt
+    int64_t forgotten = 0;     // events up to here are gone
+    int64_t rewind_floor = 0;  // before here the past cannot be rebuilt
     std::vector<std::weak_ptr<Watcher>> watchers;
   };
 
@@ -140,9 +140,9 @@ class Store {
                                       std::function<void()> wake);
 
   const StoreOptions options_;
-  std::mutex write_mutex_;                 // before memory_mutex_
-  std::unique_ptr<Database> database_;     // under write_mutex_
-  size_t writes_ = 0;                      // under write_mutex_
+  std::mutex write_mutex_;              // before memory_mutex_
+  std::unique_ptr<Database> database_;  // under write_mutex_
+  size_t writes_ = 0;                   // under write_mutex_
   mutable std::shared_mutex memory_mutex_;
   Memory memory_;
   std::atomic<int64_t> version_{0};

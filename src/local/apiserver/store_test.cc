@@ -28,8 +28,8 @@ class StoreTest : public ::testing::Test {
     return std::move(*store);
   }
   static Json Object(std::string_view name, int value) {
-    return Json::MakeObject({{"metadata", Json::MakeObject({{"name", name}, {"uid", name}})},
-                             {"value", value}});
+    return Json::MakeObject(
+        {{"metadata", Json::MakeObject({{"name", name}, {"uid", name}})}, {"value", value}});
   }
   std::filesystem::path dir_;
 };
@@ -54,8 +54,9 @@ TEST_F(StoreTest, VersionsGrowAndAreCheckedAndSurviveRestart) {
     auto b = store->Put("pods", {"ns", "a"}, (*a)->resource_version, Object("a", 2));
     ASSERT_TRUE(b);
     EXPECT_GT((*b)->resource_version, (*a)->resource_version);
-    EXPECT_EQ(store->Put("pods", {"ns", "a"}, (*a)->resource_version, Object("a", 3)).error().code(),
-              Code::kAborted);
+    EXPECT_EQ(
+        store->Put("pods", {"ns", "a"}, (*a)->resource_version, Object("a", 3)).error().code(),
+        Code::kAborted);
     ASSERT_TRUE(store->Delete("pods", {"ns", "a"}, (*b)->resource_version));
     EXPECT_FALSE(store->Get("pods", {"ns", "a"}));
     last = store->version();

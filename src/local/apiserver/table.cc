@@ -51,10 +51,11 @@ Json CustomCell(const Json& object, const PrinterColumn& column, WallTime now) {
 Json MakeColumns(const Resource& resource, const Printer* printer) {
   Json out = Json::MakeArray();
   if (resource.custom) {
-    out.Push(Definition("Name", "string", "name", "Name of the object, unique in its namespace.", 0));
+    out.Push(
+        Definition("Name", "string", "name", "Name of the object, unique in its namespace.", 0));
     for (const PrinterColumn& column : resource.columns) {
-      out.Push(Definition(column.name, column.type, column.format, column.description,
-                          column.priority));
+      out.Push(
+          Definition(column.name, column.type, column.format, column.description, column.priority));
     }
     if (resource.columns.empty()) {
       out.Push(Definition("Age", "date", "", "Time since the object was created.", 0));
@@ -62,8 +63,8 @@ Json MakeColumns(const Resource& resource, const Printer* printer) {
     return out;
   }
   for (const Column& column : printer ? printer->columns : kDefaultColumns) {
-    out.Push(Definition(column.name, column.type, column.format, column.description,
-                        column.priority));
+    out.Push(
+        Definition(column.name, column.type, column.format, column.description, column.priority));
   }
   return out;
 }
@@ -202,14 +203,13 @@ std::string AgeText(const Json& timestamp, WallTime now) {
 Json MakeTable(const Resource& resource, const Json& object_or_list, const TableOptions& options) {
   WallTime now = Clock::System().Wall();
   const Printer* printer = FindPrinter(resource);
-  Json table = Json::MakeObject(
-      {{"kind", "Table"}, {"apiVersion", "meta.k8s.io/" + options.version}});
+  Json table =
+      Json::MakeObject({{"kind", "Table"}, {"apiVersion", "meta.k8s.io/" + options.version}});
   Json& meta = table.Set("metadata", Json::MakeObject());
   for (const char* key : {"resourceVersion", "continue", "remainingItemCount"}) {
     if (const Json* value = object_or_list["metadata"].Find(key)) meta.Set(key, *value);
   }
-  table.Set("columnDefinitions",
-            options.headers ? MakeColumns(resource, printer) : Json());
+  table.Set("columnDefinitions", options.headers ? MakeColumns(resource, printer) : Json());
   Json& rows = table.Set("rows", Json::MakeArray());
   if (const Json* items = object_or_list.Find("items"); items && items->IsArray()) {
     for (const Json& item : items->AsArray()) {

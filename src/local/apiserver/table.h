@@ -13,9 +13,9 @@
 namespace kinglet::local {
 
 struct TableOptions {
-  std::string version = "v1";     // of meta.k8s.io
-  std::string include_object;     // "None", "Metadata" (also when empty), "Object"
-  bool headers = true;            // false for all but the first event of a watch
+  std::string version = "v1";  // of meta.k8s.io
+  std::string include_object;  // "None", "Metadata" (also when empty), "Object"
+  bool headers = true;         // false for all but the first event of a watch
 };
 
 // Of one object or of a list (in the served version).

@@ -12,10 +12,9 @@ namespace {
 constexpr int kAttempts = 16;
 
 // Members of metadata that only the server writes.
-constexpr const char* kServerFields[] = {"uid",        "creationTimestamp",
-                                         "namespace",  "deletionTimestamp",
-                                         "generation", "deletionGracePeriodSeconds",
-                                         "selfLink",   "generateName"};
+constexpr const char* kServerFields[] = {
+    "uid",        "creationTimestamp",          "namespace", "deletionTimestamp",
+    "generation", "deletionGracePeriodSeconds", "selfLink",  "generateName"};
 
 void KeepServerFields(const Json& current, Json& object) {
   Json& meta = object.Ref("metadata");
@@ -66,12 +65,13 @@ ApiStatus CheckFinalizers(const Resource& resource, const std::string& name, con
   for (const Json& finalizer : object.At({"metadata", "finalizers"}).AsArray()) {
     const auto& known = old.AsArray();
     if (std::find(known.begin(), known.end(), finalizer) != known.end()) continue;
-    return ApiUnexpected(Invalid(
-        resource.Target(), name,
-        {ForbiddenValue("metadata.finalizers",
-                        fmt::format("no new finalizers can be added if the object is being deleted, "
-                                    "found new finalizers []string{{{}}}",
-                                    finalizer.Dump()))}));
+    return ApiUnexpected(
+        Invalid(resource.Target(), name,
+                {ForbiddenValue(
+                    "metadata.finalizers",
+                    fmt::format("no new finalizers can be added if the object is being deleted, "
+                                "found new finalizers []string{{{}}}",
+                                finalizer.Dump()))}));
   }
   return {};
 }
@@ -97,10 +97,10 @@ ApiStatus CheckPreconditions(const Resource& resource, const std::string& name, 
   const std::string& uid = meta["uid"].AsString();
   const std::string& current_uid = current["metadata"]["uid"].AsString();
   if (!uid.empty() && uid != current_uid) {
-    return ApiUnexpected(Conflict(
-        resource.Target(), name,
-        fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", uid,
-                    current_uid)));
+    return ApiUnexpected(
+        Conflict(resource.Target(), name,
+                 fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}",
+                             uid, current_uid)));
   }
   const std::string& version = meta["resourceVersion"].AsString();
   if (check_version && !version.empty() && version != "0" &&
@@ -158,8 +158,12 @@ ApiResult<Json> Prepare(Api& api, Call& call, const Json& current, Json updated,
       }
     }
     TrackUpdate(*resource.schema, &current, object,
-                {call.field_manager, options.operation, resource.StorageApiVersion(),
-                 call.subresource, NowRfc3339(), {}});
+                {call.field_manager,
+                 options.operation,
+                 resource.StorageApiVersion(),
+                 call.subresource,
+                 NowRfc3339(),
+                 {}});
   }
   return object;
 }
@@ -182,16 +186,16 @@ ApiResult<Reply> UpdateObject(Api& api, Call& call, const Change& change,
     RecordPtr current = api.store().Get(key, call.Ref());
     if (!current) return ApiUnexpected(NotFound(resource.Target(), call.name));
     KINGLET_API_TRY(Json updated, change(current->object));
-    KINGLET_API_CHECK(CheckPreconditions(resource, call.name, current->object, updated,
-                                         options.check_version));
-    bool bound = options.check_version &&
-                 !updated["metadata"]["resourceVersion"].AsString().empty();
+    KINGLET_API_CHECK(
+        CheckPreconditions(resource, call.name, current->object, updated, options.check_version));
+    bool bound =
+        options.check_version && !updated["metadata"]["resourceVersion"].AsString().empty();
     size_t warnings = call.warnings.size();
     KINGLET_API_TRY(Json object, Prepare(api, call, current->object, std::move(updated), options));
     if (call.dry_run) return Reply::Of(std::move(object));
     if (SameButTimes(current->object, object)) return Reply::Of(std::move(current));
-    bool gone = ReadyToGo(object) &&
-                !(key == "namespaces" && !object.At({"spec", "finalizers"}).empty());
+    bool gone =
+        ReadyToGo(object) && !(key == "namespaces" && !object.At({"spec", "finalizers"}).empty());
     auto record = gone ? api.store().Delete(key, call.Ref(), current->resource_version, &object)
                        : api.store().Put(key, call.Ref(), current->resource_version, object);
     if (record) {
@@ -209,9 +213,9 @@ ApiResult<Reply> Update(Api& api, Call& call) {
   KINGLET_API_TRY(Json object, DecodeObject(call));
   const Json& meta = object["metadata"];
   if (meta["name"].AsString() != call.name) {
-    return ApiUnexpected(BadRequest(fmt::format(
-        "the name of the object ({}) does not match the name on the URL ({})",
-        meta["name"].AsString(), call.name)));
+    return ApiUnexpected(BadRequest(
+        fmt::format("the name of the object ({}) does not match the name on the URL ({})",
+                    meta["name"].AsString(), call.name)));
   }
   const std::string& space = meta["namespace"].AsString();
   if (call.resource->namespaced && !space.empty() && space != call.name_space) {
@@ -219,7 +223,8 @@ ApiResult<Reply> Update(Api& api, Call& call) {
         "the namespace of the provided object does not match the namespace sent on the request"));
   }
   if (call.resource->custom && meta["resourceVersion"].AsString().empty()) {
-    FieldError error = InvalidValue("metadata.resourceVersion", 0, "must be specified for an update");
+    FieldError error =
+        InvalidValue("metadata.resourceVersion", 0, "must be specified for an update");
     error.message = "Invalid value: 0x0: must be specified for an update";
     return ApiUnexpected(Invalid(call.resource->Target(), call.name, {error}));
   }

@@ -4,8 +4,8 @@
 
 #include <set>
 
-#include "base/encoding.h"
 #include "base/clock.h"
+#include "base/encoding.h"
 #include "kube/quantity.h"
 
 namespace kinglet::local {
@@ -57,14 +57,20 @@ std::string_view GoWord(const Json& value) {
 
 bool TypeFits(const Schema& schema, const Json& value) {
   switch (schema.type) {
-    case Type::kAny: return true;
-    case Type::kObject: return value.IsObject();
-    case Type::kArray: return value.IsArray();
-    case Type::kString: return value.IsString();
+    case Type::kAny:
+      return true;
+    case Type::kObject:
+      return value.IsObject();
+    case Type::kArray:
+      return value.IsArray();
+    case Type::kString:
+      return value.IsString();
     case Type::kInteger:
       return value.IsInt() || (value.IsDouble() && Json(value.AsInt(INT64_MIN)) == value);
-    case Type::kNumber: return value.IsNumber();
-    case Type::kBoolean: return value.IsBool();
+    case Type::kNumber:
+      return value.IsNumber();
+    case Type::kBoolean:
+      return value.IsBool();
     case Type::kIntOrString:
       return value.IsString() || value.IsInt() || (value.IsDouble() && schema.format == "quantity");
   }
@@ -73,27 +79,42 @@ bool TypeFits(const Schema& schema, const Json& value) {
 
 std::string_view WantedWord(Type type) {
   switch (type) {
-    case Type::kObject: return "object";
-    case Type::kArray: return "array";
-    case Type::kString: return "string";
-    case Type::kInteger: return "integer";
-    case Type::kNumber: return "number";
-    case Type::kBoolean: return "boolean";
-    case Type::kIntOrString: return "integer,string";
-    case Type::kAny: return "any";
+    case Type::kObject:
+      return "object";
+    case Type::kArray:
+      return "array";
+    case Type::kString:
+      return "string";
+    case Type::kInteger:
+      return "integer";
+    case Type::kNumber:
+      return "number";
+    case Type::kBoolean:
+      return "boolean";
+    case Type::kIntOrString:
+      return "integer,string";
+    case Type::kAny:
+      return "any";
   }
   return "";
 }
 
 std::string_view GoType(const Schema& schema) {
   switch (schema.type) {
-    case Type::kObject: return schema.name.empty() ? "map[string]string" : "struct";
-    case Type::kArray: return "[]interface {}";
-    case Type::kString: return "string";
-    case Type::kInteger: return schema.format == "int32" ? "int32" : "int64";
-    case Type::kNumber: return "float64";
-    case Type::kBoolean: return "bool";
-    default: return "string";
+    case Type::kObject:
+      return schema.name.empty() ? "map[string]string" : "struct";
+    case Type::kArray:
+      return "[]interface {}";
+    case Type::kString:
+      return "string";
+    case Type::kInteger:
+      return schema.format == "int32" ? "int32" : "int64";
+    case Type::kNumber:
+      return "float64";
+    case Type::kBoolean:
+      return "bool";
+    default:
+      return "string";
   }
 }
 
@@ -134,8 +155,7 @@ void ValidateString(const Schema& schema, const Json& value, const std::string& 
     errors.push_back(Body(path, value, fmt::format("should match '{}'", schema.pattern)));
   }
   if (schema.format == "date-time" && !ParseRfc3339(text)) {
-    errors.push_back(
-        Body(path, value, fmt::format("must be of type date-time: {}", value.Dump())));
+    errors.push_back(Body(path, value, fmt::format("must be of type date-time: {}", value.Dump())));
   }
   if (schema.format == "byte" && !Base64Decode(text)) {
     errors.push_back(Body(path, value, fmt::format("must be of type byte: {}", value.Dump())));
@@ -151,19 +171,19 @@ void ValidateNumber(const Schema& schema, const Json& value, const std::string& 
   if (schema.minimum) {
     bool wrong = schema.exclusive_minimum ? number <= *schema.minimum : number < *schema.minimum;
     if (wrong) {
-      errors.push_back(Body(path, value,
-                            fmt::format("should be greater than {}{}",
-                                        schema.exclusive_minimum ? "" : "or equal to ",
-                                        Json(*schema.minimum).Dump())));
+      errors.push_back(Body(
+          path, value,
+          fmt::format("should be greater than {}{}", schema.exclusive_minimum ? "" : "or equal to ",
+                      Json(*schema.minimum).Dump())));
     }
   }
   if (schema.maximum) {
     bool wrong = schema.exclusive_maximum ? number >= *schema.maximum : number > *schema.maximum;
     if (wrong) {
-      errors.push_back(Body(path, value,
-                            fmt::format("should be less than {}{}",
-                                        schema.exclusive_maximum ? "" : "or equal to ",
-                                        Json(*schema.maximum).Dump())));
+      errors.push_back(Body(
+          path, value,
+          fmt::format("should be less than {}{}", schema.exclusive_maximum ? "" : "or equal to ",
+                      Json(*schema.maximum).Dump())));
     }
   }
 }
@@ -273,8 +293,7 @@ Result<void> CheckTypes(const Schema& schema, const Json& value, const std::stri
       !ParseRfc3339(value.AsString())) {
     return Fail(Code::kInvalidArgument, "parsing time {} at {}: not RFC 3339", value.Dump(), path);
   }
-  if (schema.format == "int32" &&
-      (value.AsInt() > 2147483647 || value.AsInt() < -2147483648LL)) {
+  if (schema.format == "int32" && (value.AsInt() > 2147483647 || value.AsInt() < -2147483648LL)) {
     return Fail(Code::kInvalidArgument,
                 "json: cannot unmarshal number {} into Go struct field {} of type int32",
                 value.Dump(), path);

@@ -28,11 +28,11 @@ void ValidateSchema(const Schema& schema, const Json& value, const Json* old,
                     const std::string& path, std::vector<FieldError>& errors);
 
 // Names: the texts of Kubernetes' validation, or "" when right.
-std::string CheckSubdomain(std::string_view name);   // RFC 1123 subdomain
-std::string CheckLabel(std::string_view name);       // RFC 1123 label
-std::string CheckLabel1035(std::string_view name);   // RFC 1035 label (services)
-std::string CheckPathSegment(std::string_view name); // RBAC names
-std::string CheckQualifiedName(std::string_view key);    // label and annotation keys
+std::string CheckSubdomain(std::string_view name);     // RFC 1123 subdomain
+std::string CheckLabel(std::string_view name);         // RFC 1123 label
+std::string CheckLabel1035(std::string_view name);     // RFC 1035 label (services)
+std::string CheckPathSegment(std::string_view name);   // RBAC names
+std::string CheckQualifiedName(std::string_view key);  // label and annotation keys
 std::string CheckLabelValue(std::string_view value);
 
 }  // namespace kinglet::local

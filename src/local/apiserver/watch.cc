@@ -24,8 +24,8 @@ class Encoder {
       return;
     }
     // An object that begins or ceases to match is added to or deleted from what the client sees.
-    bool before = event.type != EventType::kAdded &&
-                  (event.before ? Selected(event.before->object) : true);
+    bool before =
+        event.type != EventType::kAdded && (event.before ? Selected(event.before->object) : true);
     if (event.type == EventType::kDeleted) {
       if (before || now) Line("DELETED", *event.now, out);
     } else if (now) {
@@ -67,7 +67,9 @@ class Encoder {
     return !selection_.matches || selection_.matches(object);
   }
   static std::string_view TypeName(EventType type) {
-    return type == EventType::kAdded ? "ADDED" : type == EventType::kModified ? "MODIFIED" : "DELETED";
+    return type == EventType::kAdded      ? "ADDED"
+           : type == EventType::kModified ? "MODIFIED"
+                                          : "DELETED";
   }
   static void Raw(std::string_view type, std::string_view json, std::string& out) {
     out += "{\"type\":\"";

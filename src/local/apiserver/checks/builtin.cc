@@ -29,8 +29,8 @@ void CheckWorkload(const Json& object, const Json* old, Errors& errors) {
   if (!selector.IsObject()) {
     errors.push_back(RequiredValue("spec.selector"));
   } else if (selector["matchLabels"].empty() && selector["matchExpressions"].empty()) {
-    errors.push_back(InvalidValue("spec.selector", selector,
-                                  "empty selector is invalid for deployment"));
+    errors.push_back(
+        InvalidValue("spec.selector", selector, "empty selector is invalid for deployment"));
   } else {
     auto parsed = kube::LabelSelector::FromJson(selector);
     const Json& labels = spec.At({"template", "metadata", "labels"});
@@ -54,8 +54,7 @@ void CheckWorkload(const Json& object, const Json* old, Errors& errors) {
   ValidatePodSpec(pod, "spec.template.spec", errors);
   const std::string& restart = pod["restartPolicy"].AsString();
   if (!restart.empty() && restart != "Always") {
-    errors.push_back(
-        UnsupportedValue("spec.template.spec.restartPolicy", restart, {"Always"}));
+    errors.push_back(UnsupportedValue("spec.template.spec.restartPolicy", restart, {"Always"}));
   }
   Immutable(object, old, {"spec", "selector"}, errors);
 }
@@ -65,8 +64,8 @@ void CheckJob(const Json& object, const Json* old, Errors& errors) {
   ValidatePodSpec(pod, "spec.template.spec", errors);
   const std::string& restart = pod["restartPolicy"].AsString();
   if (restart == "Always") {
-    errors.push_back(UnsupportedValue("spec.template.spec.restartPolicy", restart,
-                                      {"OnFailure", "Never"}));
+    errors.push_back(
+        UnsupportedValue("spec.template.spec.restartPolicy", restart, {"OnFailure", "Never"}));
   }
   Immutable(object, old, {"spec", "selector"}, errors);
   Immutable(object, old, {"spec", "template"}, errors);

@@ -57,8 +57,8 @@ void CheckContainer(const Json& container, const std::string& path,
     std::string at = At(path + ".env", i);
     if (variable["name"].AsString().empty()) errors.push_back(RequiredValue(at + ".name"));
     if (!variable["value"].AsString().empty() && variable.Has("valueFrom")) {
-      errors.push_back(InvalidValue(at + ".valueFrom", "",
-                                    "may not be specified when `value` is not empty"));
+      errors.push_back(
+          InvalidValue(at + ".valueFrom", "", "may not be specified when `value` is not empty"));
     }
   }
   std::set<std::string> mounts;
@@ -115,8 +115,8 @@ void ValidatePodSpec(const Json& spec, const std::string& path, Errors& errors) 
 void ValidatePodUpdate(const Json& object, const Json& old, Errors& errors) {
   auto fixed = [](const Json& pod) {
     Json spec = pod["spec"];
-    for (const char* key : {"activeDeadlineSeconds", "terminationGracePeriodSeconds",
-                            "tolerations", "schedulingGates", "ephemeralContainers"}) {
+    for (const char* key : {"activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations",
+                            "schedulingGates", "ephemeralContainers"}) {
       spec.Erase(key);
     }
     for (const char* key : {"containers", "initContainers"}) {
@@ -130,11 +130,11 @@ void ValidatePodUpdate(const Json& object, const Json& old, Errors& errors) {
   // There is no scheduler and no binding: the kubelet writes the node.
   if (before["nodeName"].AsString().empty()) now.Erase("nodeName"), before.Erase("nodeName");
   if (!(now == before)) {
-    errors.push_back(ForbiddenValue(
-        "spec",
-        "pod updates may not change fields other than `spec.containers[*].image`, "
-        "`spec.initContainers[*].image`, `spec.activeDeadlineSeconds`, "
-        "`spec.terminationGracePeriodSeconds`, `spec.tolerations`"));
+    errors.push_back(
+        ForbiddenValue("spec",
+                       "pod updates may not change fields other than `spec.containers[*].image`, "
+                       "`spec.initContainers[*].image`, `spec.activeDeadlineSeconds`, "
+                       "`spec.terminationGracePeriodSeconds`, `spec.tolerations`"));
   }
 }
 

@@ -17,7 +17,8 @@ void DefaultSecret(Json& object) {
 }
 
 void DefaultNamespace(Json& object) {
-  object.Path({"metadata", "labels"}).Set("kubernetes.io/metadata.name", object["metadata"]["name"]);
+  object.Path({"metadata", "labels"})
+      .Set("kubernetes.io/metadata.name", object["metadata"]["name"]);
   // The lifecycle controller takes it away when everything inside is gone.
   Default(object.Ref("spec"), "finalizers", Json::MakeArray({"kubernetes"}));
 }

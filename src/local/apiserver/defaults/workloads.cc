@@ -47,8 +47,7 @@ void DefaultJob(Json& object) {
   // Job pods are found by a label that the server gives.
   const std::string uid = object["metadata"]["uid"].AsString();
   if (spec["manualSelector"].AsBool() || spec.Has("selector") || uid.empty()) return;
-  spec.Path({"selector", "matchLabels"})
-      .Set("batch.kubernetes.io/controller-uid", uid);
+  spec.Path({"selector", "matchLabels"}).Set("batch.kubernetes.io/controller-uid", uid);
   Json& labels = spec.Path({"template", "metadata", "labels"});
   for (const char* prefix : {"", "batch.kubernetes.io/"}) {
     labels.Set(std::string(prefix) + "controller-uid", uid);

@@ -1,7 +1,8 @@
 // Field tables of the built-in kinds, one line of text a type (continued by lines that begin with
 // a blank):
 //
-//   core.v1.Container image:string name:string! ports:[core.v1.ContainerPort]@map(containerPort,protocol)
+//   core.v1.Container image:string name:string!
+//   ports:[core.v1.ContainerPort]@map(containerPort,protocol)
 //
 // A field may carry its number in the protobuf form ("image#2:string"); "emptyDir#2.2" lies in the
 // message that is field 2 (JSON inlines it).

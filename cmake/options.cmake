@@ -11,11 +11,13 @@ set(KINGLET_SANITIZE "" CACHE STRING "Sanitizers: address,undefined or thread")
 
 find_program(KINGLET_CCACHE ccache)
 if(KINGLET_CCACHE)
-  set(CMAKE_C_COMPILER_LAUNCHER ${KINGLET_CCACHE})
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${KINGLET_CCACHE})
+  # Precompiled headers are cached too when their times do not count.
+  set(CMAKE_C_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros ${KINGLET_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_C_COMPILER_LAUNCHER})
 endif()
 
 add_compile_options(-Wall -Wextra -Wno-missing-field-initializers -fno-omit-frame-pointer
+  "SHELL:-Xclang -fno-pch-timestamp"
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 # x86-64-v3 is the floor; wider instructions are chosen at run time, never at build time.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")

@@ -157,8 +157,8 @@ std::shared_ptr<const RoutingTable> RoutingTable::Build(const std::vector<Json>&
         }
         std::string where = path["path"].StringOr("/");
         // The host of the InferenceService itself is shorter than those of its components.
-        bool whole = where == "/";
-        if (whole && !host.empty() && (!top || host.size() < top_host.size())) {
+        bool named = where == "/" && !host.empty() && host[0] != '*';
+        if (named && (!top || host.size() < top_host.size())) {
           top = backend;
           top_host = host;
         }

@@ -86,7 +86,8 @@ Result<int> HttpGetStatus(int socket, const std::string& host, const Action& act
     }
   }
   std::string answer;
-  while (answer.find("\r\n") == answer.npos && answer.size() < kMaxAnswer) {
+  // A line may end with a bare LF (RFC 9112, 2.2).
+  while (answer.find('\n') == answer.npos && answer.size() < kMaxAnswer) {
     char buffer[1024];
     ssize_t count = recv(socket, buffer, sizeof(buffer), 0);
     if (count > 0) {

@@ -35,10 +35,10 @@ TEST(ExpandVariables, FollowsKubernetes) {
 TEST(BuildEnvironment, ReadsEverySource) {
   Json pod = Parse(R"({"metadata": {"name": "p", "namespace": "ns", "uid": "u",
     "labels": {"app": "iris"}, "annotations": {"k/x": "y"}}, "spec": {"serviceAccountName": "sa"}})");
-  Json container = Parse(R"({"name": "c", "resources": {"limits": {"memory": "1500Mi", "cpu": "1500m"}},
+  Json container =
+      Parse(R"json({"name": "c", "resources": {"limits": {"memory": "1500Mi", "cpu": "1500m"}},
     "envFrom": [{"prefix": "P_", "configMapRef": {"name": "cm"}}],
-    "env": [{"name": "PLAIN", "value": "v"}, {"name": "REF", "value": "$(PLAIN)-$(P_a)"
-},
+    "env": [{"name": "PLAIN", "value": "v"}, {"name": "REF", "value": "$(PLAIN)-$(P_a)"},
       {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
       {"name": "LABEL", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
       {"name": "ANNOTATION", "valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['k/x']"}}},
@@ -46,35 +46,35 @@ TEST(BuildEnvironment, ReadsEverySource) {
       {"name": "MEM", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}},
       {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
       {"name": "SECRET", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
-      {"name": "MAYBE", "valueFrom": {"secretKeyRef": {"name": "none", "key": "k", "optional": true}}}]
-})");
-  ObjectSource objects = [](const kube::ResourceType& type, const std::string& name) -> Result<Json> {
-  if (type.kind == "ConfigMap" && name == "cm")
-    return Parse(R"({"data": {"a": "1", "9bad": "x"}})");
-  if (type.kind == "Secret" && name == "s") return Parse(R"({"data": {"k": "c2VjcmV0"}})");
-  return Fail(Code::kNotFound, "no {}", name);
+      {"name": "MAYBE", "valueFrom": {"secretKeyRef": {"name": "none", "key": "k", "optional": true}}}]})json");
+  ObjectSource objects = [](const kube::ResourceType& type,
+                            const std::string& name) -> Result<Json> {
+    if (type.kind == "ConfigMap" && name == "cm")
+      return Parse(R"({"data": {"a": "1", "9bad": "x"}})");
+    if (type.kind == "Secret" && name == "s") return Parse(R"({"data": {"k": "c2VjcmV0"}})");
+    return Fail(Code::kNotFound, "no {}", name);
   };
-PodFacts facts{.pod = &pod, .pod_ip = "127.64.0.1", .node_cpu_milli = 4000};
-auto built = BuildEnvironment(container, facts, objects, {{"PATH", "/bin"}});
-ASSERT_TRUE(built.has_value()) << built.error().message();
-Environment& env = *built;
-EXPECT_EQ(env["PATH"], "/bin");
-EXPECT_EQ(env["P_a"], "1");
-EXPECT_EQ(env["REF"], "v-1");
-EXPECT_EQ(env["NAME"], "p");
-EXPECT_EQ(env["LABEL"], "iris");
-EXPECT_EQ(env["ANNOTATION"], "y");
-EXPECT_EQ(env["IP"], "127.64.0.1");
-EXPECT_EQ(env["MEM"], "1500");
-EXPECT_EQ(env["CPU"], "2");
-EXPECT_EQ(env["SECRET"], "secret");
-EXPECT_FALSE(env.contains("MAYBE"));
+  PodFacts facts{.pod = &pod, .pod_ip = "127.64.0.1", .node_cpu_milli = 4000};
+  auto built = BuildEnvironment(container, facts, objects, {{"PATH", "/bin"}});
+  ASSERT_TRUE(built.has_value()) << built.error().message();
+  Environment& env = *built;
+  EXPECT_EQ(env["PATH"], "/bin");
+  EXPECT_EQ(env["P_a"], "1");
+  EXPECT_EQ(env["REF"], "v-1");
+  EXPECT_EQ(env["NAME"], "p");
+  EXPECT_EQ(env["LABEL"], "iris");
+  EXPECT_EQ(env["ANNOTATION"], "y");
+  EXPECT_EQ(env["IP"], "127.64.0.1");
+  EXPECT_EQ(env["MEM"], "1500");
+  EXPECT_EQ(env["CPU"], "2");
+  EXPECT_EQ(env["SECRET"], "secret");
+  EXPECT_FALSE(env.contains("MAYBE"));
 
-Json missing = Parse(R"({"name": "c", "env": [{"name": "X",
+  Json missing = Parse(R"({"name": "c", "env": [{"name": "X",
     "valueFrom": {"configMapKeyRef": {"name": "cm", "key": "nope"}}}]})");
-auto failed = BuildEnvironment(missing, facts, objects, {});
-ASSERT_FALSE(failed.has_value());
-EXPECT_EQ(failed.error().message(), "env X: couldn't find key nope in ConfigMap cm");
+  auto failed = BuildEnvironment(missing, facts, objects, {});
+  ASSERT_FALSE(failed.has_value());
+  EXPECT_EQ(failed.error().message(), "env X: couldn't find key nope in ConfigMap cm");
 }
 
 TEST(RewritePaths, OnlyWholePathsOfMounts) {

@@ -24,7 +24,7 @@ finish() {
 trap finish EXIT
 
 bold "1. Start standalone mode: one process, no Kubernetes, no Python"
-"$kinglet" up --detach --data-dir "$data" --api-port 0 --gateway-port 0
+"$kinglet" up --detach --data-dir "$data" --api-port 0 --gateway-port 0 --metrics-port 0
 
 bold "2. Apply an InferenceService with a real scikit-learn model"
 sed "s|file:///path/to/samples|file://$root/config/samples|" "$root/config/samples/sklearn/iris-local.yaml" \

@@ -38,7 +38,8 @@ int Usage(std::ostream& out, int status) {
 }
 
 // Standalone mode's kubeconfig is the default where nothing else was asked for.
-Result<std::unique_ptr<kube::Client>> Connect(kube::ConfigOptions options) {
+Result<std::unique_ptr<kube::Client>> Connect(kube::ConfigOptions options,
+                                              std::string* default_namespace) {
   const char* environment = std::getenv("KUBECONFIG");
   auto own = standalone::DataDir{standalone::DefaultDataDir()}.Kubeconfig();
   if (options.kubeconfig.empty() && !(environment && *environment) &&
@@ -46,6 +47,7 @@ Result<std::unique_ptr<kube::Client>> Connect(kube::ConfigOptions options) {
     options.kubeconfig = own;
   }
   KINGLET_TRY(kube::ClientConfig config, kube::LoadConfig(options));
+  *default_namespace = config.default_namespace;
   return kube::MakeClient(std::move(config));
 }
 
@@ -80,10 +82,13 @@ int main(int argc, char** argv) {
       .is_tty = is_tty,
       .colour = is_tty && std::getenv("NO_COLOR") == nullptr,
       .stop = stop.get_token(),
-      .connect = Connect,
+      .connect = {},
       .read_stdin = []() -> Result<std::string> {
         return std::string(std::istreambuf_iterator<char>(std::cin), {});
       },
+  };
+  context.connect = [&](const kube::ConfigOptions& options) {
+    return Connect(options, &context.default_namespace);
   };
   for (const cli::Command* command : AllCommands()) {
     if (command->name == name) {

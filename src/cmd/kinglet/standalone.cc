@@ -117,7 +117,11 @@ class StandaloneImpl : public Standalone {
   Status StartGateway() {
     gateway_ = gateway::Gateway::Make(
         *client_, loops_,
-        {.host = options_.host, .port = options_.gateway_port, .metrics = &metrics_});
+        {.host = options_.host,
+         .port = options_.gateway_port,
+         // Ready in the API is seen here a moment later; nobody should get a 503 for that.
+         .ready_wait = 1s,
+         .metrics = &metrics_});
     kubelet::Options options;
     options.data_dir = options_.data.root;
     options.isolation = options_.isolation;

@@ -183,9 +183,11 @@ TEST_P(KubeletTest, AContainerThatCannotStartSaysWhy) {
 TEST_P(KubeletTest, SandboxedPodsSeeTheirOwnRootAndProcesses) {
   if (!Sandboxed()) GTEST_SKIP() << "pods on the host share its files and processes";
   cluster_->Start();
+  // The folder of the binaries may lie below /tmp, and the pod sees that one: look for the test's
+  // own folder, which the pod must not see.
   cluster_->Run("inside",
                 R"({"restartPolicy": "Never", "containers": [{"name": "main", "image": "test/sh",
-    "args": ["id -u; hostname; ls -A /tmp | wc -l; ls -A /home /root 2>/dev/null | wc -l; touch /usr/x 2>/dev/null && echo bad; kill -9 1 2>/dev/null; grep -c lo: /proc/net/dev"],
+    "args": ["id -u; hostname; ls -d /tmp/kubelet-test-* 2>/dev/null | wc -l; ls -A /home /root 2>/dev/null | wc -l; touch /usr/x 2>/dev/null && echo bad; kill -9 1 2>/dev/null; grep -c lo: /proc/net/dev"],
     "securityContext": {"runAsUser": 1234}}]})");
   cluster_->Await("inside",
                   [](const Json& p) { return HasPhase(p, "Succeeded") || HasPhase(p, "Failed"); });

@@ -167,7 +167,7 @@ def measure(command, folder, rows, seconds):
         body = {n: json.dumps({"instances": rows[:n]}).encode() for n in (1, 64)}
         result["predictions"] = server.post(body[64])
         for count in (1, 64):
-            load(server, folder, body[count], 4, 1)  # warm
+            load(server, folder, body[count], 1, 4)  # warm; a large forest takes the peer a second a batch
             for connections in (1, 16):
                 result["loads"][f"{count} rows, {connections} conn"] = load(
                     server, folder, body[count], connections, seconds)

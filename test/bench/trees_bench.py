@@ -1,6 +1,6 @@
 """Compares prediction by the native tree models with the Python libraries, side by side in one run.
 
-    python trees_bench.py PATH/TO/trees_bench [folder for models]
+    python trees_bench.py [PATH/TO/trees_bench [folder for models]]
 
 Needs xgboost, lightgbm and scikit-learn. Trains 500-tree models, then times for 1 and 64 rows what
 KServe's Python servers do with a decoded array (DMatrix and predict; predict), one thread each, and
@@ -21,7 +21,7 @@ import xgboost as xgb
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 warnings.filterwarnings("ignore")
-BINARY = sys.argv[1]
+BINARY = sys.argv[1] if len(sys.argv) > 1 else "build/release/bin/trees_bench"
 FOLDER = sys.argv[2] if len(sys.argv) > 2 else tempfile.mkdtemp()
 os.makedirs(FOLDER, exist_ok=True)
 COLUMNS, ROWS = 30, 1024

@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 namespace kinglet {
 namespace {
@@ -30,13 +31,6 @@ bool NeedsQuotes(std::string_view text) {
          });
 }
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
-}
-
 }  // namespace
 
 void ConfigureLog(LogLevel level, LogFormat format) {
@@ -45,7 +39,7 @@ void ConfigureLog(LogLevel level, LogFormat format) {
 }
 
 Result<LogLevel> ParseLogLevel(std::string_view text) {
-  std::string lower = Lower(text);
+  std::string lower = AsciiLower(text);
   if (lower == "debug") return LogLevel::kDebug;
   if (lower == "info") return LogLevel::kInfo;
   if (lower == "warning" || lower == "warn") return LogLevel::kWarning;
@@ -55,7 +49,7 @@ Result<LogLevel> ParseLogLevel(std::string_view text) {
 }
 
 Result<LogFormat> ParseLogFormat(std::string_view text) {
-  std::string lower = Lower(text);
+  std::string lower = AsciiLower(text);
   if (lower == "text") return LogFormat::kText;
   if (lower == "json") return LogFormat::kJson;
   return Fail(Code::kInvalidArgument, "unknown log format \"{}\": text or json", text);

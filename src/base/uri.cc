@@ -1,20 +1,10 @@
 #include "base/uri.h"
 
-#include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
+
 namespace kinglet {
-namespace {
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  });
-  return out;
-}
-
-}  // namespace
 
 Result<Uri> Uri::Parse(std::string_view text) {
   auto bad = [&](std::string_view why) {
@@ -26,7 +16,7 @@ Result<Uri> Uri::Parse(std::string_view text) {
   size_t colon = text.find("://");
   if (colon == std::string_view::npos || colon == 0) return bad("no scheme");
   Uri uri;
-  uri.scheme = Lower(text.substr(0, colon));
+  uri.scheme = AsciiLower(text.substr(0, colon));
   for (char c : uri.scheme) {
     if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.')) {
       return bad("scheme");
@@ -54,13 +44,13 @@ Result<Uri> Uri::Parse(std::string_view text) {
   if (authority.starts_with('[')) {
     size_t close = authority.find(']');
     if (close == std::string_view::npos) return bad("IPv6 address");
-    uri.host = Lower(authority.substr(1, close - 1));
+    uri.host = AsciiLower(authority.substr(1, close - 1));
     std::string_view after = authority.substr(close + 1);
     if (after.starts_with(':')) port = after.substr(1);
     else if (!after.empty()) return bad("after the IPv6 address");
   } else {
     size_t at = authority.rfind(':');
-    uri.host = Lower(authority.substr(0, at));
+    uri.host = AsciiLower(authority.substr(0, at));
     if (at != std::string_view::npos) port = authority.substr(at + 1);
   }
   if (!port.empty()) {

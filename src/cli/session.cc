@@ -2,18 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <ostream>
+
+#include "base/text.h"
 
 namespace kinglet::cli {
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
 
 struct ShortName {
   std::string_view name;
@@ -43,7 +37,7 @@ const kube::ResourceType* FindShortName(std::string_view name) {
   }
   // Earlier groups win: "services" is core's.
   for (const kube::ResourceType* type : kube::KnownResources()) {
-    if (type->plural == name || Lower(type->kind) == name || type->GroupResource() == name) {
+    if (type->plural == name || AsciiLower(type->kind) == name || type->GroupResource() == name) {
       return type;
     }
   }
@@ -53,7 +47,7 @@ const kube::ResourceType* FindShortName(std::string_view name) {
 }  // namespace
 
 Result<kube::ResourceType> Session::TypeNamed(std::string_view name) {
-  if (const kube::ResourceType* known = FindShortName(Lower(name))) return *known;
+  if (const kube::ResourceType* known = FindShortName(AsciiLower(name))) return *known;
   return kube::Discovery(*client).ForName(name);
 }
 
@@ -107,7 +101,7 @@ int Usage(Context& context, std::string_view text) {
 }
 
 std::string DisplayName(const kube::ResourceType& type, std::string_view name) {
-  std::string out = Lower(type.kind);
+  std::string out = AsciiLower(type.kind);
   if (!type.group.empty()) out += "." + type.group;
   return out + "/" + std::string(name);
 }

@@ -1,17 +1,11 @@
 #include "kube/discovery.h"
 
 #include <algorithm>
-#include <cctype>
+
+#include "base/text.h"
 
 namespace kinglet::kube {
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
 
 std::vector<std::string> Strings(const Json& list) {
   std::vector<std::string> out;
@@ -29,7 +23,7 @@ std::vector<ApiResource> ReadResources(std::string_view api_version, const Json&
     resource.type = {gv.group, gv.version, plural, item["kind"].AsString(),
                      item["namespaced"].AsBool()};
     resource.singular = item["singularName"].AsString();
-    if (resource.singular.empty()) resource.singular = Lower(resource.type.kind);
+    if (resource.singular.empty()) resource.singular = AsciiLower(resource.type.kind);
     resource.short_names = Strings(item["shortNames"]);
     resource.categories = Strings(item["categories"]);
     resource.verbs = Strings(item["verbs"]);
@@ -47,7 +41,7 @@ bool Matches(const ApiResource& resource, const std::string& name) {
     std::string rest = name.substr(dot + 1);
     if (rest != type.group && rest != type.version + "." + type.group) return false;
   }
-  return head == type.plural || head == resource.singular || head == Lower(type.kind) ||
+  return head == type.plural || head == resource.singular || head == AsciiLower(type.kind) ||
          std::find(resource.short_names.begin(), resource.short_names.end(), head) !=
              resource.short_names.end();
 }
@@ -134,7 +128,7 @@ Result<std::vector<ApiResource>> Discovery::All() {
 
 Result<ResourceType> Discovery::ForName(std::string_view name) {
   KINGLET_TRY(std::vector<ApiResource> all, All());
-  std::string wanted = Lower(name);
+  std::string wanted = AsciiLower(name);
   for (const ApiResource& resource : all) {
     if (Matches(resource, wanted)) return resource.type;
   }

@@ -5,18 +5,11 @@
 #include <map>
 
 #include "base/encoding.h"
+#include "base/text.h"
 
 namespace kinglet::storage {
 
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return out;
-}
 
 // White space around is removed, runs inside become one space.
 std::string Squeeze(std::string_view value) {
@@ -69,7 +62,7 @@ void SignV4(SigV4Request& request, const AwsCredentials& credentials, std::strin
   // Sorted by name; repeated fields keep their order and are joined.
   std::map<std::string, std::string> fields{{"host", request.host}};
   for (auto& [name, value] : request.headers.fields()) {
-    auto [it, fresh] = fields.try_emplace(Lower(name), Squeeze(value));
+    auto [it, fresh] = fields.try_emplace(AsciiLower(name), Squeeze(value));
     if (!fresh) it->second += "," + Squeeze(value);
   }
   std::string canonical_fields, signed_names;

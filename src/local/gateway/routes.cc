@@ -3,17 +3,11 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/text.h"
 #include "kube/object.h"
 
 namespace kinglet::gateway {
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
 
 // "Name.Example:8080." -> {"name.example", 8080}
 std::pair<std::string, int> SplitHost(std::string_view host) {
@@ -30,7 +24,7 @@ std::pair<std::string, int> SplitHost(std::string_view host) {
     host = host.substr(0, colon);
   }
   if (host.ends_with('.')) host.remove_suffix(1);
-  return {Lower(host), port};
+  return {AsciiLower(host), port};
 }
 
 // Whether `prefix` covers `path` by whole elements, as pathType Prefix wants it.
@@ -93,7 +87,7 @@ std::shared_ptr<const RoutingTable> RoutingTable::Build(const std::vector<Json>&
                                                         std::string_view cluster_domain,
                                                         EndpointRegistry& registry) {
   auto table = std::make_shared<RoutingTable>();
-  table->cluster_domain_ = Lower(cluster_domain);
+  table->cluster_domain_ = AsciiLower(cluster_domain);
   std::map<std::string, const Json*> endpoints_of;
   for (const Json& each : endpoints) endpoints_of[kube::KeyOf(each).ToString()] = &each;
   std::set<EndpointPtr> in_use;

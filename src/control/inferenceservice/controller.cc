@@ -92,7 +92,8 @@ struct InferenceServiceController::Impl {
     controller.Watch(cluster.cluster_runtimes(), waiting, kube::GenerationChanged);
     controller.Watch(cluster.storage_containers(),
                      [](const Json&) { return std::vector<ObjectKey>(); });
-    controller.Watch(cluster.config(), [](const Json&) { return std::vector<ObjectKey>(); });
+    controller.Watch(cluster.config().informer(),
+                     [](const Json&) { return std::vector<ObjectKey>(); });
   }
 
   // InferenceServices whose model no runtime served: a new or changed runtime may.
@@ -134,12 +135,12 @@ struct InferenceServiceController::Impl {
 Result<ReconcileResult> InferenceServiceController::Impl::Reconcile(const ObjectKey& key) {
   kube::ObjectPtr seen = cluster.services_of_kserve().Get(key);
   if (!seen) {
-    cluster.Forget(key);
+    cluster.children().Forget(key);
     return ReconcileResult::Done();
   }
   if (kube::IsDeleting(*seen)) return Delete(*seen, key);
 
-  auto config = cluster.ReadConfig();
+  auto config = cluster.config().Read();
   if (!config->deploy) return Unexpected(config->deploy.error());
   auto isvc = api::Decode<api::InferenceService>(*seen);
   if (!isvc) {
@@ -220,7 +221,7 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
 
   std::optional<Error> failure;
   for (const auto& desired : plan.objects) {
-    if (auto applied = cluster.Apply(object, desired); !applied) {
+    if (auto applied = cluster.children().Apply(object, desired); !applied) {
       // A conflict is a race with another writer, not news.
       if (applied.error().code() == Code::kAborted) return Unexpected(applied.error());
       failure = applied.error();
@@ -260,7 +261,7 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
   KeepTransitionTimes(object, before);
   KINGLET_RETURN_IF_ERROR(WriteStatus(before, object));
   if (!entry) return Unexpected(entry.error());
-  KINGLET_RETURN_IF_ERROR(cluster.DeleteOthers(object, wanted));
+  KINGLET_RETURN_IF_ERROR(cluster.children().DeleteOthers(object, wanted));
   return ReconcileResult::Done();
 }
 
@@ -301,7 +302,7 @@ Result<Entry> InferenceServiceController::Impl::ReconcileKubernetesIngress(
                    fmt::format("{} ingress not created", ComponentTitle(component.kind)), "");
     return Entry::kClosed;
   }
-  KINGLET_RETURN_IF_ERROR(cluster.Apply(object, desired));
+  KINGLET_RETURN_IF_ERROR(cluster.children().Apply(object, desired));
   return Entry::kOpen;
 }
 
@@ -315,9 +316,9 @@ Result<Entry> InferenceServiceController::Impl::ReconcileHttpRoutes(
     if (!IsComponentReady(object, plan.components[i].kind)) {
       return Entry::kWaiting;
     }
-    KINGLET_RETURN_IF_ERROR(cluster.Apply(object, mine[i]));
+    KINGLET_RETURN_IF_ERROR(cluster.children().Apply(object, mine[i]));
   }
-  KINGLET_RETURN_IF_ERROR(cluster.Apply(object, mine.back()));
+  KINGLET_RETURN_IF_ERROR(cluster.children().Apply(object, mine.back()));
   for (size_t i = 0; i < mine.size(); ++i) {
     kube::ObjectPtr route = cluster.http_routes().Get(kube::KeyOf(mine[i].object));
     auto problem = FindRouteProblem(route.get());

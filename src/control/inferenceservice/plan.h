@@ -5,15 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "control/child_applier.h"
 #include "control/inferenceservice/component.h"
-#include "kube/resource.h"
 
 namespace kinglet::control {
-
-struct DesiredObject {
-  const kube::ResourceType* type;
-  Json object;  // without owner reference
-};
 
 // Something asked for that this build does not do.
 struct Unsupported {

@@ -1,0 +1,96 @@
+#include "control/child_applier.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "control/child_merge.h"
+#include "kube/apply.h"
+#include "kube/object.h"
+
+namespace kinglet::control {
+namespace {
+
+constexpr std::string_view kByOwner = "owner";
+
+std::string ChildKey(const kube::ResourceType& type, const kube::ObjectKey& key) {
+  return fmt::format("{}/{}", type.kind, key.ToString());
+}
+
+}  // namespace
+
+ChildApplier::ChildApplier(kube::Client& client, std::vector<kube::Informer*> children)
+    : client_(client), children_(std::move(children)) {
+  for (auto* informer : children_) {
+    informer->AddIndex(std::string(kByOwner), kube::IndexByControllerUid);
+  }
+}
+
+kube::Informer* ChildApplier::InformerOf(const kube::ResourceType& type) const {
+  for (auto* informer : children_) {
+    if (informer->type() == type) return informer;
+  }
+  return nullptr;
+}
+
+Status ChildApplier::Apply(const Json& owner, const DesiredObject& desired) {
+  Json object = desired.object;
+  KINGLET_RETURN_IF_ERROR(kube::SetControllerReference(object, owner));
+  const kube::ObjectKey key = kube::KeyOf(object);
+  const std::string id = ChildKey(*desired.type, key);
+  std::string wish = object.Dump();
+  kube::Informer* informer = InformerOf(*desired.type);
+  kube::ObjectPtr seen = informer ? informer->Get(key) : nullptr;
+  if (seen) {
+    std::string result = ChildFingerprint(*seen);
+    bool same = applied_.With([&](auto& applied) {
+      auto it = applied.find(id);
+      return it != applied.end() && it->second.wish == wish && it->second.result == result;
+    });
+    if (same) return {};
+  }
+  kube::CreateOrUpdateOptions options;
+  options.merge = MergeChild;
+  options.check_controller = true;
+  auto outcome = kube::CreateOrUpdate(client_, *desired.type, object, options);
+  if (!outcome) {
+    return Unexpected(
+        outcome.error().WithContext(fmt::format("{} {}", desired.type->kind, key.name)));
+  }
+  if (outcome->what != kube::Applied::kUnchanged) {
+    LogInfo("child applied", {{"kind", desired.type->kind},
+                              {"name", key.ToString()},
+                              {"what", kube::AppliedText(outcome->what)}});
+  }
+  applied_.With([&](auto& applied) {
+    applied[id] = {kube::KeyOf(owner), std::move(wish), ChildFingerprint(outcome->object)};
+  });
+  return {};
+}
+
+void ChildApplier::Forget(const kube::ObjectKey& owner) {
+  applied_.With([&](auto& applied) {
+    std::erase_if(applied, [&](const auto& entry) { return entry.second.owner == owner; });
+  });
+}
+
+Status ChildApplier::DeleteOthers(const Json& owner, const std::vector<DesiredObject>& wanted) {
+  for (auto* informer : children_) {
+    for (const auto& object : informer->ByIndex(kByOwner, kube::Uid(owner))) {
+      bool keep = std::ranges::any_of(wanted, [&](const DesiredObject& other) {
+        return *other.type == informer->type() && kube::KeyOf(other.object) == kube::KeyOf(*object);
+      });
+      if (keep || kube::IsDeleting(*object)) continue;
+      LogInfo("child deleted",
+              {{"kind", informer->type().kind}, {"name", kube::KeyOf(*object).ToString()}});
+      KINGLET_RETURN_IF_ERROR(
+          client_.DeleteIfExists(informer->type(), kube::KeyOf(*object),
+                                 {.propagation = kube::DeleteOptions::Propagation::kBackground,
+                                  .uid = kube::Uid(*object)}));
+      applied_.With(
+          [&](auto& applied) { applied.erase(ChildKey(informer->type(), kube::KeyOf(*object))); });
+    }
+  }
+  return {};
+}
+
+}  // namespace kinglet::control

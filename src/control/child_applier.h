@@ -1,0 +1,49 @@
+// Writes of the objects that a controller makes for its own ones, only where something differs.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/guarded.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "kube/client.h"
+#include "kube/informer.h"
+
+namespace kinglet::control {
+
+struct DesiredObject {
+  const kube::ResourceType* type;
+  Json object;  // without owner reference
+};
+
+// Thread-safe. One for each kind of owner.
+class ChildApplier {
+ public:
+  // The kinds of children that are watched: only they are compared without asking the server, and
+  // only they are deleted when not wanted any more. Client and informers must outlive this.
+  ChildApplier(kube::Client& client, std::vector<kube::Informer*> children);
+
+  // Brings one child to its desired state. Asks the server only where the child or the wish
+  // differs from when it was last brought there.
+  Status Apply(const Json& owner, const DesiredObject& desired);
+  // Drops what is remembered of the children of an owner that is gone.
+  void Forget(const kube::ObjectKey& owner);
+  // Deletes children of the owner that are not among `wanted`.
+  Status DeleteOthers(const Json& owner, const std::vector<DesiredObject>& wanted);
+
+ private:
+  // Of a child that was applied: the wish, and what the server made of it.
+  struct AppliedState {
+    kube::ObjectKey owner;
+    std::string wish, result;
+  };
+  kube::Informer* InformerOf(const kube::ResourceType& type) const;
+
+  kube::Client& client_;
+  const std::vector<kube::Informer*> children_;
+  Guarded<std::map<std::string, AppliedState>> applied_;
+};
+
+}  // namespace kinglet::control

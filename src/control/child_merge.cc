@@ -1,0 +1,95 @@
+#include "control/child_merge.h"
+
+#include <algorithm>
+
+#include "api/constants.h"
+#include "kube/object.h"
+
+namespace kinglet::control {
+namespace {
+
+Json MergeMetadata(const Json& existing, const Json& desired) {
+  Json metadata = existing["metadata"];
+  for (auto field : {"labels", "annotations"}) {
+    for (const auto& [key, value] : desired["metadata"][field].AsObject()) {
+      metadata.Ref(field).Set(key, value);
+    }
+  }
+  metadata.Set("ownerReferences", desired["metadata"]["ownerReferences"]);
+  return metadata;
+}
+
+// Whether an object has all that is wished; what a server adds to it does not count.
+bool Covers(const Json& existing, const Json& wish) {
+  if (wish.IsObject()) {
+    return std::ranges::all_of(wish.AsObject(), [&](const auto& member) {
+      return Covers(existing[member.first], member.second);
+    });
+  }
+  if (wish.IsArray()) {
+    if (existing.size() != wish.size()) return false;
+    for (size_t i = 0; i < wish.size(); ++i) {
+      if (!Covers(existing[i], wish[i])) return false;
+    }
+    return true;
+  }
+  return existing == wish;
+}
+
+// As KServe does: labels and annotations of these follow only with their specs.
+bool IsAsWished(const Json& existing, const Json& desired) {
+  const std::string& kind = kube::Kind(desired);
+  if (kind == "Service") return Covers(existing["spec"], desired["spec"]);
+  if (kind == "Ingress") return existing["spec"] == desired["spec"];
+  if (kind != "HorizontalPodAutoscaler") return false;
+  return Covers(existing["spec"], desired["spec"]) &&
+         kube::Annotation(existing, api::annotation::kAutoscalerClass) ==
+             kube::Annotation(desired, api::annotation::kAutoscalerClass);
+}
+
+}  // namespace
+
+std::string ChildFingerprint(const Json& object) {
+  Json ours = object;
+  ours.Erase("status");
+  if (Json* metadata = ours.Find("metadata")) {
+    for (auto field :
+         {"resourceVersion", "generation", "managedFields", "creationTimestamp", "selfLink"}) {
+      metadata->Erase(field);
+    }
+    // Written by the Deployment controller.
+    if (Json* annotations = metadata->Find("annotations")) {
+      annotations->Erase("deployment.kubernetes.io/revision");
+      if (annotations->empty()) metadata->Erase("annotations");
+    }
+  }
+  // Written by autoscalers.
+  if (Json* spec = ours.Find("spec")) spec->Erase("replicas");
+  return ours.Dump();
+}
+
+Json MergeChild(const Json& existing, const Json& desired) {
+  if (kube::ControllerOf(existing) && IsAsWished(existing, desired)) return existing;
+  Json merged = existing;
+  merged.Set("metadata", MergeMetadata(existing, desired));
+  const std::string& kind = kube::Kind(desired);
+  if (kind == "ConfigMap") return merged;  // its data is written by TrainedModels
+  if (kind == "Service") {
+    for (const auto& [key, value] : desired["spec"].AsObject()) merged.Ref("spec").Set(key, value);
+    return merged;
+  }
+  Json spec = desired["spec"];
+  if (kind == "Deployment") {
+    constexpr std::string_view kRestartedAt = "kubectl.kubernetes.io/restartedAt";
+    if (!spec.Has("replicas")) spec.Set("replicas", existing["spec"]["replicas"]);
+    const Json& restarted =
+        existing.At({"spec", "template", "metadata", "annotations", kRestartedAt});
+    if (restarted.IsString()) {
+      spec.Path({"template", "metadata", "annotations", kRestartedAt}) = restarted;
+    }
+  }
+  merged.Set("spec", std::move(spec));
+  return merged;
+}
+
+}  // namespace kinglet::control

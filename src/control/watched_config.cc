@@ -1,0 +1,64 @@
+#include "control/watched_config.h"
+
+#include "api/constants.h"
+#include "base/log.h"
+#include "kube/object.h"
+
+namespace kinglet::control {
+namespace {
+
+kube::InformerOptions OneConfigMap(const kube::ObjectKey& key) {
+  return {.ns = key.ns, .field_selector = fmt::format("metadata.name={}", key.name)};
+}
+
+}  // namespace
+
+api::Config KeepLastGood(const Json& config_map, api::Config next, const api::Config& last) {
+  auto keep = [&](std::string_view key, auto& section, const auto& good) {
+    if (section || !good || !config_map["data"].Has(key)) return;
+    next.warnings.push_back(fmt::format("key {} is refused, its last good value stays: {}", key,
+                                        section.error().message()));
+    section = good;
+  };
+  keep("explainers", next.explainers, last.explainers);
+  keep("storageInitializer", next.storage_initializer, last.storage_initializer);
+  keep("credentials", next.credentials, last.credentials);
+  keep("ingress", next.ingress, last.ingress);
+  keep("logger", next.logger, last.logger);
+  keep("batcher", next.batcher, last.batcher);
+  keep("agent", next.agent, last.agent);
+  keep("router", next.router, last.router);
+  keep("deploy", next.deploy, last.deploy);
+  keep("service", next.service, last.service);
+  keep("metricsAggregator", next.metrics_aggregator, last.metrics_aggregator);
+  keep("localModel", next.local_model, last.local_model);
+  keep("security", next.security, last.security);
+  keep("inferenceService", next.inference_service, last.inference_service);
+  keep("multiNode", next.multi_node, last.multi_node);
+  keep("opentelemetryCollector", next.open_telemetry, last.open_telemetry);
+  return next;
+}
+
+WatchedConfig::WatchedConfig(kube::Client& client, std::string ns, const Clock& clock)
+    : key_{.ns = std::move(ns), .name = std::string(api::kConfigMapName)},
+      informer_(client, kube::kConfigMap, OneConfigMap(key_), clock) {}
+
+std::shared_ptr<const api::Config> WatchedConfig::Read() {
+  kube::ObjectPtr object = informer_.Get(key_);
+  auto parsed = parsed_.Acquire();
+  if (parsed->config && (!object || parsed->version == kube::ResourceVersion(*object))) {
+    return parsed->config;
+  }
+  api::Config config = api::ParseConfig(object ? *object : Json());
+  // Without a ConfigMap there are the defaults, until it comes.
+  if (!object) return std::make_shared<const api::Config>(std::move(config));
+  if (parsed->config) config = KeepLastGood(*object, std::move(config), *parsed->config);
+  for (const auto& warning : config.warnings) {
+    LogWarning("inferenceservice-config", {{"warning", warning}});
+  }
+  parsed->version = kube::ResourceVersion(*object);
+  parsed->config = std::make_shared<const api::Config>(std::move(config));
+  return parsed->config;
+}
+
+}  // namespace kinglet::control

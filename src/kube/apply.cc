@@ -51,6 +51,17 @@ Json Comparable(Json object) {
   return object;
 }
 
+Result<std::optional<Json>> Present(const Json& cached) {
+  return cached.IsNull() ? std::nullopt : std::optional(cached);
+}
+
+Result<std::optional<Json>> Read(Client& client, const ResourceType& type, const ObjectKey& key) {
+  auto object = client.Get(type, key);
+  if (object) return std::optional(*std::move(object));
+  if (object.error().code() == Code::kNotFound) return std::nullopt;
+  return Unexpected(object.error());
+}
+
 Result<ApplyOutcome> CreateNew(Client& client, const ResourceType& type, const Json& desired,
                                const CreateOrUpdateOptions& options) {
   KINGLET_TRY(Json created, client.Create(type, desired, {.field_manager = options.field_manager}));
@@ -124,11 +135,10 @@ std::string_view AppliedText(Applied what) {
 Result<ApplyOutcome> CreateOrUpdate(Client& client, const ResourceType& type, const Json& desired,
                                     const CreateOrUpdateOptions& options) {
   for (int attempt = 0;; ++attempt) {
-    auto existing = client.Get(type, KeyOf(desired));
-    if (!existing && existing.error().code() != Code::kNotFound) {
-      return Unexpected(existing.error());
-    }
-    auto outcome = existing ? UpdateExisting(client, type, std::move(*existing), desired, options)
+    KINGLET_TRY(std::optional<Json> existing, attempt == 0 && options.cached
+                                                  ? Present(*options.cached)
+                                                  : Read(client, type, KeyOf(desired)));
+    auto outcome = existing ? UpdateExisting(client, type, *existing, desired, options)
                             : CreateNew(client, type, desired, options);
     if (outcome || attempt >= options.conflict_retries) return outcome;
     // Somebody was faster: look again. (An existing object of another controller stays an error.)

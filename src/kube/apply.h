@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,9 @@ struct CreateOrUpdateOptions {
   // Refuse to touch an object that another one controls (kAlreadyExists).
   bool check_controller = false;
   int conflict_retries = 4;
+  // What the caller's cache has of the object (null: nothing), which saves the first read. A stale
+  // cache costs a refused write, after which the server is asked.
+  std::optional<Json> cached = std::nullopt;
 };
 
 Result<ApplyOutcome> CreateOrUpdate(Client& client, const ResourceType& type, const Json& desired,

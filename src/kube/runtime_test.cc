@@ -269,6 +269,32 @@ TEST(Apply, WritesOnlyWhatChanges) {
   EXPECT_EQ(outcome->what, Applied::kUpdated);
   EXPECT_EQ(outcome->diff.Dump(), R"([{"op":"replace","path":"/data/k","value":"2"}])");
   EXPECT_EQ(Label(outcome->object, "theirs"), "1");
+  // A cache saves the read; a stale one is found out and costs nothing but calls.
+  std::map<std::string, int> calls;
+  client.OnCall([&](const FakeClient::Call& call) -> Status {
+    ++calls[call.verb];
+    return {};
+  });
+  const Json current = outcome->object;
+  EXPECT_EQ(CreateOrUpdate(client, kConfigMap, desired, {.cached = current})->what,
+            Applied::kUnchanged);
+  EXPECT_EQ(calls["get"], 0);
+  EXPECT_EQ(CreateOrUpdate(client, kConfigMap, desired, {.cached = Json()})->what,
+            Applied::kUnchanged);
+  EXPECT_EQ(calls["get"], 1);
+  Json stale = *client.Get(kConfigMap, {"n", "a"});
+  SetLabel(stale, "theirs", "2");
+  ASSERT_TRUE(client.Update(kConfigMap, stale));
+  desired.Path({"data"}).Set("k", "3");
+  auto late = CreateOrUpdate(client, kConfigMap, desired, {.cached = current});
+  ASSERT_TRUE(late);
+  EXPECT_EQ(late->object["data"]["k"].AsString(), "3");
+  EXPECT_EQ(Label(late->object, "theirs"), "2");
+  Json other = desired;
+  other.Ref("metadata").Set("name", "b");
+  calls.clear();
+  EXPECT_EQ(CreateOrUpdate(client, kConfigMap, other, {.cached = Json()})->what, Applied::kCreated);
+  EXPECT_EQ(calls["get"], 0);
   client.OnCall({});
   Json owner = MakeObjectMeta("v1", "ConfigMap", {"n", "owner"});
   owner.Ref("metadata").Set("uid", "u");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/encoding.h"
 #include "base/log.h"
 #include "control/child_merge.h"
 #include "kube/apply.h"
@@ -37,7 +38,7 @@ Status ChildApplier::Apply(const Json& owner, const DesiredObject& desired) {
   KINGLET_RETURN_IF_ERROR(kube::SetControllerReference(object, owner));
   const kube::ObjectKey key = kube::KeyOf(object);
   const std::string id = ChildKey(*desired.type, key);
-  std::string wish = object.Dump();
+  std::string wish = Sha256(object.Dump());
   kube::Informer* informer = InformerOf(*desired.type);
   kube::ObjectPtr seen = informer ? informer->Get(key) : nullptr;
   if (seen) {
@@ -51,6 +52,7 @@ Status ChildApplier::Apply(const Json& owner, const DesiredObject& desired) {
   kube::CreateOrUpdateOptions options;
   options.merge = MergeChild;
   options.check_controller = true;
+  if (informer && informer->HasSynced()) options.cached = seen ? *seen : Json();
   auto outcome = kube::CreateOrUpdate(client_, *desired.type, object, options);
   if (!outcome) {
     return Unexpected(

@@ -34,7 +34,7 @@ class ChildApplier {
   Status DeleteOthers(const Json& owner, const std::vector<DesiredObject>& wanted);
 
  private:
-  // Of a child that was applied: the wish, and what the server made of it.
+  // Of a child that was applied: digests of the wish and of what the server made of it.
   struct AppliedState {
     kube::ObjectKey owner;
     std::string wish, result;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/constants.h"
+#include "base/encoding.h"
 #include "kube/object.h"
 
 namespace kinglet::control {
@@ -65,7 +66,7 @@ std::string ChildFingerprint(const Json& object) {
   }
   // Written by autoscalers.
   if (Json* spec = ours.Find("spec")) spec->Erase("replicas");
-  return ours.Dump();
+  return Sha256(ours.Dump());
 }
 
 Json MergeChild(const Json& existing, const Json& desired) {

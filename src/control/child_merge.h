@@ -7,8 +7,8 @@
 
 namespace kinglet::control {
 
-// What of a child is its controller's: all but its status, what the server counts and what
-// autoscalers and the Deployment controller write.
+// A digest of what of a child is its controller's: all but its status, what the server counts and
+// what autoscalers and the Deployment controller write.
 std::string ChildFingerprint(const Json& object);
 
 // Which parts of an existing child give way to the wish; the rest belongs to others.

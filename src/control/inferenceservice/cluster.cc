@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "api/constants.h"
-#include "base/log.h"
 #include "kube/object.h"
 
 namespace kinglet::control {
@@ -32,6 +31,8 @@ Cluster::Cluster(kube::Client& client, std::string config_namespace, const Clock
       cluster_runtimes_(client, kube::kClusterServingRuntime, Slim(), clock),
       storage_containers_(client, kube::kClusterStorageContainer, Slim(), clock),
       config_(client, std::move(config_namespace), clock),
+      decoded_runtimes_({&runtimes_, &cluster_runtimes_}),
+      decoded_storage_containers_({&storage_containers_}),
       children_(client, {&deployments_, &services_, &autoscalers_, &ingresses_, &http_routes_}) {
   pods_.AddIndex("app", kube::IndexByLabel(std::string(api::label::kApp)));
 }
@@ -52,37 +53,11 @@ bool Cluster::WaitForSync(Deadline deadline, std::stop_token stop) {
       [&](kube::Informer* informer) { return informer->WaitForSync(deadline, stop); });
 }
 
-std::vector<api::ServingRuntime> Cluster::Runtimes(std::string_view ns) {
-  std::vector<api::ServingRuntime> out;
-  auto add = [&](const std::vector<kube::ObjectPtr>& objects) {
-    for (const auto& object : objects) {
-      auto runtime = api::Decode<api::ServingRuntime>(*object);
-      if (runtime) {
-        out.push_back(*std::move(runtime));
-      } else {
-        LogWarning("a serving runtime is left out", {{"name", kube::KeyOf(*object).ToString()},
-                                                     {"error", runtime.error().message()}});
-      }
-    }
-  };
-  add(runtimes_.List(ns));
-  add(cluster_runtimes_.List());
-  return out;
-}
-
-std::vector<api::ClusterStorageContainer> Cluster::StorageContainers() {
-  std::vector<api::ClusterStorageContainer> out;
-  for (const auto& object : storage_containers_.List()) {
-    auto container = api::Decode<api::ClusterStorageContainer>(*object);
-    if (container) out.push_back(*std::move(container));
-  }
-  return out;
-}
-
-std::vector<std::string> Cluster::LegacyServices(std::string_view ns) {
+std::vector<std::string> Cluster::LegacyServices(const kube::ObjectKey& owner) {
   std::vector<std::string> out;
-  for (const auto& service : services_.List(ns)) {
-    if (kube::Name(*service).ends_with("-default")) out.push_back(kube::Name(*service));
+  for (auto component : {"predictor", "transformer", "explainer"}) {
+    std::string name = fmt::format("{}-{}-default", owner.name, component);
+    if (services_.Get({.ns = owner.ns, .name = name})) out.push_back(std::move(name));
   }
   return out;
 }

@@ -7,6 +7,7 @@
 #include "api/storage_uri.h"
 #include "api/v1alpha1/serving_runtime.h"
 #include "control/child_applier.h"
+#include "control/decoded.h"
 #include "control/watched_config.h"
 #include "kube/client.h"
 #include "kube/informer.h"
@@ -35,10 +36,15 @@ class Cluster {
   void Start(std::stop_token stop);
   bool WaitForSync(Deadline deadline, std::stop_token stop);
 
-  // Those of the namespace, then the cluster's. Ones that cannot be read are left out (logged).
-  std::vector<api::ServingRuntime> Runtimes(std::string_view ns);
-  std::vector<api::ClusterStorageContainer> StorageContainers();
-  std::vector<std::string> LegacyServices(std::string_view ns);
+  // Those of the namespace, then the cluster's.
+  Decoded<api::ServingRuntime>::Values Runtimes(std::string_view ns) {
+    return decoded_runtimes_.In(ns);
+  }
+  Decoded<api::ClusterStorageContainer>::Values StorageContainers() {
+    return decoded_storage_containers_.In("");
+  }
+  // Services of an InferenceService under KServe's old names "<name>-<component>-default".
+  std::vector<std::string> LegacyServices(const kube::ObjectKey& owner);
   // Pods with the label app=isvc.<component>.
   std::vector<kube::ObjectPtr> PodsOf(std::string_view ns, std::string_view component);
 
@@ -46,6 +52,8 @@ class Cluster {
   kube::Informer inference_services_, deployments_, services_, autoscalers_, ingresses_,
       http_routes_, pods_, runtimes_, cluster_runtimes_, storage_containers_;
   WatchedConfig config_;
+  Decoded<api::ServingRuntime> decoded_runtimes_;
+  Decoded<api::ClusterStorageContainer> decoded_storage_containers_;
   ChildApplier children_;
 };
 

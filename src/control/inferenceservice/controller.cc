@@ -204,8 +204,8 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
   if (!config.ingress) return Unexpected(config.ingress.error());
   auto runtimes = cluster.Runtimes(isvc.ns());
   auto containers = cluster.StorageContainers();
-  auto legacy = cluster.LegacyServices(isvc.ns());
-  ComponentInput input{config, runtimes, containers, legacy};
+  auto legacy = cluster.LegacyServices({.ns = isvc.ns(), .name = isvc.name()});
+  ComponentInput input{config, *runtimes, *containers, legacy};
   Plan plan = MakePlan(isvc, input);
 
   const std::string unsupported_before =

@@ -67,7 +67,7 @@ struct Informer::State {
   void Put(Json object, bool initial) {
     ObjectKey key = KeyOf(object);
     ObjectPtr after = Prepare(std::move(object));
-    ObjectPtr before = store.Put(key, after);
+    ObjectPtr before = store.Put(key, *after);
     // A relist brings everything again; what did not change is not news.
     if (before && ResourceVersion(*before) == ResourceVersion(*after) &&
         !ResourceVersion(*after).empty()) {
@@ -80,19 +80,18 @@ struct Informer::State {
     if (ObjectPtr before = store.Remove(key)) Tell(before, nullptr, false);
   }
 
-  void ReplaceAll(std::vector<Json> items) {
+  // Of a list: everything else that is in the store has gone.
+  void DropOthers(const std::set<ObjectKey>& listed) {
     std::lock_guard lock(dispatch);
-    bool initial = !IsSynced();
-    std::set<ObjectKey> listed;
-    for (const Json& item : items) listed.insert(KeyOf(item));
-    for (const ObjectPtr& object : store.List("")) {
-      if (!listed.contains(KeyOf(*object))) Drop(KeyOf(*object));
+    for (const ObjectKey& key : store.Keys()) {
+      if (!listed.contains(key)) Drop(key);
     }
-    for (Json& item : items) Put(std::move(item), initial);
   }
 
+  // Pages go to the store as they come, so that no more than one is held as values.
   Result<std::string> ListOnce() {
-    std::vector<Json> items;
+    std::set<ObjectKey> listed;
+    const bool initial = !IsSynced();
     ListOptions list{.label_selector = options.label_selector,
                      .field_selector = options.field_selector,
                      .limit = 500,
@@ -101,14 +100,18 @@ struct Informer::State {
     while (true) {
       KINGLET_TRY(Json page, client.List(type, options.ns, list));
       version = ResourceVersion(page);
-      if (Json* found = page.Find("items"); found && found->IsArray()) {
-        for (Json& item : found->MutableArray()) items.push_back(std::move(item));
-      }
       list.continue_token = page["metadata"]["continue"].AsString();
+      if (Json* items = page.Find("items"); items && items->IsArray()) {
+        std::lock_guard lock(dispatch);
+        for (Json& item : items->MutableArray()) {
+          listed.insert(KeyOf(item));
+          Put(std::move(item), initial);
+        }
+      }
       if (list.continue_token.empty()) break;
       if (stop.stop_requested()) return Fail(Code::kCancelled, "stopped");
     }
-    ReplaceAll(std::move(items));
+    DropOthers(listed);
     MarkSynced();
     return version;
   }
@@ -151,7 +154,7 @@ struct Informer::State {
 
   // A kind that is not there is an empty collection: nobody waits for it.
   void HandleMissingKind() {
-    ReplaceAll({});
+    DropOthers({});
     MarkSynced();
     SleepFor(Jittered(std::max(kMissingKindWait, options.backoff), 0.5), stop.get_token());
   }

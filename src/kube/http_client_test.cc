@@ -264,7 +264,7 @@ TEST(Informer, LivesThroughAnApiServersLife) {
   while (!done.stop_requested() && !deadline.Expired()) std::this_thread::yield();
   std::lock_guard lock(mutex);
   std::vector<std::string> first(log.begin(), log.begin() + std::min<size_t>(log.size(), 6));
-  EXPECT_EQ(first, (std::vector<std::string>{"add a", "add b", "update a", "delete b", "update a",
+  EXPECT_EQ(first, (std::vector<std::string>{"add a", "add b", "update a", "update a", "delete b",
                                              "add c"}));
 }
 

@@ -31,21 +31,83 @@ Unexpected Invalid(std::string_view why) {
               "Failed to unpack archive file. The file format is not valid. ({})", why);
 }
 
+std::string MessageOf(archive* reader) {
+  const char* text = archive_error_string(reader);
+  return text ? text : "unreadable";
+}
+
+// Writes entries' bytes to files, all together no more than the limits allow for an archive of
+// `packed` bytes.
+class Content {
+ public:
+  Content(archive* reader, uint64_t packed, const ArchiveLimits& limits, std::stop_token stop)
+      : reader_(reader),
+        stop_(std::move(stop)),
+        limit_(std::min(limits.max_total_bytes,
+                        std::max(limits.ratio_free_bytes, packed * limits.max_ratio))) {}
+
+  // The current entry; its size.
+  Result<uint64_t> Write(int fd, const std::string& path) {
+    uint64_t size = 0;
+    while (true) {
+      const void* block = nullptr;
+      size_t length = 0;
+      la_int64_t offset = 0;
+      int result = archive_read_data_block(reader_, &block, &length, &offset);
+      if (result == ARCHIVE_EOF) break;
+      if (result < ARCHIVE_WARN) return Invalid(fmt::format("{}: {}", path, MessageOf(reader_)));
+      if (offset < 0) return Invalid("a negative offset");
+      // A sparse entry claims a size without bytes: the end counts, not what was written.
+      uint64_t end = static_cast<uint64_t>(offset) + length;
+      uint64_t grown = end > size ? end - size : 0;
+      if (grown > limit_ || total_ > limit_ - grown) {
+        return Fail(Code::kResourceExhausted,
+                    "the archive unpacks to over {} bytes: refused as a bomb", limit_);
+      }
+      total_ += grown;
+      size = std::max(size, end);
+      KINGLET_RETURN_IF_ERROR(WriteAll(fd, block, length, offset, path));
+      if (stop_.stop_requested()) return Fail(Code::kCancelled, "stopped");
+    }
+    return size;
+  }
+
+ private:
+  static Status WriteAll(int fd, const void* block, size_t length, la_int64_t offset,
+                         const std::string& path) {
+    auto* bytes = static_cast<const char*>(block);
+    while (length > 0) {
+      ssize_t put = pwrite(fd, bytes, length, offset);
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return Unexpected(ErrnoError(fmt::format("write {}", path), errno));
+      bytes += put;
+      length -= static_cast<size_t>(put);
+      offset += put;
+    }
+    return {};
+  }
+
+  archive* reader_;
+  std::stop_token stop_;
+  uint64_t limit_, total_ = 0;
+};
+
 class Unpacker {
  public:
   Unpacker(archive* reader, int folder, uint64_t packed, const ArchiveLimits& limits,
            std::stop_token stop)
-      : reader_(reader), folder_(folder), limits_(limits), stop_(std::move(stop)) {
-    total_limit_ = std::min(limits.max_total_bytes,
-                            std::max(limits.ratio_free_bytes, packed * limits.max_ratio));
-  }
+      : reader_(reader),
+        folder_(folder),
+        limits_(limits),
+        stop_(stop),
+        content_(reader, packed, limits, std::move(stop)) {}
 
   Result<std::vector<StagedFile>> Run() {
     archive_entry* entry = nullptr;
     while (true) {
       int result = archive_read_next_header(reader_, &entry);
       if (result == ARCHIVE_EOF) break;
-      if (result < ARCHIVE_WARN) return Invalid(Message());
+      if (result < ARCHIVE_WARN) return Invalid(MessageOf(reader_));
       if (++entries_ > limits_.max_entries) {
         return Fail(Code::kResourceExhausted, "the archive has over {} entries",
                     limits_.max_entries);
@@ -59,11 +121,6 @@ class Unpacker {
   }
 
  private:
-  std::string Message() const {
-    const char* text = archive_error_string(reader_);
-    return text ? text : "unreadable";
-  }
-
   Status Entry(archive_entry* entry) {
     const char* raw = archive_entry_pathname(entry);
     if (!raw) raw = archive_entry_pathname_utf8(entry);
@@ -100,42 +157,8 @@ class Unpacker {
 
   Status File(const std::string& path, int mode) {
     KINGLET_TRY(Fd fd, CreateBeneath(folder_, path, O_WRONLY | O_CREAT | O_EXCL, mode));
-    uint64_t size = 0;
-    while (true) {
-      const void* block = nullptr;
-      size_t length = 0;
-      la_int64_t offset = 0;
-      int result = archive_read_data_block(reader_, &block, &length, &offset);
-      if (result == ARCHIVE_EOF) break;
-      if (result < ARCHIVE_WARN) return Invalid(fmt::format("{}: {}", path, Message()));
-      if (offset < 0) return Invalid("a negative offset");
-      // A sparse entry claims a size without bytes: the end counts, not what was written.
-      uint64_t end = static_cast<uint64_t>(offset) + length;
-      uint64_t grown = end > size ? end - size : 0;
-      if (grown > total_limit_ || total_ > total_limit_ - grown) {
-        return Fail(Code::kResourceExhausted,
-                    "the archive unpacks to over {} bytes: refused as a bomb", total_limit_);
-      }
-      total_ += grown;
-      size = std::max(size, end);
-      KINGLET_RETURN_IF_ERROR(WriteAll(fd.get(), block, length, offset, path));
-      if (stop_.stop_requested()) return Fail(Code::kCancelled, "stopped");
-    }
+    KINGLET_TRY(uint64_t size, content_.Write(fd.get(), path));
     files_.push_back({path, size});
-    return {};
-  }
-
-  static Status WriteAll(int fd, const void* block, size_t length, la_int64_t offset,
-                         const std::string& path) {
-    auto* bytes = static_cast<const char*>(block);
-    while (length > 0) {
-      ssize_t put = pwrite(fd, bytes, length, offset);
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) return Unexpected(ErrnoError(fmt::format("write {}", path), errno));
-      bytes += put;
-      length -= static_cast<size_t>(put);
-      offset += put;
-    }
     return {};
   }
 
@@ -170,8 +193,8 @@ class Unpacker {
     return {};
   }
 
-  // Follows the links of the archive as the kernel would. Two that are harmless alone can combine to
-  // a way out, and one that leads nowhere today may lead somewhere tomorrow.
+  // Follows the links of the archive as the kernel would. Two that are harmless alone can combine
+  // to a way out, and one that leads nowhere today may lead somewhere tomorrow.
   Status CheckLinks() {
     std::map<std::string, std::string> targets(links_.begin(), links_.end());
     for (auto& [path, target] : links_) {
@@ -217,7 +240,8 @@ class Unpacker {
   int folder_;
   const ArchiveLimits& limits_;
   std::stop_token stop_;
-  uint64_t total_limit_ = 0, total_ = 0, entries_ = 0;
+  Content content_;
+  uint64_t entries_ = 0;
   PathSet paths_;
   std::set<std::string> folders_;
   std::vector<std::pair<std::string, std::string>> links_;
@@ -252,11 +276,27 @@ Result<std::vector<StagedFile>> UnpackArchive(int file, int folder, const Archiv
   archive_read_support_filter_bzip2(a);
   archive_read_support_filter_xz(a);
   archive_read_support_filter_zstd(a);
-  if (archive_read_open_fd(a, file, kReadBlock) != ARCHIVE_OK) {
-    const char* text = archive_error_string(a);
-    return Invalid(text ? text : "unknown");
-  }
+  if (archive_read_open_fd(a, file, kReadBlock) != ARCHIVE_OK) return Invalid(MessageOf(a));
   return Unpacker(a, folder, static_cast<uint64_t>(info.st_size), limits, std::move(stop)).Run();
+}
+
+Result<uint64_t> Gunzip(int packed, int unpacked, const ArchiveLimits& limits,
+                        std::stop_token stop) {
+  struct stat info{};
+  if (fstat(packed, &info) != 0) return Unexpected(ErrnoError("the gzip file", errno));
+  std::unique_ptr<archive, FreeArchive> reader(archive_read_new());
+  if (!reader) return Fail(Code::kResourceExhausted, "out of memory");
+  archive* a = reader.get();
+  archive_read_support_format_raw(a);
+  archive_read_support_filter_gzip(a);
+  archive_entry* entry = nullptr;
+  if (archive_read_open_fd(a, packed, kReadBlock) != ARCHIVE_OK) return Invalid(MessageOf(a));
+  int result = archive_read_next_header(a, &entry);
+  if (archive_filter_code(a, 0) != ARCHIVE_FILTER_GZIP) return Invalid("Not a gzipped file");
+  if (result == ARCHIVE_EOF) return 0;
+  if (result < ARCHIVE_WARN) return Invalid(MessageOf(a));
+  return Content(a, static_cast<uint64_t>(info.st_size), limits, std::move(stop))
+      .Write(unpacked, "the content");
 }
 
 }  // namespace kinglet::storage

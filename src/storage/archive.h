@@ -1,6 +1,6 @@
 // Unpacking of model archives (tar, also compressed, and zip), contained beneath a folder: absolute
-// names, "..", links that lead out, hard links, devices and clashing names are refused, and the size
-// is limited by total, count and ratio.
+// names, "..", links that lead out, hard links, devices and clashing names are refused, and the
+// size is limited by total, count and ratio.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,15 @@
 #include <vector>
 
 #include "base/result.h"
-#include "storage/destination.h"
+#include "storage/path.h"
 
 namespace kinglet::storage {
 
 struct ArchiveLimits {
   uint64_t max_entries = 1'000'000;
   uint64_t max_total_bytes = uint64_t{1} << 41;  // 2 TiB
-  // Unpacked over packed size; looked at beyond ratio_free_bytes only, since small texts compress well.
+  // Unpacked over packed size; looked at beyond ratio_free_bytes only, since small texts compress
+  // well.
   uint64_t max_ratio = 200;
   uint64_t ratio_free_bytes = uint64_t{256} << 20;
 };
@@ -29,5 +30,9 @@ bool IsArchiveName(std::string_view name);
 // "Failed to unpack archive file. The file format is not valid." and why.
 Result<std::vector<StagedFile>> UnpackArchive(int archive, int folder, const ArchiveLimits& limits,
                                               std::stop_token stop = {});
+
+// Decodes the gzip file `packed` into the empty file `unpacked`. Gives the size.
+Result<uint64_t> Gunzip(int packed, int unpacked, const ArchiveLimits& limits,
+                        std::stop_token stop = {});
 
 }  // namespace kinglet::storage

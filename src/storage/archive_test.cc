@@ -82,8 +82,11 @@ class ArchiveTest : public testing::Test {
 
 TEST_F(ArchiveTest, UnpacksWhatIsGood) {
   for (bool zip : {false, true}) {
-    auto files = Unpack({{"./", AE_IFDIR}, {"m/", AE_IFDIR}, {"m/a.txt", AE_IFREG, "hello"},
-                         {"./b", AE_IFREG, std::string(300'000, 'b')}, {"m/l", AE_IFLNK, "../b"}},
+    auto files = Unpack({{"./", AE_IFDIR},
+                         {"m/", AE_IFDIR},
+                         {"m/a.txt", AE_IFREG, "hello"},
+                         {"./b", AE_IFREG, std::string(300'000, 'b')},
+                         {"m/l", AE_IFLNK, "../b"}},
                         zip);
     ASSERT_TRUE(files) << files.error().message();
     EXPECT_EQ(files->size(), 3u);
@@ -124,8 +127,8 @@ TEST_F(ArchiveTest, RefusesWhatLeavesTheFolder) {
 }
 
 TEST_F(ArchiveTest, RefusesBombs) {
-  ArchiveLimits limits{.max_entries = 5, .max_total_bytes = 1 << 20, .max_ratio = 10,
-                       .ratio_free_bytes = 1000};
+  ArchiveLimits limits{
+      .max_entries = 5, .max_total_bytes = 1 << 20, .max_ratio = 10, .ratio_free_bytes = 1000};
   std::vector<Entry> many;
   for (int i = 0; i < 6; ++i) many.push_back({std::to_string(i), AE_IFREG, "x"});
   EXPECT_FALSE(Unpack(many, false, limits));
@@ -138,8 +141,8 @@ TEST_F(ArchiveTest, RefusesBombs) {
 }
 
 TEST_F(ArchiveTest, RefusesGarbage) {
-  for (std::string bytes : {std::string("not an archive at all, just text"), std::string("PK\x03\x04"),
-                            std::string(10'000, 'x'), std::string()}) {
+  for (std::string bytes : {std::string("not an archive at all, just text"),
+                            std::string("PK\x03\x04"), std::string(10'000, 'x'), std::string()}) {
     Fd fd(memfd_create("archive", MFD_CLOEXEC));
     ASSERT_EQ(write(fd.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
     lseek(fd.get(), 0, SEEK_SET);
@@ -152,7 +155,8 @@ TEST_F(ArchiveTest, RefusesGarbage) {
 
 TEST(IsArchiveName, Table) {
   for (const char* name : {"m.tar", "m.tgz", "m.tar.gz", "M.ZIP"}) EXPECT_TRUE(IsArchiveName(name));
-  for (const char* name : {"m.gz", "m.joblib", "tar", "m.zip.txt"}) EXPECT_FALSE(IsArchiveName(name));
+  for (const char* name : {"m.gz", "m.joblib", "tar", "m.zip.txt"})
+    EXPECT_FALSE(IsArchiveName(name));
 }
 
 }  // namespace

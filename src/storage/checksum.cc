@@ -102,8 +102,8 @@ Status VerifyFile(int fd, uint64_t size, const Checksum& checksum, std::string_v
     actual = digest.Finish();
   }
   if (offset != size || actual != checksum.value) {
-    return Fail(Code::kDataLoss, "{}: the {} of the downloaded bytes is {}, the store says {}", name,
-                checksum.algorithm, HexEncode(actual), HexEncode(checksum.value));
+    return Fail(Code::kDataLoss, "{}: the {} of the downloaded bytes is {}, the store says {}",
+                name, checksum.algorithm, HexEncode(actual), HexEncode(checksum.value));
   }
   return {};
 }

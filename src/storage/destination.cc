@@ -54,7 +54,8 @@ Status MoveInto(const fs::path& from, const fs::path& to) {
   bool both_folders = fs::is_directory(fs::symlink_status(from, code)) &&
                       fs::is_directory(fs::symlink_status(to, code));
   if ((error != ENOTEMPTY && error != EEXIST) || !both_folders) {
-    return Unexpected(ErrnoError(fmt::format("rename {} to {}", from.string(), to.string()), error));
+    return Unexpected(
+        ErrnoError(fmt::format("rename {} to {}", from.string(), to.string()), error));
   }
   for (auto& entry : fs::directory_iterator(from, code)) {
     KINGLET_RETURN_IF_ERROR(MoveInto(entry.path(), to / entry.path().filename()));
@@ -88,8 +89,8 @@ Result<std::unique_ptr<Destination>> Destination::Open(const std::string& path,
     bool inside = destination->inside_ = destination->DecideInside();
     const std::string& d = destination->path_;
     std::string beside = fmt::format("{}/.{}", destination->parent_, destination->name_);
-    destination->staging_ = inside ? fmt::format("{}/{}", d, kStaging)
-                                   : fmt::format("{}{}", beside, kStaging);
+    destination->staging_ =
+        inside ? fmt::format("{}/{}", d, kStaging) : fmt::format("{}{}", beside, kStaging);
     destination->lock_path_ =
         inside ? fmt::format("{}/{}", d, kLock) : fmt::format("{}{}", beside, kLock);
     KINGLET_RETURN_IF_ERROR(destination->Lock(context));
@@ -170,23 +171,23 @@ bool Destination::Complete(std::string_view uri) const {
   return false;
 }
 
-Status Destination::Prepare() {
+Status Destination::Prepare(const std::string& folder) {
   std::error_code error;
   if (inside_ && !fs::is_directory(path_, error)) {
     return Fail(Code::kInvalidArgument, "{} is a file, not a folder for a model", path_);
   }
-  fs::create_directories(data(), error);
+  fs::create_directories(folder, error);
   if (error) {
-    return Fail(error == std::errc::no_space_on_device ? Code::kResourceExhausted
-                                                        : Code::kPermissionDenied,
-                "cannot make the staging folder {}: {}", staging_, error.message());
+    return Fail(
+        error == std::errc::no_space_on_device ? Code::kResourceExhausted : Code::kPermissionDenied,
+        "cannot make the staging folder {}: {}", staging_, error.message());
   }
   return {};
 }
 
-Status Destination::DropData() {
-  RemoveTree(data());
-  return Prepare();
+Status Destination::Empty(const std::string& folder) {
+  RemoveTree(folder);
+  return Prepare(folder);
 }
 
 Status Destination::Commit(std::string_view uri, std::string_view digest,

@@ -14,16 +14,12 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "storage/path.h"
 #include "storage/scheme.h"
 
 namespace kinglet::storage {
 
 inline constexpr std::string_view kCompleteMarker = ".kinglet-complete";
-
-struct StagedFile {
-  std::string path;
-  uint64_t size = 0;
-};
 
 class Destination {
  public:
@@ -36,13 +32,16 @@ class Destination {
   // Whether the marker says that `uri` lies here whole, and its files are there with their sizes.
   bool Complete(std::string_view uri) const;
   const std::string& path() const { return path_; }
-  // Made by Prepare: `staging()` holds the journal, `data()` the files.
+  // `staging()` holds the journal, `data()` what will be published and `raw()` what the files of
+  // data() are made from, where they are not what was downloaded (archives).
   const std::string& staging() const { return staging_; }
   std::string data() const { return staging_ + "/data"; }
-  Status Prepare();
-  Status DropData();  // an empty data folder again
+  std::string raw() const { return staging_ + "/raw"; }
+  Status Prepare(const std::string& folder);  // makes data() or raw()
+  Status Empty(const std::string& folder);    // the same, without anything in it
   // Syncs, publishes what lies in data() and writes the marker.
-  Status Commit(std::string_view uri, std::string_view digest, const std::vector<StagedFile>& files);
+  Status Commit(std::string_view uri, std::string_view digest,
+                const std::vector<StagedFile>& files);
 
  private:
   Destination() = default;

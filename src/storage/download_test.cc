@@ -34,15 +34,15 @@ std::string Bytes(size_t size, unsigned seed = 1) {
 
 // What goes wrong at a server.
 struct Spoil {
-  int cut_first = 0;         // so many responses end after half their bytes
-  int stall_first = 0;       // so many stop sending after half
-  int fail_first = 0;        // so many are 503
-  bool no_ranges = false;    // always 200
-  bool encode = false;       // claims gzip
-  bool change_etag = false;  // another version from the second range on
-  bool short_length = false; // Content-Length one too small
-  int status = 0;            // always this status
-  int bad_checksums = 0;     // so many whole answers carry a wrong byte
+  int cut_first = 0;          // so many responses end after half their bytes
+  int stall_first = 0;        // so many stop sending after half
+  int fail_first = 0;         // so many are 503
+  bool no_ranges = false;     // always 200
+  const char* encode = "";    // claims this encoding
+  bool change_etag = false;   // another version from the second range on
+  bool short_length = false;  // Content-Length one too small
+  int status = 0;             // always this status
+  int bad_checksums = 0;      // so many whole answers carry a wrong byte
 };
 
 // A file server with ranges whose answers can be spoiled.
@@ -75,8 +75,9 @@ struct Store {
     http::Headers head;
     head.Add("Content-Type", type);
     head.Add("ETag", etag);
-    if (spoil.encode) head.Add("Content-Encoding", "gzip");
-    if (ranged) head.Add("Content-Range", fmt::format("bytes {}-{}/{}", first, last, content.size()));
+    if (*spoil.encode) head.Add("Content-Encoding", spoil.encode);
+    if (ranged)
+      head.Add("Content-Range", fmt::format("bytes {}-{}/{}", first, last, content.size()));
     if (checksum) {
       Digest digest("md5");
       digest.Update(content);
@@ -200,16 +201,25 @@ TEST_F(DownloadTest, FailuresAreClearAndLeaveNoModel) {
     std::string type, message;
     Code code;
   };
-  for (auto& c : std::vector<Case>{
-           {{.status = 404}, "", "returned a 404 response code.", Code::kNotFound},
-           {{.status = 503}, "", "returned a 503 response code.", Code::kUnavailable},
-           {{.fail_first = 1000}, "application/octet-stream", "gave up after 4 attempts",
-            Code::kUnavailable},
-           {{.encode = true}, "application/octet-stream", "encodes the content (gzip)",
-            Code::kFailedPrecondition},
-           {{}, "text/html",
-            "did not respond with 'Content-Type': 'application/octet-stream'",
-            Code::kFailedPrecondition}}) {
+  for (auto& c :
+       std::vector<Case>{{{.status = 404}, "", "returned a 404 response code.", Code::kNotFound},
+                         {{.status = 503}, "", "returned a 503 response code.", Code::kUnavailable},
+                         {{.fail_first = 1000},
+                          "application/octet-stream",
+                          "gave up after 4 attempts",
+                          Code::kUnavailable},
+                         {{.encode = "br"},
+                          "application/octet-stream",
+                          "encodes the content (br)",
+                          Code::kFailedPrecondition},
+                         {{.encode = "gzip"},
+                          "application/octet-stream",
+                          "Not a gzipped file",
+                          Code::kInvalidArgument},
+                         {{},
+                          "text/html",
+                          "did not respond with 'Content-Type': 'application/octet-stream'",
+                          Code::kFailedPrecondition}}) {
     Store store(Bytes(300'000), c.spoil);
     store.type = c.type;
     auto result = Get(store);
@@ -296,9 +306,8 @@ TEST_F(DownloadTest, TwoAtOnceDoNotHarmEachOther) {
   std::vector<std::jthread> threads;
   std::atomic<int> good{0};
   for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&] {
-      good += Download(server.Url("/m.joblib"), destination_, options_).has_value();
-    });
+    threads.emplace_back(
+        [&] { good += Download(server.Url("/m.joblib"), destination_, options_).has_value(); });
   }
   threads.clear();
   EXPECT_EQ(good, 4);
@@ -331,8 +340,12 @@ TEST_F(DownloadTest, HostHeadersAndLocalPaths) {
 
 TEST(Progress, Line) {
   EXPECT_EQ(HumanBytes(1536), "1.5 KiB");
-  EXPECT_EQ(ProgressLine({.bytes = 512, .total_bytes = 1024, .files = 1, .total_files = 2,
-                          .bytes_per_second = 256, .eta_seconds = 2}),
+  EXPECT_EQ(ProgressLine({.bytes = 512,
+                          .total_bytes = 1024,
+                          .files = 1,
+                          .total_files = 2,
+                          .bytes_per_second = 256,
+                          .eta_seconds = 2}),
             "50% 512 B of 1.0 KiB, 1 of 2 files, 256 B/s, 2s left");
 }
 

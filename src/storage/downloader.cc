@@ -79,55 +79,6 @@ uint64_t Occupied(const std::string& folder) {
   return total;
 }
 
-class Reporter {
- public:
-  Reporter(const DownloadOptions& options, const FetchCounters& counters, uint64_t total_bytes,
-           uint64_t total_files)
-      : options_(options), counters_(counters), started_(std::chrono::steady_clock::now()),
-        last_(started_) {
-    now_.total_bytes = total_bytes;
-    now_.total_files = total_files;
-  }
-
-  void Tick(bool last = false) {
-    auto time = std::chrono::steady_clock::now();
-    if (options_.metrics) Metrics();
-    if (!options_.on_progress || (!last && time - last_ < options_.progress_interval)) return;
-    double interval = std::chrono::duration<double>(time - last_).count();
-    uint64_t received = counters_.received;
-    now_.bytes = counters_.present;
-    now_.files = counters_.files;
-    now_.bytes_per_second =
-        interval > 0 ? static_cast<double>(received - last_received_) / interval : 0;
-    double left = static_cast<double>(now_.total_bytes) - static_cast<double>(now_.bytes);
-    double overall = std::chrono::duration<double>(time - started_).count();
-    double average = overall > 0 ? static_cast<double>(received) / overall : 0;
-    now_.eta_seconds = now_.total_bytes && average > 0 ? std::max(left, 0.0) / average : -1;
-    last_ = time;
-    last_received_ = received;
-    options_.on_progress(now_);
-  }
-
- private:
-  void Metrics() {
-    MetricsRegistry& m = *options_.metrics;
-    m.GetGauge("kinglet_storage_bytes_present", "Bytes of the model in place")
-        .Set(static_cast<double>(counters_.present));
-    m.GetGauge("kinglet_storage_bytes_total", "Bytes of the model")
-        .Set(static_cast<double>(now_.total_bytes));
-    m.GetGauge("kinglet_storage_bytes_received", "Bytes received over the network")
-        .Set(static_cast<double>(counters_.received));
-    m.GetGauge("kinglet_storage_retries", "Requests that were repeated")
-        .Set(static_cast<double>(counters_.retries));
-  }
-
-  const DownloadOptions& options_;
-  const FetchCounters& counters_;
-  SteadyTime started_, last_;
-  uint64_t last_received_ = 0;
-  Progress now_;
-};
-
 Status LinkAll(const std::vector<Link>& links, const std::string& destination,
                DownloadResult& result) {
   std::error_code error;
@@ -178,8 +129,7 @@ class Downloading {
 
  private:
   Status Once(Source& source) {
-    if (!destination_ && uri_.find("://") != std::string::npos &&
-        !uri_.starts_with("file://")) {
+    if (!destination_ && uri_.find("://") != std::string::npos && !uri_.starts_with("file://")) {
       KINGLET_TRY(destination_, Destination::Open(where_, context_));
     }
     if (destination_ && destination_->Complete(uri_)) {
@@ -196,7 +146,7 @@ class Downloading {
     if (!destination_) {
       KINGLET_TRY(destination_, Destination::Open(where_, context_));
     }
-    return Fetch(source, listing.objects);
+    return Fetch(source, listing);
   }
 
   Result<Listing> ListWithRetry(Source& source) {
@@ -221,102 +171,135 @@ class Downloading {
     }
   }
 
-  Status TakeCopies(const Listing& listing) {
+  // Opens the destination and empties its staging folder; true when the model lies there already.
+  Result<bool> Begin() {
     KINGLET_TRY(destination_, Destination::Open(where_, context_));
     if (destination_->Complete(uri_)) {
       result_.already_complete = true;
-      return {};
+      return true;
     }
-    KINGLET_RETURN_IF_ERROR(destination_->Prepare());
-    KINGLET_RETURN_IF_ERROR(destination_->DropData());
-    KINGLET_TRY(auto files, CopyLocal(listing.links, destination_->data(), context_.stop));
-    return Publish(files, HexEncode(Sha256(uri_)));
+    KINGLET_RETURN_IF_ERROR(destination_->Empty(destination_->data()));
+    return false;
   }
 
   Status TakeLocal(const Listing& listing) {
     bool archive_alone = listing.links.size() == 1 && IsArchiveName(listing.links[0].path);
-    if (options_.copy_local && !archive_alone) return TakeCopies(listing);
+    if (options_.copy_local && !archive_alone) {
+      KINGLET_TRY(bool complete, Begin());
+      if (complete) return {};
+      KINGLET_TRY(auto files, CopyLocal(listing.links, destination_->data(), context_.stop));
+      return Publish(files, HexEncode(Sha256(uri_)));
+    }
     KINGLET_RETURN_IF_ERROR(LinkAll(listing.links, where_, result_));
     if (result_.files == listing.links.size()) return {};
     const std::string& archive = listing.links[0].target;
-    KINGLET_TRY(destination_, Destination::Open(where_, context_));
-    if (destination_->Complete(uri_)) {
-      result_.already_complete = true;
-      return {};
-    }
-    KINGLET_RETURN_IF_ERROR(destination_->Prepare());
-    KINGLET_RETURN_IF_ERROR(destination_->DropData());
-    Fd file(open(archive.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file) return Unexpected(ErrnoError(fmt::format("open {}", archive), errno));
-    KINGLET_TRY(Fd folder, OpenFolder(destination_->data()));
-    KINGLET_TRY(auto files, UnpackArchive(file.get(), folder.get(), options_.archive, context_.stop));
+    KINGLET_TRY(bool complete, Begin());
+    if (complete) return {};
+    KINGLET_TRY(auto files, Unpack(archive));
     return Publish(files, HexEncode(Sha256(uri_)));
   }
 
-  Status Fetch(Source& source, const std::vector<Object>& objects) {
+  Status Fetch(Source& source, const Listing& listing) {
+    const std::vector<Object>& objects = listing.objects;
+    bool archive = objects.size() == 1 && listing.archive.value_or(IsArchiveName(objects[0].path));
+    bool as_they_are = !archive && !source.assembles() &&
+                       std::none_of(objects.begin(), objects.end(), [](auto& o) { return o.gzip; });
+    std::string into = as_they_are ? destination_->data() : destination_->raw();
     std::string digest = ManifestDigest(uri_, objects, options_.fetch.chunk_bytes);
-    KINGLET_RETURN_IF_ERROR(destination_->Prepare());
+    KINGLET_RETURN_IF_ERROR(destination_->Prepare(into));
     bool resumed = false;
     KINGLET_TRY(Journal journal, Journal::Open(destination_->staging(), digest, &resumed));
-    if (!resumed) KINGLET_RETURN_IF_ERROR(destination_->DropData());
+    if (!resumed) KINGLET_RETURN_IF_ERROR(destination_->Empty(into));
     if (resumed && journal.size()) {
       LogInfo("resuming", {{"uri", uri_}, {"chunks_in_place", journal.size()}});
     }
+    KINGLET_TRY(Fd folder, OpenFolder(into));
+    KINGLET_RETURN_IF_ERROR(FetchInto(source, objects, into, folder.get(), journal));
+    std::vector<StagedFile> files;
+    if (as_they_are) {
+      KINGLET_TRY(files, Sizes(objects, folder.get()));
+    } else {
+      KINGLET_RETURN_IF_ERROR(destination_->Empty(destination_->data()));
+      auto made =
+          archive ? Unpack(into + "/" + objects[0].path) : Make(source, objects, folder.get());
+      if (!made && made.error().code() == Code::kInvalidArgument) {
+        RemoveTree(destination_->staging());  // the next attempt may find a repaired one
+      }
+      KINGLET_TRY(files, std::move(made));
+    }
+    return Publish(files, digest);
+  }
+
+  Status FetchInto(Source& source, const std::vector<Object>& objects, const std::string& into,
+                   int folder, Journal& journal) {
     uint64_t total = 0;
     bool known = true;
     for (const Object& object : objects) {
       total += object.size.value_or(0);
       known &= object.size.has_value();
     }
-    uint64_t occupied = Occupied(destination_->data());
     KINGLET_RETURN_IF_ERROR(
-        CheckSpace(destination_->staging(), total - std::min(total, occupied)));
-    KINGLET_TRY(Fd folder, OpenFolder(destination_->data()));
+        CheckSpace(destination_->staging(), total - std::min(total, Occupied(into))));
     counters_.present = counters_.files = 0;
-    Reporter reporter(options_, counters_, known ? total : 0, objects.size());
-    {
-      Fetcher fetcher(source, objects, folder.get(), journal, options_.fetch, context_, counters_);
-      Status fetched = fetcher.Run([&] { reporter.Tick(); });
-      if (!fetched && fetched.error().code() == Code::kAborted) {
-        // What lies there is of another version.
-        RemoveTree(destination_->staging());
-      }
-      KINGLET_RETURN_IF_ERROR(fetched);
+    Reporter reporter({options_.progress_interval, options_.on_progress, options_.metrics},
+                      counters_, known ? total : 0, objects.size());
+    Fetcher fetcher(source, objects, folder, journal, options_.fetch, context_, counters_);
+    Status fetched = fetcher.Run([&] { reporter.Tick(); });
+    if (!fetched && fetched.error().code() == Code::kAborted) {
+      // What lies there is of another version.
+      RemoveTree(destination_->staging());
     }
+    KINGLET_RETURN_IF_ERROR(fetched);
     reporter.Tick(true);
+    return {};
+  }
+
+  static Result<std::vector<StagedFile>> Sizes(const std::vector<Object>& objects, int folder) {
     std::vector<StagedFile> files;
     for (const Object& object : objects) {
       struct stat info{};
-      if (fstatat(folder.get(), object.path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (fstatat(folder, object.path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
         return Unexpected(ErrnoError(object.path, errno));
       }
       files.push_back({object.path, static_cast<uint64_t>(info.st_size)});
     }
-    if (objects.size() == 1 && IsArchiveName(objects[0].path)) {
-      KINGLET_TRY(files, Unpack(objects[0].path));
-    }
-    return Publish(files, digest);
+    return files;
   }
 
-  // The archive moves out of data(), which then takes its content. After a kill in between, the
-  // journal is gone with the archive's place and the download begins again.
-  Result<std::vector<StagedFile>> Unpack(const std::string& name) {
-    std::string archive = destination_->staging() + "/archive";
-    std::string journal = destination_->staging() + "/journal";
-    unlink(journal.c_str());
-    if (rename((destination_->data() + "/" + name).c_str(), archive.c_str()) != 0) {
-      return Unexpected(ErrnoError(fmt::format("move {}", name), errno));
-    }
-    KINGLET_RETURN_IF_ERROR(destination_->DropData());
+  // data() from the archive.
+  Result<std::vector<StagedFile>> Unpack(const std::string& archive) {
     Fd file(open(archive.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file) return Unexpected(ErrnoError(fmt::format("open {}", archive), errno));
     KINGLET_TRY(Fd folder, OpenFolder(destination_->data()));
-    auto files = UnpackArchive(file.get(), folder.get(), options_.archive, context_.stop);
-    if (!files) {
-      RemoveTree(destination_->staging());
-      return Unexpected(files.error());
+    return UnpackArchive(file.get(), folder.get(), options_.archive, context_.stop);
+  }
+
+  // data() from objects that are not files of the model as they are.
+  Result<std::vector<StagedFile>> Make(Source& source, const std::vector<Object>& objects,
+                                       int raw) {
+    KINGLET_TRY(Fd folder, OpenFolder(destination_->data()));
+    if (source.assembles()) {
+      return source.Assemble(raw, folder.get(), options_.archive, context_.stop);
     }
-    unlink(archive.c_str());
+    // Files that need no decoding are moved, so raw() is worth nothing after a cut.
+    unlink((destination_->staging() + "/journal").c_str());
+    std::vector<StagedFile> files;
+    for (const Object& object : objects) {
+      const char* path = object.path.c_str();
+      if (!object.gzip) {
+        KINGLET_RETURN_IF_ERROR(MakeFoldersBeneath(folder.get(), object.path));
+        if (renameat(raw, path, folder.get(), path) != 0) {
+          return Unexpected(ErrnoError(fmt::format("move {}", path), errno));
+        }
+        files.push_back({object.path, object.size.value_or(0)});
+        continue;
+      }
+      KINGLET_TRY(Fd from, CreateBeneath(raw, object.path, O_RDONLY));
+      KINGLET_TRY(Fd to, CreateBeneath(folder.get(), object.path, O_WRONLY | O_CREAT));
+      auto size = Gunzip(from.get(), to.get(), options_.archive, context_.stop);
+      if (!size) return Unexpected(size.error().WithContext(path));
+      files.push_back({object.path, *size});
+    }
     return files;
   }
 
@@ -351,34 +334,6 @@ Result<DownloadResult> Download(std::string_view uri, const std::string& destina
         std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   }
   return result;
-}
-
-std::string HumanBytes(double bytes) {
-  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  size_t unit = 0;
-  while (bytes >= 1024 && unit + 1 < std::size(kUnits)) {
-    bytes /= 1024;
-    ++unit;
-  }
-  return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, kUnits[unit]);
-}
-
-std::string ProgressLine(const Progress& p) {
-  auto bytes = static_cast<double>(p.bytes);
-  std::string line;
-  if (p.total_bytes) {
-    line = fmt::format("{:.0f}% {} of {}", 100 * bytes / static_cast<double>(p.total_bytes),
-                       HumanBytes(bytes), HumanBytes(static_cast<double>(p.total_bytes)));
-  } else {
-    line = HumanBytes(bytes);
-  }
-  line += fmt::format(", {} of {} files, {}/s", p.files, p.total_files,
-                      HumanBytes(p.bytes_per_second));
-  if (p.eta_seconds >= 0) {
-    auto left = std::chrono::seconds(static_cast<int64_t>(p.eta_seconds));
-    line += fmt::format(", {} left", HumanDuration(left));
-  }
-  return line;
 }
 
 }  // namespace kinglet::storage

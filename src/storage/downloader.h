@@ -14,18 +14,12 @@
 #include "storage/archive.h"
 #include "storage/environment.h"
 #include "storage/fetch.h"
+#include "storage/progress.h"
 
 namespace kinglet::storage {
 
-struct Progress {
-  uint64_t bytes = 0, total_bytes = 0;  // total 0: unknown
-  uint64_t files = 0, total_files = 0;
-  double bytes_per_second = 0;          // over the last interval
-  double eta_seconds = -1;              // -1: unknown
-};
-
 struct DownloadOptions {
-  Environment environment;              // see Environment::FromProcess
+  Environment environment;  // see Environment::FromProcess
   std::stop_token stop;
   Deadline deadline = Deadline::Never();
   Duration stall_timeout = std::chrono::seconds(30);
@@ -35,23 +29,18 @@ struct DownloadOptions {
   ArchiveLimits archive;
   Duration progress_interval = std::chrono::seconds(2);
   std::function<void(const Progress&)> on_progress;  // on the calling thread
-  MetricsRegistry* metrics = nullptr;   // kinglet_storage_* series
+  MetricsRegistry* metrics = nullptr;                // kinglet_storage_* series
 };
 
 struct DownloadResult {
   bool already_complete = false;  // a marker said that the model lies there
   uint64_t files = 0, bytes = 0;
-  uint64_t received_bytes = 0;    // over the network, by this call
+  uint64_t received_bytes = 0;  // over the network, by this call
   uint64_t retries = 0;
   double seconds = 0;
 };
 
 Result<DownloadResult> Download(std::string_view uri, const std::string& destination,
                                 const DownloadOptions& options);
-
-// "12.3 MiB".
-std::string HumanBytes(double bytes);
-// "42% 1.2 GiB of 2.9 GiB, 3 of 7 files, 110.4 MiB/s, 16s left".
-std::string ProgressLine(const Progress& progress);
 
 }  // namespace kinglet::storage

@@ -83,8 +83,8 @@ struct Fetcher::Impl {
       result.push_back({i, 0, 0, *object.size, true, false});
     } else {
       for (uint64_t at = 0; at < *object.size; at += options.chunk_bytes) {
-        result.push_back({i, result.size(), at, std::min(options.chunk_bytes, *object.size - at),
-                          false, false});
+        result.push_back(
+            {i, result.size(), at, std::min(options.chunk_bytes, *object.size - at), false, false});
       }
     }
     return result;
@@ -157,7 +157,8 @@ struct Fetcher::Impl {
     // The last chunk is entered only after the whole file was found right.
     Status right = Verify(chunk.file, fd.get());
     if (!right && right.error().code() == Code::kDataLoss) {
-      LogWarning("fetching a file again", {{"file", object.path}, {"why", right.error().message()}});
+      LogWarning("fetching a file again",
+                 {{"file", object.path}, {"why", right.error().message()}});
       KINGLET_RETURN_IF_ERROR(journal.Forget(chunk.file));
       for (const Chunk& again : ChunksOf(chunk.file)) {
         counters.present -= std::min<uint64_t>(counters.present, again.size);
@@ -210,8 +211,8 @@ struct Fetcher::Impl {
         done = 0;  // such a server can only begin again
       }
       if (++failures >= options.max_failures) {
-        return Unexpected(outcome.status.error().WithContext(
-            fmt::format("gave up after {} attempts", failures)));
+        return Unexpected(
+            outcome.status.error().WithContext(fmt::format("gave up after {} attempts", failures)));
       }
       ++counters.retries;
       Duration wait = std::max(backoff, std::min(outcome.retry_after, kMaxRetryAfter));
@@ -243,7 +244,8 @@ struct Fetcher::Impl {
     request->deadline = context.deadline;
     request->stall_timeout = context.stall_timeout;
 
-    http::ClientResponse bad;  // a response that is not the bytes: its head and the body's beginning
+    http::ClientResponse
+        bad;  // a response that is not the bytes: its head and the body's beginning
     bool failed = false;
     uint64_t start = done;
     auto response = source.client().Stream(
@@ -255,8 +257,8 @@ struct Fetcher::Impl {
             failed = true;
             return {};
           }
-          return CheckHead(object, head, expected, chunk.offset + start, want, chunk.unbounded, whole,
-                           chunk.file);
+          return CheckHead(object, head, expected, chunk.offset + start, want, chunk.unbounded,
+                           whole, chunk.file);
         },
         [&](std::string_view bytes) -> Status {
           if (failed) {
@@ -278,7 +280,8 @@ struct Fetcher::Impl {
       if (auto seconds = Number(bad.headers.Get("retry-after"))) {
         after = std::chrono::seconds(std::min<uint64_t>(*seconds, 3600));
       }
-      return {Unexpected(source.StatusError(object, bad)), RetryableStatus(bad.status), after};
+      return {Unexpected(source.StatusError(object, bad)),
+              RetryableStatus(bad.status) || source.Renew(bad), after};
     }
     if (!response) {
       Code code = response.error().code();
@@ -296,7 +299,8 @@ struct Fetcher::Impl {
   Status CheckHead(const Object& object, const http::ClientResponse& head, int expected,
                    uint64_t first, uint64_t want, bool unbounded, bool whole, size_t file) {
     std::string_view encoding = head.headers.Get("content-encoding");
-    if (!encoding.empty() && !http::EqualsIgnoreCase(encoding, "identity")) {
+    bool expected_gzip = object.gzip && (encoding == "gzip" || encoding == "x-gzip");
+    if (!encoding.empty() && !expected_gzip && !http::EqualsIgnoreCase(encoding, "identity")) {
       return Fail(Code::kFailedPrecondition,
                   "{}: the server encodes the content ({}) although identity was asked for",
                   object.locator, encoding);
@@ -314,8 +318,8 @@ struct Fetcher::Impl {
       std::string range(head.headers.Get("content-range"));
       std::string wanted = fmt::format("bytes {}-{}/", first, first + want - 1);
       if (!range.starts_with(wanted)) {
-        return Fail(Code::kFailedPrecondition, "{}: asked for {} and got {}", object.locator, wanted,
-                    range);
+        return Fail(Code::kFailedPrecondition, "{}: asked for {} and got {}", object.locator,
+                    wanted, range);
       }
       auto total = Number(std::string_view(range).substr(wanted.size()));
       if (total && object.size && *total != *object.size) {

@@ -1,6 +1,6 @@
-// Fetches the objects of a listing into a folder: parallel ranged requests written straight to their
-// place, with stall detection, retries with backoff, checksums and a journal. Memory is a receive
-// buffer a connection, whatever the objects' size.
+// Fetches the objects of a listing into a folder: parallel ranged requests written straight to
+// their place, with stall detection, retries with backoff, checksums and a journal. Memory is a
+// receive buffer a connection, whatever the objects' size.
 #pragma once
 
 #include <atomic>

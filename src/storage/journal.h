@@ -19,7 +19,8 @@ class Journal {
   // manifest (`digest`), or of before a reboot (its bytes may not have reached the disk): then it
   // begins empty and what lies in the staging folder is worthless.
   static Result<Journal> Open(const std::string& folder, std::string_view digest, bool* resumed);
-  Journal(Journal&& other) noexcept : file_(std::move(other.file_)), done_(std::move(other.done_)) {}
+  Journal(Journal&& other) noexcept
+      : file_(std::move(other.file_)), done_(std::move(other.done_)) {}
 
   bool Done(size_t file, size_t chunk) const { return done_.contains({file, chunk}); }
   size_t size() const { return done_.size(); }

@@ -47,9 +47,8 @@ Result<std::vector<StagedFile>> CopyLocal(const std::vector<Link>& links, const 
       if (!it->is_regular_file()) {
         return Fail(Code::kInvalidArgument, "{} is not a file", it->path().string());
       }
-      KINGLET_RETURN_IF_ERROR(CopyFile(it->path(), folder,
-                                       link.path / it->path().lexically_relative(link.target),
-                                       files));
+      KINGLET_RETURN_IF_ERROR(CopyFile(
+          it->path(), folder, link.path / it->path().lexically_relative(link.target), files));
     }
     if (error) {
       return Fail(Code::kInternal, "cannot read {}: {}", link.target, error.message());

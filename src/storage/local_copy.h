@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "storage/destination.h"
+#include "storage/path.h"
 #include "storage/scheme.h"
 
 namespace kinglet::storage {

@@ -64,9 +64,8 @@ Result<std::vector<std::string>> Patterns(std::string_view text) {
 }
 
 bool MatchesAny(const std::vector<std::string>& patterns, const std::string& path) {
-  return std::any_of(patterns.begin(), patterns.end(), [&](auto& pattern) {
-    return fnmatch(pattern.c_str(), path.c_str(), 0) == 0;
-  });
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](auto& pattern) { return fnmatch(pattern.c_str(), path.c_str(), 0) == 0; });
 }
 
 }  // namespace
@@ -82,7 +81,8 @@ Result<std::string> SafePath(std::string_view name) {
   if (name.starts_with('/')) return refuse("it is absolute");
   if (name.size() > kMaxPath) return refuse("it is too long");
   for (char c : name) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return refuse("it has a control character");
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      return refuse("it has a control character");
     if (c == '\\') return refuse("it has a backslash");
   }
   std::string result;
@@ -107,7 +107,8 @@ Status PathSet::Add(const std::string& path) {
   };
   if (folders_.contains(path)) return clash(path + "/...");
   if (!files_.insert(path).second) return clash(path);
-  for (size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+  for (size_t slash = path.find('/'); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
     std::string folder = path.substr(0, slash);
     if (files_.contains(folder)) return clash(folder);
     folders_.insert(std::move(folder));
@@ -132,14 +133,16 @@ bool PathFilter::Accepts(const std::string& path) const {
 }
 
 Status MakeFoldersBeneath(int root, const std::string& path) {
-  for (size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+  for (size_t slash = path.find('/'); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
     std::string folder = path.substr(0, slash);
     size_t parent_end = folder.rfind('/');
     Fd parent;
     int at = root;
     std::string leaf = folder;
     if (parent_end != std::string::npos) {
-      parent.Reset(OpenBeneath(root, folder.substr(0, parent_end).c_str(), O_RDONLY | O_DIRECTORY, 0));
+      parent.Reset(
+          OpenBeneath(root, folder.substr(0, parent_end).c_str(), O_RDONLY | O_DIRECTORY, 0));
       if (!parent) return Unexpected(ErrnoError(fmt::format("open folder of {}", folder), errno));
       at = parent.get();
       leaf = folder.substr(parent_end + 1);

@@ -2,6 +2,7 @@
 // and files are opened beneath a folder's descriptor without following links.
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
@@ -11,6 +12,12 @@
 #include "base/result.h"
 
 namespace kinglet::storage {
+
+// A file of a model, where it will lie beneath the destination.
+struct StagedFile {
+  std::string path;
+  uint64_t size = 0;
+};
 
 // The name as a relative path of plain components ("a//b/./c" is "a/b/c"). kInvalidArgument for
 // absolute names, "..", backslashes, NUL and control characters, components over 255 bytes, paths
@@ -27,8 +34,8 @@ class PathSet {
   std::set<std::string> files_, folders_;
 };
 
-// fnmatch(3) of STORAGE_ALLOW_PATTERNS and STORAGE_IGNORE_PATTERNS: a JSON list or words separated by
-// commas. Everything is allowed when `allow` is empty.
+// fnmatch(3) of STORAGE_ALLOW_PATTERNS and STORAGE_IGNORE_PATTERNS: a JSON list or words separated
+// by commas. Everything is allowed when `allow` is empty.
 class PathFilter {
  public:
   static Result<PathFilter> Make(std::string_view allow, std::string_view ignore);

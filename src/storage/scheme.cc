@@ -5,11 +5,12 @@
 namespace kinglet::storage {
 
 std::string DescribeStatus(const http::ClientResponse& response) {
-  std::string text = fmt::format("HTTP {} {}", response.status, http::ReasonPhrase(response.status));
+  std::string text =
+      fmt::format("HTTP {} {}", response.status, http::ReasonPhrase(response.status));
   if (!response.body.empty()) {
     std::string body = response.body.substr(0, 300);
-    std::replace_if(body.begin(), body.end(),
-                    [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+    std::replace_if(
+        body.begin(), body.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
     text += ": " + body;
   }
   return text;
@@ -22,6 +23,10 @@ bool RetryableStatus(int status) {
 Error Source::StatusError(const Object& object, const http::ClientResponse& head) const {
   return Error(CodeFromHttpStatus(head.status),
                fmt::format("{}: {}", object.locator, DescribeStatus(head)));
+}
+
+Result<std::vector<StagedFile>> Source::Assemble(int, int, const ArchiveLimits&, std::stop_token) {
+  return Fail(Code::kInternal, "this scheme's objects are its files");
 }
 
 }  // namespace kinglet::storage

@@ -17,16 +17,22 @@
 #include "net/http/client.h"
 #include "storage/checksum.h"
 #include "storage/environment.h"
+#include "storage/path.h"
 
 namespace kinglet::storage {
 
+struct ArchiveLimits;
+
 struct Object {
-  std::string path;      // relative, where it goes beneath the destination
-  std::string locator;   // the scheme's own: a key, a URL
+  std::string path;     // relative, where it goes beneath the destination
+  std::string locator;  // the scheme's own: a key, a URL
   std::optional<uint64_t> size;
-  std::string etag;      // as in an HTTP field, quotes included; "" when there is none
-  Checksum checksum;     // of the whole object, when the listing knows it
-  bool ranges = true;    // false: read from the beginning to the end in one request
+  std::string etag;    // as in an HTTP field, quotes included; "" when there is none
+  Checksum checksum;   // of the whole object, when the listing knows it
+  bool ranges = true;  // false: read from the beginning to the end in one request
+  // The bytes arrive gzip-encoded (size, etag and checksum are theirs) and are stored decoded, or
+  // unpacked where they are an archive.
+  bool gzip = false;
 };
 
 // Entries that are linked instead of downloaded: local paths.
@@ -40,6 +46,8 @@ struct Listing {
   std::vector<Link> links;
   // Nothing to do: the model is there already (a URI beneath the destination of another mount).
   bool in_place = false;
+  // Whether the only object is an archive to unpack; by its name when the scheme does not say.
+  std::optional<bool> archive;
 };
 
 struct Context {
@@ -67,6 +75,15 @@ class Source {
   virtual Checksum WholeChecksum(const Object&, const Context&) { return {}; }
   // The error for a status that is not success; the text is KServe's where clients see it.
   virtual Error StatusError(const Object& object, const http::ClientResponse& head) const;
+  // Told of a status that is not success; true when credentials were renewed because of it and the
+  // same request is worth another attempt.
+  virtual bool Renew(const http::ClientResponse&) { return false; }
+  // True where the objects are not the model's files themselves but what Assemble makes them from:
+  // an image's layers, a repository's pack.
+  virtual bool assembles() const { return false; }
+  // Makes the files in `folder` from the objects in `raw` (both descriptors) and names them.
+  virtual Result<std::vector<StagedFile>> Assemble(int raw, int folder, const ArchiveLimits& limits,
+                                                   std::stop_token stop);
   // A checksum that this scheme finds in the head of a response for the whole object.
   virtual Checksum HeadChecksum(const Object&, const http::ClientResponse& head) const {
     return ChecksumFromHeaders(head.headers);

@@ -71,10 +71,9 @@ void SignV4(SigV4Request& request, const AwsCredentials& credentials, std::strin
     if (!signed_names.empty()) signed_names += ';';
     signed_names += name;
   }
-  std::string canonical =
-      fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, request.path,
-                  CanonicalQuery(request.query), canonical_fields, signed_names,
-                  request.payload_sha256);
+  std::string canonical = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, request.path,
+                                      CanonicalQuery(request.query), canonical_fields, signed_names,
+                                      request.payload_sha256);
   std::string scope = fmt::format("{}/{}/{}/aws4_request", date, region, service);
   std::string to_sign =
       fmt::format("AWS4-HMAC-SHA256\n{}\n{}\n{}", stamp, scope, HexEncode(Sha256(canonical)));
@@ -82,10 +81,11 @@ void SignV4(SigV4Request& request, const AwsCredentials& credentials, std::strin
   key = HmacSha256(key, region);
   key = HmacSha256(key, service);
   key = HmacSha256(key, "aws4_request");
-  request.headers.Set("Authorization",
-                      fmt::format("AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}",
-                                  credentials.access_key_id, scope, signed_names,
-                                  HexEncode(HmacSha256(key, to_sign))));
+  request.headers.Set(
+      "Authorization",
+      fmt::format("AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}",
+                  credentials.access_key_id, scope, signed_names,
+                  HexEncode(HmacSha256(key, to_sign))));
 }
 
 }  // namespace kinglet::storage

@@ -23,8 +23,8 @@ struct SigV4Request {
   std::string host;  // Host field, with a port that is not the scheme's own
   std::string path;  // percent-encoded, begins with "/"
   std::vector<std::pair<std::string, std::string>> query;  // decoded
-  http::Headers headers;       // all of them are signed; Host is added
-  std::string payload_sha256;  // hexadecimal, or UNSIGNED-PAYLOAD
+  http::Headers headers;                                   // all of them are signed; Host is added
+  std::string payload_sha256;                              // hexadecimal, or UNSIGNED-PAYLOAD
 };
 
 // Adds x-amz-date, x-amz-content-sha256 (service s3), x-amz-security-token and Authorization to

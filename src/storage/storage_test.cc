@@ -87,8 +87,10 @@ TEST(CreateBeneath, DoesNotFollowLinks) {
 
 TEST(Xml, ReadsListings) {
   auto root = ParseXml(
-      "<?xml version=\"1.0\"?>\n<!-- c --><ListBucketResult xmlns=\"x\"><IsTruncated>false</IsTruncated>"
-      "<Contents a='1'><s:Key>a&amp;b&#x41;&#233;</s:Key></Contents><Contents/><T><![CDATA[<x>]]></T>"
+      "<?xml version=\"1.0\"?>\n<!-- c --><ListBucketResult "
+      "xmlns=\"x\"><IsTruncated>false</IsTruncated>"
+      "<Contents "
+      "a='1'><s:Key>a&amp;b&#x41;&#233;</s:Key></Contents><Contents/><T><![CDATA[<x>]]></T>"
       "</ListBucketResult>");
   ASSERT_TRUE(root) << root.error().message();
   EXPECT_EQ(root->name, "ListBucketResult");
@@ -113,7 +115,8 @@ TEST(Xml, RefusesWhatIsMalformedOrHostile) {
 // Examples of "Signature Calculations for the Authorization Header" in the Amazon S3 API reference
 // and the first of the general suite (get-vanilla).
 TEST(SigV4, PublishedVectors) {
-  AwsCredentials credentials{"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", ""};
+  AwsCredentials credentials{"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+                             ""};
   auto time = *ParseRfc3339("2013-05-24T00:00:00Z");
   auto signature = [&](SigV4Request request) {
     request.payload_sha256 = kEmptySha256;
@@ -124,10 +127,12 @@ TEST(SigV4, PublishedVectors) {
   SigV4Request object{.host = "examplebucket.s3.amazonaws.com", .path = "/test.txt"};
   object.headers.Add("Range", "bytes=0-9");
   EXPECT_EQ(signature(object), "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
-  EXPECT_EQ(signature({.host = "examplebucket.s3.amazonaws.com", .path = "/",
-                       .query = {{"lifecycle", ""}}}),
-            "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
-  EXPECT_EQ(signature({.host = "examplebucket.s3.amazonaws.com", .path = "/",
+  EXPECT_EQ(
+      signature(
+          {.host = "examplebucket.s3.amazonaws.com", .path = "/", .query = {{"lifecycle", ""}}}),
+      "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
+  EXPECT_EQ(signature({.host = "examplebucket.s3.amazonaws.com",
+                       .path = "/",
                        .query = {{"max-keys", "2"}, {"prefix", "J"}}}),
             "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
 
@@ -146,7 +151,8 @@ TEST(Checksum, FromHeaders) {
   EXPECT_FALSE(ChecksumFromHeaders(headers));
   headers.Add("Content-MD5", Base64Encode(std::string(16, 'x')));
   EXPECT_EQ(ChecksumFromHeaders(headers).algorithm, "md5");
-  headers.Add("x-goog-hash", "crc32c=" + Base64Encode("abcd") + ",md5=" + Base64Encode(std::string(16, 'y')));
+  headers.Add("x-goog-hash",
+              "crc32c=" + Base64Encode("abcd") + ",md5=" + Base64Encode(std::string(16, 'y')));
   EXPECT_EQ(ChecksumFromHeaders(headers).value, std::string(16, 'y'));
   headers.Add("x-amz-checksum-crc32c", Base64Encode("abcd"));
   EXPECT_EQ(ChecksumFromHeaders(headers).algorithm, "crc32c");
@@ -164,7 +170,8 @@ TEST(Checksum, OfAFile) {
   Fd fd(mkstemp(name));
   ASSERT_EQ(write(fd.get(), "123456789", 9), 9);
   EXPECT_TRUE(VerifyFile(fd.get(), 9, {"crc32c", "\xe3\x06\x92\x83"}, "f"));
-  EXPECT_TRUE(VerifyFile(fd.get(), 9, {"md5", *HexDecode("25f9e794323b453885f5181f1b624d0b")}, "f"));
+  EXPECT_TRUE(
+      VerifyFile(fd.get(), 9, {"md5", *HexDecode("25f9e794323b453885f5181f1b624d0b")}, "f"));
   EXPECT_FALSE(VerifyFile(fd.get(), 8, {"crc32c", "\xe3\x06\x92\x83"}, "f"));
   auto wrong = VerifyFile(fd.get(), 9, {"sha256", std::string(32, 'x')}, "f");
   ASSERT_FALSE(wrong);
@@ -228,7 +235,8 @@ TEST(Plugins, RecogniseTheirUris) {
   EXPECT_EQ(prefix("ftp://h/m"),
             "Cannot recognize storage type for ftp://h/m\n'gs://', 's3://', 'file://', and "
             "'http(s)://' are the current available storage type.");
-  EXPECT_THAT(SupportedPrefixes(), testing::IsSupersetOf({"file://", "s3://", "https://", "http://"}));
+  EXPECT_THAT(SupportedPrefixes(),
+              testing::IsSupersetOf({"file://", "s3://", "https://", "http://"}));
 }
 
 }  // namespace

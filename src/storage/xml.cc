@@ -68,13 +68,20 @@ class Reader {
     if (end == std::string_view::npos) return Bad("unended reference");
     std::string_view name = rest_.substr(1, end - 1);
     rest_.remove_prefix(end + 1);
-    if (name == "lt") out += '<';
-    else if (name == "gt") out += '>';
-    else if (name == "amp") out += '&';
-    else if (name == "quot") out += '"';
-    else if (name == "apos") out += '\'';
-    else if (name.starts_with('#')) return AppendCodePoint(out, name.substr(1));
-    else return Bad("unknown reference");
+    if (name == "lt")
+      out += '<';
+    else if (name == "gt")
+      out += '>';
+    else if (name == "amp")
+      out += '&';
+    else if (name == "quot")
+      out += '"';
+    else if (name == "apos")
+      out += '\'';
+    else if (name.starts_with('#'))
+      return AppendCodePoint(out, name.substr(1));
+    else
+      return Bad("unknown reference");
     return {};
   }
 

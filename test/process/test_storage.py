@@ -1,5 +1,6 @@
 """The storage initializer against moto's S3 and against file servers that misbehave."""
 
+import gzip
 import hashlib
 import http.server
 import io
@@ -15,6 +16,7 @@ import sys
 import tarfile
 import threading
 import time
+import urllib.request
 
 import pytest
 
@@ -62,6 +64,8 @@ class FileServer:
         self.delay = 0.0
         self.fail_every = 0
         self.type = "application/octet-stream"
+        self.headers = {}
+        self.ranges = True
         self.count = 0
         outer = self
 
@@ -73,13 +77,16 @@ class FileServer:
 
             def do_GET(self):
                 outer.count += 1
-                match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+                wanted = self.headers.get("Range", "") if outer.ranges else ""
+                match = re.fullmatch(r"bytes=(\d+)-(\d+)", wanted)
                 first, last = (int(match[1]), int(match[2])) if match else (0, len(outer.content) - 1)
                 last = min(last, len(outer.content) - 1)
                 body = outer.content[first : last + 1]
                 self.send_response(206 if match else 200)
                 self.send_header("Content-Type", outer.type)
                 self.send_header("ETag", outer.etag)
+                for name, value in outer.headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
                 if match:
                     self.send_header("Content-Range", f"bytes {first}-{last}/{len(outer.content)}")
@@ -222,6 +229,65 @@ def test_usage_and_errors(tmp_path):
     log = tmp_path / "log"
     run("/mnt/pvc/absent", tmp_path / "m", "--termination-log", log)
     assert log.read_text().endswith("Cannot locate source uri /mnt/pvc/absent for PVC")
+
+
+def test_encoded_answers_and_no_ranges(file_server, tmp_path):
+    """What a server encodes on its own is decoded; one that ignores ranges is read from end to end."""
+    plain = b"a model\n" * 200_000
+    server = file_server(gzip.compress(plain))
+    server.headers = {"Content-Encoding": "gzip"}
+    for ranges in (True, False):
+        server.ranges = ranges
+        to = tmp_path / f"encoded-{ranges}"
+        result = run(server.url("model.joblib"), to, "--chunk-mib", 1)
+        assert result.returncode == 0, result.stderr
+        assert visible(to) == {"model.joblib": plain}
+    server.content = server.content[:-100]
+    result = run(server.url("cut.joblib"), tmp_path / "cut")
+    assert result.returncode == 1 and not (tmp_path / "cut").exists()
+    # The file's own compression is not a second encoding.
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        info = tarfile.TarInfo("model.txt")
+        info.size = len(plain)
+        tar.addfile(info, io.BytesIO(plain))
+    server = file_server(packed.getvalue())
+    server.headers, server.type = {"Content-Encoding": "gzip"}, "application/x-tar"
+    result = run(server.url("model.tar.gz"), tmp_path / "tar")
+    assert result.returncode == 0, result.stderr
+    assert visible(tmp_path / "tar") == {"model.txt": plain}
+
+
+def test_metrics_and_termination_message(file_server, tmp_path):
+    server = file_server(random.Random(6).randbytes(6_000_000))
+    server.delay = 0.05
+    log = tmp_path / "termination"
+    process = subprocess.Popen(
+        [INITIALIZER, server.url("m"), tmp_path / "m", "--metrics-addr", "127.0.0.1:0",
+         "--chunk-mib", "1", "--termination-log", log],
+        stderr=subprocess.PIPE, text=True)
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if "serving metrics" in line:
+            break
+    port = re.search(r"port=(\d+)", lines[-1])[1]
+
+    def received():
+        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
+        match = re.search(r"^kinglet_storage_received_bytes_total (\S+)$", text, re.M)
+        return match and float(match[1]) > 0 and text
+
+    text = wait_for(received, what="bytes in /metrics")
+    assert float(re.search(r"^kinglet_storage_model_bytes (\S+)$", text, re.M)[1]) == 6_000_000
+    assert "process_cpu_seconds_total" in text
+    wait_for(lambda: log.exists() and log.read_text().startswith("killed while downloading"),
+             what="the interim message")
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    last = stderr.splitlines()[-1]
+    assert re.fullmatch(r"Successfully copied 1 file, 5.7 MiB in .* s \(.*/s, 0 retries\) to .*", last)
+    assert log.read_text() == last
 
 
 def test_links_neither_kube_nor_control():

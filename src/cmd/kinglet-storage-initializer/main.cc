@@ -2,11 +2,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <thread>
 
 #include "base/flags.h"
 #include "base/log.h"
+#include "cmd/kinglet-storage-initializer/last_message.h"
+#include "cmd/kinglet-storage-initializer/metrics_endpoint.h"
 #include "storage/downloader.h"
 
 namespace kinglet {
@@ -16,7 +19,7 @@ constexpr int kExitFailed = 1, kExitUsage = 2, kExitStopped = 143;
 
 struct Settings {
   std::string log_format = "text", log_level = "info";
-  std::string timeout, stall_timeout = "30s", termination_log;
+  std::string timeout, stall_timeout = "30s", termination_log, metrics_address;
   int64_t connections = 8, chunk_mib = 16;
   bool copy_local = false;
 };
@@ -44,66 +47,87 @@ class SignalStop {
   std::jthread thread_;
 };
 
-// The last line of standard error is what FallbackToLogsOnError shows; --termination-log is for pods
-// that read a file.
-int Finish(const Settings& settings, int code, const std::string& message) {
-  std::fprintf(stderr, "%s\n", message.c_str());
-  if (!settings.termination_log.empty()) {
-    if (FILE* file = std::fopen(settings.termination_log.c_str(), "w")) {
-      std::fwrite(message.data(), 1, message.size(), file);
-      std::fclose(file);
-    }
-  }
-  return code;
-}
-
 int DownloadAll(const Settings& settings, const std::vector<std::string>& pairs,
                 storage::DownloadOptions options) {
-  SignalStop stop;
+  SignalStop stop;  // before any thread starts
+  LastMessage message(settings.termination_log);
+  MetricsRegistry metrics;
+  std::unique_ptr<MetricsEndpoint> endpoint;
+  if (!settings.metrics_address.empty()) {
+    auto started = MetricsEndpoint::Start(settings.metrics_address, metrics);
+    if (!started) {
+      message.Final("kinglet-storage-initializer: " + started.error().message());
+      return kExitUsage;
+    }
+    endpoint = std::move(*started);
+  }
+  options.metrics = &metrics;
   options.stop = stop.token();
-  options.on_progress = [](const storage::Progress& progress) {
-    LogInfo(storage::ProgressLine(progress));
-  };
-  uint64_t bytes = 0, files = 0;
-  double seconds = 0;
+  storage::DownloadResult total;
   for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
-    LogInfo("downloading", {{"uri", pairs[i]}, {"destination", pairs[i + 1]}});
-    auto result = storage::Download(pairs[i], pairs[i + 1], options);
+    const std::string &uri = pairs[i], &destination = pairs[i + 1];
+    LogInfo("downloading", {{"uri", uri}, {"destination", destination}});
+    message.Interim(fmt::format("killed while downloading {}; run again to resume", uri));
+    options.on_progress = [&](const storage::Progress& progress) {
+      std::string line = storage::ProgressLine(progress);
+      LogInfo(line);
+      message.Interim(
+          fmt::format("killed while downloading {} ({}); run again to resume", uri, line));
+    };
+    auto result = storage::Download(uri, destination, options);
     if (!result) {
       bool stopped = options.stop.stop_requested();
-      return Finish(settings, stopped ? kExitStopped : kExitFailed,
-                    stopped ? fmt::format("stopped while downloading {}; run again to resume", pairs[i])
-                            : fmt::format("{}: {}", pairs[i], result.error().message()));
+      message.Final(stopped ? fmt::format("stopped while downloading {}; run again to resume", uri)
+                            : fmt::format("{}: {}", uri, result.error().message()));
+      return stopped ? kExitStopped : kExitFailed;
     }
     if (result->already_complete) {
-      LogInfo("complete already", {{"uri", pairs[i]}, {"destination", pairs[i + 1]}});
+      LogInfo("complete already", {{"uri", uri}, {"destination", destination}});
     }
-    bytes += result->bytes;
-    files += result->files;
-    seconds += result->seconds;
+    total.bytes += result->bytes;
+    total.files += result->files;
+    total.seconds += result->seconds;
+    total.received_bytes += result->received_bytes;
+    total.retries += result->retries;
   }
-  return Finish(settings, 0,
-                fmt::format("Successfully copied {} file{}, {} in {:.1f} s to {}", files,
-                            files == 1 ? "" : "s",
-                            storage::HumanBytes(static_cast<double>(bytes)), seconds,
-                            pairs[pairs.size() - 1]));
+  LogInfo("done", {{"files", total.files},
+                   {"bytes", total.bytes},
+                   {"received_bytes", total.received_bytes},
+                   {"retries", total.retries},
+                   {"seconds", total.seconds}});
+  message.Final(
+      fmt::format("Successfully copied {} file{}, {} in {:.1f} s ({}/s, {} retries) to {}",
+                  total.files, total.files == 1 ? "" : "s",
+                  storage::HumanBytes(static_cast<double>(total.bytes)), total.seconds,
+                  storage::HumanBytes(static_cast<double>(total.received_bytes) /
+                                      std::max(total.seconds, 1e-3)),
+                  total.retries, pairs[pairs.size() - 1]));
+  return 0;
 }
 
 int Main(int argc, char** argv) {
   Settings settings;
-  Flags flags("kinglet-storage-initializer",
-              "Downloads models: SRC_URI DEST_PATH [SRC_URI DEST_PATH ...]. Resumes what was cut; a "
-              "destination is whole or not there.");
+  Flags flags(
+      "kinglet-storage-initializer",
+      "Downloads models: SRC_URI DEST_PATH [SRC_URI DEST_PATH ...]. Resumes what was cut; a "
+      "destination is whole or not there.");
   flags.Add("log-format", &settings.log_format, "text or json");
   flags.Add("log-level", &settings.log_level, "debug, info, warning or error");
   flags.Add("timeout", &settings.timeout, "give up after this time (1h30m); none by default");
-  flags.Add("stall-timeout", &settings.stall_timeout, "repeat a request that is silent for so long");
+  flags.Add("stall-timeout", &settings.stall_timeout,
+            "repeat a request that is silent for so long");
   flags.Add("connections", &settings.connections, "parallel requests");
   flags.Add("chunk-mib", &settings.chunk_mib, "size of a ranged request in MiB");
   flags.Add("copy-local", &settings.copy_local, "copy local paths instead of linking to them");
-  flags.Add("termination-log", &settings.termination_log, "also write the last message to this file");
+  flags.Add("termination-log", &settings.termination_log,
+            "write the last message to this file; without it to the pod's /dev/termination-log");
+  flags.Add(
+      "metrics-addr", &settings.metrics_address,
+      "serve /metrics here while downloading (host:port or :port); off by default, since init "
+      "containers of one node may share a network");
   auto fail = [&](const Error& error) {
-    return Finish(settings, kExitUsage, "kinglet-storage-initializer: " + error.message());
+    LastMessage(settings.termination_log).Final("kinglet-storage-initializer: " + error.message());
+    return kExitUsage;
   };
   auto pairs = flags.Parse(argc, argv);
   if (flags.help_requested()) return std::fputs(flags.Help().c_str(), stdout) < 0;

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "base/uri.h"
 #include "storage/plugin.h"
 #include "storage/scheme.h"
@@ -15,19 +16,20 @@ constexpr int kMaxRedirects = 10;
 
 enum class Kind { kZip, kTar, kOther };
 
-// From the path's extension, or from the query's when the path has none, as KServe guesses.
-Kind GuessKind(const Uri& uri) {
-  std::string path = uri.path;
-  std::string name = path.substr(path.rfind('/') + 1);
-  std::string text = name.find('.') == std::string::npos ? uri.query : name;
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  if (text.ends_with(".zip")) return Kind::kZip;
-  for (std::string_view suffix : {".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".txz"}) {
-    if (text.ends_with(suffix)) return Kind::kTar;
+Kind KindOfName(std::string_view name) {
+  std::string lower = AsciiLower(name);
+  if (lower.ends_with(".zip")) return Kind::kZip;
+  for (std::string_view suffix : {".tar", ".tgz", ".taz", ".tz", ".tar.gz", ".tar.bz2", ".tbz2",
+                                  ".tar.xz", ".txz", ".tar.z"}) {
+    if (lower.ends_with(suffix)) return Kind::kTar;
   }
   return Kind::kOther;
+}
+
+// From the path's extension, or from the query's where the path says nothing, as KServe guesses.
+Kind GuessKind(const Uri& uri) {
+  Kind kind = KindOfName(uri.path);
+  return kind == Kind::kOther ? KindOfName(uri.query) : kind;
 }
 
 // "bytes 0-0/1234" -> 1234.
@@ -95,6 +97,9 @@ class HttpSource final : public Source {
     object.ranges = head.status == 206 && object.size.has_value();
     if (head.status == 200 || object.size == 1) object.checksum = ChecksumFromHeaders(head.headers);
     Listing listing;
+    Kind kind = GuessKind(parsed_);
+    listing.archive = kind != Kind::kOther;
+    Decoding(head, kind, object);
     listing.objects.push_back(std::move(object));
     return listing;
   }
@@ -125,6 +130,15 @@ class HttpSource final : public Source {
     request.deadline = context.deadline;
     request.stall_timeout = context.stall_timeout;
     return request;
+  }
+
+  // What a server encodes is decoded. A ".gz" that is no archive is too, and gets the name that
+  // KServe gives it. (Unpacking an archive undoes its compression by itself.)
+  static void Decoding(const http::ClientResponse& head, Kind kind, Object& object) {
+    std::string_view encoding = head.headers.Get("content-encoding");
+    bool named = kind == Kind::kOther && AsciiLower(object.path).ends_with(".gz");
+    object.gzip = encoding == "gzip" || encoding == "x-gzip" || named;
+    if (named) object.path += ".tar";
   }
 
   Status CheckType(const http::ClientResponse& head) const {

@@ -44,8 +44,8 @@ class S3Source final : public Source {
         region_(settings_.region),
         client_(std::move(client)) {}
 
-  // KServe's rules: keys that end in "/" are folders; a key equal to the prefix is the model and the
-  // only object; otherwise the prefix and one "/" are cut off every key that begins with it.
+  // KServe's rules: keys that end in "/" are folders; a key equal to the prefix is the model and
+  // the only object; otherwise the prefix and one "/" are cut off every key that begins with it.
   Result<Listing> List(const Context& context) override {
     Listing listing;
     std::string token;
@@ -64,7 +64,8 @@ class S3Source final : public Source {
         const std::string& text = entry.Text("Size");
         auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
         if (text.empty() || error != std::errc()) {
-          return Fail(Code::kUnavailable, "the listing of s3://{} has no size for {}", bucket_, key);
+          return Fail(Code::kUnavailable, "the listing of s3://{} has no size for {}", bucket_,
+                      key);
         }
         object.size = size;
         if (key == prefix_) {
@@ -119,8 +120,8 @@ class S3Source final : public Source {
 
   Error StatusError(const Object& object, const http::ClientResponse& head) const override {
     Code code = head.status == 412 ? Code::kAborted : CodeFromHttpStatus(head.status);
-    std::string why = head.status == 412 ? "the object changed while it was downloaded"
-                                         : Explain(head);
+    std::string why =
+        head.status == 412 ? "the object changed while it was downloaded" : Explain(head);
     return Error(code, fmt::format("s3://{}/{}: {}", bucket_, object.locator, why));
   }
 
@@ -179,7 +180,8 @@ class S3Source final : public Source {
     }
     std::string base = endpoint.path;
     while (base.ends_with('/')) base.pop_back();
-    SigV4Request request{.method = method, .query = std::move(query), .headers = std::move(headers)};
+    SigV4Request request{
+        .method = method, .query = std::move(query), .headers = std::move(headers)};
     if (settings_.virtual_style || settings_.accelerate) {
       endpoint.host = bucket_ + "." + endpoint.host;
       request.path = base + "/" + UrlEncode(key, "/");

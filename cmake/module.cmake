@@ -13,15 +13,13 @@ kinglet_precompile(kinglet_pch)
 if(KINGLET_TESTS)
   kinglet_precompile(kinglet_test_pch <gmock/gmock.h> <gtest/gtest.h>)
   target_link_libraries(kinglet_test_pch PRIVATE GTest::gtest GTest::gmock)
-  target_compile_definitions(kinglet_test_pch PRIVATE
-    KINGLET_SOURCE_DIR="${CMAKE_SOURCE_DIR}" KINGLET_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   target_compile_options(kinglet_test_pch PRIVATE $<$<CONFIG:Release>:-O0>)
 endif()
 
 # Modules on the way of a prediction; the others are compiled with -O1, which takes half the time.
 set(KINGLET_HOT_MODULES base net inference server runtimes local/gateway)
 
-# kinglet_module(path DEPS other modules LINK third-party PLUGINS folder)
+# kinglet_module(path DEPS other modules LINK third-party PLUGINS folder TEST_PATHS)
 #
 # Makes the static library kinglet_<path with _> from src/<path>/**/*.cc, a test program
 # <name>_test from the *_test.cc beside them, and one fuzz program for each *_fuzz.cc.
@@ -31,13 +29,16 @@ set(KINGLET_HOT_MODULES base net inference server runtimes local/gateway)
 # define the function Plugin_NAME declared in <module>/plugin.h. The table of them is generated
 # from the file names, so that adding a plug-in is adding a file, and a missing symbol is a link
 # error. (Self-registration inside a static library silently registers nothing.)
+#
+# TEST_PATHS: tests get KINGLET_SOURCE_DIR and KINGLET_BIN_DIR. The other modules' tests compile to the
+# same bytes wherever the tree lies, so that a compiler cache serves every checkout.
 function(kinglet_target_name path out)
   string(REPLACE "/" "_" name ${path})
   set(${out} kinglet_${name} PARENT_SCOPE)
 endfunction()
 
 function(kinglet_module path)
-  cmake_parse_arguments(ARG "" "PLUGINS" "DEPS;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "TEST_PATHS" "PLUGINS" "DEPS;LINK" ${ARGN})
   kinglet_target_name(${path} target)
   set(dir ${CMAKE_SOURCE_DIR}/src/${path})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc)
@@ -92,8 +93,10 @@ function(kinglet_module path)
   if(KINGLET_TESTS AND tests)
     add_executable(${short}_test ${tests})
     target_link_libraries(${short}_test PRIVATE ${target} GTest::gtest GTest::gmock GTest::gtest_main)
-    target_compile_definitions(${short}_test PRIVATE
-      KINGLET_SOURCE_DIR="${CMAKE_SOURCE_DIR}" KINGLET_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+    if(ARG_TEST_PATHS)
+      target_compile_definitions(${short}_test PRIVATE
+        KINGLET_SOURCE_DIR="${CMAKE_SOURCE_DIR}" KINGLET_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+    endif()
     target_precompile_headers(${short}_test REUSE_FROM kinglet_test_pch)
     target_compile_options(${short}_test PRIVATE $<$<CONFIG:Release>:-O0>)
     set_target_properties(${short}_test PROPERTIES
@@ -140,8 +143,6 @@ function(kinglet_suite name)
     target_link_libraries(${name}_suite PRIVATE ${dep_target})
   endforeach()
   target_link_libraries(${name}_suite PRIVATE GTest::gtest GTest::gmock GTest::gtest_main)
-  target_compile_definitions(${name}_suite PRIVATE
-    KINGLET_SOURCE_DIR="${CMAKE_SOURCE_DIR}" KINGLET_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   target_precompile_headers(${name}_suite REUSE_FROM kinglet_test_pch)
   target_compile_options(${name}_suite PRIVATE $<$<CONFIG:Release>:-O0>)
   set_target_properties(${name}_suite PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)

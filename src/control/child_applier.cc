@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kByOwner = "owner";
 
 std::string ChildKey(const kube::ResourceType& type, const kube::ObjectKey& key) {
-  return fmt::format("{}/{}", type.kind, key.ToString());
+  return fmt::format("{}/{}", type.GroupResource(), key.ToString());
 }
 
 }  // namespace

@@ -4,7 +4,9 @@
 
 #include "api/constants.h"
 #include "base/encoding.h"
+#include "control/knative_merge.h"
 #include "kube/object.h"
+#include "kube/resource.h"
 
 namespace kinglet::control {
 namespace {
@@ -70,9 +72,18 @@ std::string ChildFingerprint(const Json& object) {
 }
 
 Json MergeChild(const Json& existing, const Json& desired) {
+  if (kube::ApiVersion(desired) == kube::kKnativeService.ApiVersion()) {
+    return MergeKnativeService(existing, desired);
+  }
   if (kube::ControllerOf(existing) && IsAsWished(existing, desired)) return existing;
   Json merged = existing;
   merged.Set("metadata", MergeMetadata(existing, desired));
+  if (kube::Kind(desired) == kube::kVirtualService.kind) {
+    // Labels and annotations of others do not stay, as in KServe.
+    for (auto field : {"labels", "annotations"}) {
+      merged.Ref("metadata").Set(field, desired["metadata"][field]);
+    }
+  }
   const std::string& kind = kube::Kind(desired);
   if (kind == "ConfigMap") return merged;  // its data is written by TrainedModels
   if (kind == "Service") {

@@ -17,15 +17,31 @@ kube::InformerOptions Slim() {
   return {.transform = [](Json& object) { object.Ref("metadata").Erase("managedFields"); }};
 }
 
+std::vector<std::string> LegacyNames(const kube::Informer& services, const kube::ObjectKey& owner) {
+  std::vector<std::string> out;
+  for (auto component : {"predictor", "transformer", "explainer"}) {
+    std::string name = fmt::format("{}-{}-default", owner.name, component);
+    if (services.Get({.ns = owner.ns, .name = name})) out.push_back(std::move(name));
+  }
+  return out;
+}
+
+std::vector<kube::ObjectPtr> InNamespace(std::vector<kube::ObjectPtr> pods, std::string_view ns) {
+  std::erase_if(pods, [&](const auto& pod) { return kube::Namespace(*pod) != ns; });
+  return pods;
+}
+
 }  // namespace
 
 Cluster::Cluster(kube::Client& client, std::string config_namespace, const Clock& clock)
     : inference_services_(client, kube::kInferenceService, Slim(), clock),
       deployments_(client, kube::kDeployment, OfInferenceServices(), clock),
-      services_(client, kube::kService, OfInferenceServices(), clock),
+      services_(client, kube::kService, Slim(), clock),
       autoscalers_(client, kube::kHorizontalPodAutoscaler, OfInferenceServices(), clock),
       ingresses_(client, kube::kIngress, Slim(), clock),
       http_routes_(client, kube::kHttpRoute, Slim(), clock),
+      knative_services_(client, kube::kKnativeService, Slim(), clock),
+      virtual_services_(client, kube::kVirtualService, Slim(), clock),
       pods_(client, kube::kPod, OfInferenceServices(), clock),
       runtimes_(client, kube::kServingRuntime, Slim(), clock),
       cluster_runtimes_(client, kube::kClusterServingRuntime, Slim(), clock),
@@ -33,14 +49,17 @@ Cluster::Cluster(kube::Client& client, std::string config_namespace, const Clock
       config_(client, std::move(config_namespace), clock),
       decoded_runtimes_({&runtimes_, &cluster_runtimes_}),
       decoded_storage_containers_({&storage_containers_}),
-      children_(client, {&deployments_, &services_, &autoscalers_, &ingresses_, &http_routes_}) {
+      children_(client, {&deployments_, &services_, &autoscalers_, &ingresses_, &http_routes_,
+                         &knative_services_, &virtual_services_}) {
   pods_.AddIndex("app", kube::IndexByLabel(std::string(api::label::kApp)));
+  pods_.AddIndex("revision", kube::IndexByLabel("serving.knative.dev/revision"));
 }
 
 void Cluster::Start(std::stop_token stop) {
   for (auto* informer :
-       {&inference_services_, &deployments_, &services_, &autoscalers_, &ingresses_, &pods_,
-        &runtimes_, &cluster_runtimes_, &storage_containers_, &config_.informer()}) {
+       {&inference_services_, &deployments_, &services_, &autoscalers_, &ingresses_, &http_routes_,
+        &knative_services_, &virtual_services_, &pods_, &runtimes_, &cluster_runtimes_,
+        &storage_containers_, &config_.informer()}) {
     informer->Start(stop);
   }
 }
@@ -54,18 +73,21 @@ bool Cluster::WaitForSync(Deadline deadline, std::stop_token stop) {
 }
 
 std::vector<std::string> Cluster::LegacyServices(const kube::ObjectKey& owner) {
-  std::vector<std::string> out;
-  for (auto component : {"predictor", "transformer", "explainer"}) {
-    std::string name = fmt::format("{}-{}-default", owner.name, component);
-    if (services_.Get({.ns = owner.ns, .name = name})) out.push_back(std::move(name));
-  }
-  return out;
+  return LegacyNames(services_, owner);
+}
+
+std::vector<std::string> Cluster::LegacyKnativeServices(const kube::ObjectKey& owner) {
+  return LegacyNames(knative_services_, owner);
 }
 
 std::vector<kube::ObjectPtr> Cluster::PodsOf(std::string_view ns, std::string_view component) {
-  auto pods = pods_.ByIndex("app", fmt::format("isvc.{}", component));
-  std::erase_if(pods, [&](const auto& pod) { return kube::Namespace(*pod) != ns; });
-  return pods;
+  return InNamespace(pods_.ByIndex("app", fmt::format("isvc.{}", component)), ns);
+}
+
+std::vector<kube::ObjectPtr> Cluster::PodsOfRevision(std::string_view ns,
+                                                     std::string_view revision) {
+  if (revision.empty()) return {};
+  return InNamespace(pods_.ByIndex("revision", revision), ns);
 }
 
 }  // namespace kinglet::control

@@ -24,8 +24,10 @@ class Cluster {
   kube::Informer& services() { return services_; }
   kube::Informer& autoscalers() { return autoscalers_; }
   kube::Informer& ingresses() { return ingresses_; }
-  // Of a kind that need not be there: not waited for.
+  // Of kinds that need not be there: not waited for.
   kube::Informer& http_routes() { return http_routes_; }
+  kube::Informer& knative_services() { return knative_services_; }
+  kube::Informer& virtual_services() { return virtual_services_; }
   kube::Informer& pods() { return pods_; }
   kube::Informer& runtimes() { return runtimes_; }
   kube::Informer& cluster_runtimes() { return cluster_runtimes_; }
@@ -43,14 +45,19 @@ class Cluster {
   Decoded<api::ClusterStorageContainer>::Values StorageContainers() {
     return decoded_storage_containers_.In("");
   }
-  // Services of an InferenceService under KServe's old names "<name>-<component>-default".
+  // Services, or Knative Services, of an InferenceService under KServe's old names
+  // "<name>-<component>-default".
   std::vector<std::string> LegacyServices(const kube::ObjectKey& owner);
+  std::vector<std::string> LegacyKnativeServices(const kube::ObjectKey& owner);
   // Pods with the label app=isvc.<component>.
   std::vector<kube::ObjectPtr> PodsOf(std::string_view ns, std::string_view component);
+  // Pods of a revision of a Knative Service. None where there is no name.
+  std::vector<kube::ObjectPtr> PodsOfRevision(std::string_view ns, std::string_view revision);
 
  private:
   kube::Informer inference_services_, deployments_, services_, autoscalers_, ingresses_,
-      http_routes_, pods_, runtimes_, cluster_runtimes_, storage_containers_;
+      http_routes_, knative_services_, virtual_services_, pods_, runtimes_, cluster_runtimes_,
+      storage_containers_;
   WatchedConfig config_;
   Decoded<api::ServingRuntime> decoded_runtimes_;
   Decoded<api::ClusterStorageContainer> decoded_storage_containers_;

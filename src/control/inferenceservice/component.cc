@@ -281,21 +281,43 @@ void AddArgument(Json& container, std::string_view name, std::string value) {
   args.Push(std::move(value));
 }
 
-std::string PredictorHost(const api::InferenceService& isvc, const ComponentInput& input) {
-  return fmt::format(
-      "{}.{}", ComponentObjectName(isvc.name(), ComponentKind::kPredictor, input.legacy_services),
-      isvc.ns());
+// Under the old names where the component that asks has one itself.
+std::string PredictorHost(const api::InferenceService& isvc, ComponentKind asking,
+                          const ComponentInput& input) {
+  const bool legacy =
+      ComponentObjectName(isvc.name(), asking, input.legacy_services).ends_with("-default");
+  return fmt::format("{}-predictor{}.{}", isvc.name(), legacy ? "-default" : "", isvc.ns());
 }
 
-// What a custom transformer or explainer is told.
-void AddCustomArguments(const api::InferenceService& isvc, const api::ComponentExtension& extension,
-                        const ComponentInput& input, Json& container) {
-  AddArgument(container, "--model_name", isvc.name());
-  AddArgument(container, "--predictor_host", PredictorHost(isvc, input));
-  AddArgument(container, "--http_port", std::to_string(api::kHttpPort));
-  if (extension.container_concurrency) {
-    AddArgument(container, "--workers", std::to_string(*extension.container_concurrency));
+void AddWorkers(const api::ComponentExtension& extension, Json& container) {
+  if (!extension.container_concurrency) return;
+  AddArgument(container, "--workers", std::to_string(*extension.container_concurrency));
+}
+
+// What a custom transformer is told.
+void AddTransformerArguments(const api::InferenceService& isvc, const ComponentInput& input,
+                             Json& container) {
+  std::string host = PredictorHost(isvc, ComponentKind::kTransformer, input);
+  if (input.mesh_predictor &&
+      isvc.Annotation(api::annotation::kDeploymentMode) == api::kModeModelMesh) {
+    host = input.mesh_predictor->host;
+    AddArgument(container, "--protocol", input.mesh_predictor->protocol);
   }
+  AddArgument(container, "--model_name", isvc.name());
+  AddArgument(container, "--predictor_host", std::move(host));
+  AddArgument(container, "--http_port", std::to_string(api::kHttpPort));
+  AddWorkers(*isvc.spec.transformer, container);
+}
+
+// What a custom explainer is told: the port in any case, the last one given counts.
+void AddExplainerArguments(const api::InferenceService& isvc, const ComponentInput& input,
+                           Json& container) {
+  AddArgument(container, "--model_name", isvc.name());
+  AddArgument(container, "--predictor_host", PredictorHost(isvc, ComponentKind::kExplainer, input));
+  Json& args = container.Ref("args");
+  args.Push("--http_port");
+  args.Push(std::to_string(api::kHttpPort));
+  AddWorkers(*isvc.spec.explainer, container);
 }
 
 std::optional<std::string> EnvStorageUri(const Json& container) {
@@ -313,26 +335,43 @@ Json ArtContainer(const api::InferenceService& isvc, const ComponentInput& input
     args.Push(std::move(value));
   };
   if (!HasArgument(container, "--predictor_host")) {
-    put("--predictor_host", PredictorHost(isvc, input));
+    put("--predictor_host", PredictorHost(isvc, ComponentKind::kExplainer, input));
   }
-  if (isvc.spec.explainer->container_concurrency) {
+  if (isvc.spec.explainer->container_concurrency && !HasArgument(container, "--workers")) {
     put("--workers", std::to_string(*isvc.spec.explainer->container_concurrency));
   }
-  if (art.storage_uri) put("--storage_uri", std::string(api::kModelMountPath));
+  if (!art.storage_uri.value_or("").empty())
+    put("--storage_uri", std::string(api::kModelMountPath));
   put("--adversary_type", art.type);
   for (const auto& [name, value] : art.config) put("--" + name, value);
-  for (const Json& argument : container["args"].AsArray()) args.Push(argument);
+  // KServe 0.15 gives the user's arguments twice, which says the same as once.
+  for (int time = 0; time < 2; ++time) {
+    for (const Json& argument : container["args"].AsArray()) args.Push(argument);
+  }
   container.Set("args", std::move(args));
   if (container["image"].AsString().empty() && input.config.explainers) {
     const auto& config = input.config.explainers->art;
     container.Set("image", fmt::format("{}:{}", config.image,
                                        art.runtime_version.value_or(config.default_image_version)));
   }
-  if (container["name"].AsString().empty()) container.Set("name", api::kKserveContainer);
+  container.Set("name", api::kKserveContainer);
   return container;
 }
 
 }  // namespace
+
+ModelResult<ComponentPlan> PlanComponent(ComponentKind kind, api::InferenceService& isvc,
+                                         const ComponentInput& input) {
+  switch (kind) {
+    case ComponentKind::kPredictor:
+      return PlanPredictor(isvc, input);
+    case ComponentKind::kTransformer:
+      return PlanTransformer(isvc, input);
+    case ComponentKind::kExplainer:
+      return PlanExplainer(isvc, input);
+  }
+  return Fault(Error(Code::kInternal, "no such component"));
+}
 
 ModelResult<ComponentPlan> PlanTransformer(const api::InferenceService& isvc,
                                            const ComponentInput& input) {
@@ -352,7 +391,7 @@ ModelResult<ComponentPlan> PlanTransformer(const api::InferenceService& isvc,
   AddLogger(spec, annotations);
   AddBatcher(spec, annotations);
   plan.pod = spec.pod;
-  AddCustomArguments(isvc, spec, input, plan.pod.Ref("containers").MutableArray()[0]);
+  AddTransformerArguments(isvc, input, plan.pod.Ref("containers").MutableArray()[0]);
   FillMetadata(isvc, spec, *disallowed, std::move(annotations), Json(), plan);
   return plan;
 }
@@ -371,9 +410,10 @@ ModelResult<ComponentPlan> PlanExplainer(const api::InferenceService& isvc,
   if (!disallowed) return Fault(disallowed.error());
   Json annotations = Without(isvc.metadata["annotations"], *disallowed);
   const bool is_art = implementations[0].kind == api::Implementation::Kind::kArt;
-  auto stored =
-      AddStorage(is_art ? spec.art->storage_uri : EnvStorageUri(spec.pod["containers"][0]),
-                 is_art ? spec.art->storage : std::nullopt, input, annotations);
+  std::optional<std::string> uri =
+      is_art ? spec.art->storage_uri : EnvStorageUri(spec.pod["containers"][0]);
+  if (is_art && uri && uri->empty()) uri.reset();
+  auto stored = AddStorage(uri, std::nullopt, input, annotations);
   if (!stored) return Fault(stored.error());
   AddLogger(spec, annotations);
   plan.pod = spec.pod.IsNull() ? Json::MakeObject() : spec.pod;
@@ -382,7 +422,7 @@ ModelResult<ComponentPlan> PlanExplainer(const api::InferenceService& isvc,
     container = ArtContainer(isvc, input);
   } else {
     container = spec.pod["containers"][0];
-    AddCustomArguments(isvc, spec, input, container);
+    AddExplainerArguments(isvc, input, container);
   }
   Json& containers = plan.pod.Ref("containers");
   if (containers.empty()) {

@@ -29,6 +29,12 @@ struct ComponentPlan {
   const api::ComponentExtension* extension = nullptr;
 };
 
+// A predictor that ModelMesh serves, as its transformer reaches it.
+struct MeshPredictor {
+  std::string host;      // with port
+  std::string protocol;  // "v2", "grpc-v2"
+};
+
 // What components are made from.
 struct ComponentInput {
   const api::Config& config;
@@ -36,6 +42,7 @@ struct ComponentInput {
   std::span<const api::ClusterStorageContainer> storage_containers;
   // Services in the namespace that exist under the old names "<isvc>-<component>-default".
   const std::vector<std::string>& legacy_services;
+  const MeshPredictor* mesh_predictor = nullptr;  // null outside of ModelMesh mode
 };
 
 // The name of a component's objects.
@@ -44,6 +51,8 @@ std::string ComponentObjectName(std::string_view isvc, ComponentKind kind,
 
 // May change `isvc` (in memory): the chosen runtime, defaults it brings, labels.
 ModelResult<ComponentPlan> PlanPredictor(api::InferenceService& isvc, const ComponentInput& input);
+ModelResult<ComponentPlan> PlanComponent(ComponentKind kind, api::InferenceService& isvc,
+                                         const ComponentInput& input);
 ModelResult<ComponentPlan> PlanTransformer(const api::InferenceService& isvc,
                                            const ComponentInput& input);
 ModelResult<ComponentPlan> PlanExplainer(const api::InferenceService& isvc,

@@ -5,9 +5,13 @@
 
 #include "api/constants.h"
 #include "base/log.h"
+#include "control/inferenceservice/ca_bundle.h"
 #include "control/inferenceservice/children/children.h"
 #include "control/inferenceservice/cluster.h"
+#include "control/inferenceservice/ignored_fields.h"
+#include "control/inferenceservice/knative.h"
 #include "control/inferenceservice/status.h"
+#include "control/inferenceservice/status_writer.h"
 #include "kube/apply.h"
 #include "kube/controller.h"
 #include "kube/events.h"
@@ -20,6 +24,7 @@ using kube::ObjectKey;
 using kube::ReconcileResult;
 
 constexpr std::string_view kEventSource = "v1beta1Controllers";
+constexpr Duration kAwaitModelState = std::chrono::seconds(1);
 
 std::vector<ObjectKey> InferenceServiceOfPod(const Json& pod) {
   const std::string& name = kube::Label(pod, api::label::kInferenceService);
@@ -27,10 +32,10 @@ std::vector<ObjectKey> InferenceServiceOfPod(const Json& pod) {
   return {{.ns = kube::Namespace(pod), .name = name}};
 }
 
-std::vector<ObjectKey> InferenceServiceOfRoute(const Json& route) {
-  const Json* owner = kube::ControllerOf(route);
+std::vector<ObjectKey> OwningInferenceService(const Json& child) {
+  const Json* owner = kube::ControllerOf(child);
   if (!owner || (*owner)["kind"].AsString() != kube::kInferenceService.kind) return {};
-  return {{.ns = kube::Namespace(route), .name = (*owner)["name"].AsString()}};
+  return {{.ns = kube::Namespace(child), .name = (*owner)["name"].AsString()}};
 }
 
 // Whether requests can come in.
@@ -75,6 +80,9 @@ struct InferenceServiceController::Impl {
         clock(options.clock ? *options.clock : Clock::System()),
         cluster(client, options.config_namespace, clock),
         events(kube::MakeEventRecorder(client, std::string(kEventSource), clock)),
+        status(client, *events),
+        knative({client, cluster, *events, status, clock},
+                {options.cluster_domain, options.knative_namespace}),
         controller({.name = "inferenceservice",
                     .workers = options.workers,
                     .metrics = options.metrics,
@@ -85,7 +93,9 @@ struct InferenceServiceController::Impl {
     controller.WatchOwned(cluster.services(), kube::kInferenceService);
     controller.WatchOwned(cluster.autoscalers(), kube::kInferenceService, kube::GenerationChanged);
     controller.WatchOwned(cluster.ingresses(), kube::kInferenceService, kube::GenerationChanged);
-    controller.WatchOptional(cluster.http_routes(), InferenceServiceOfRoute);
+    controller.WatchOptional(cluster.http_routes(), OwningInferenceService);
+    controller.WatchOptional(cluster.knative_services(), OwningInferenceService);
+    controller.WatchOptional(cluster.virtual_services(), OwningInferenceService);
     controller.Watch(cluster.pods(), InferenceServiceOfPod, PodStateChanged);
     auto waiting = [this](const Json& runtime) { return WaitingForRuntime(runtime); };
     controller.Watch(cluster.runtimes(), waiting, kube::GenerationChanged);
@@ -111,7 +121,9 @@ struct InferenceServiceController::Impl {
   Result<ReconcileResult> ReconcileStandard(Json object, api::InferenceService isvc,
                                             const api::Config& config);
   Result<ReconcileResult> Delete(const Json& object, const ObjectKey& key);
-  Result<ReconcileResult> RejectServerless(Json object);
+  // Events about fields without effect, once for each version of the spec.
+  void TellIgnoredFields(const Json& object, const api::InferenceService& isvc, api::Mode mode,
+                         const api::Config& config);
   // The ways in. Sets IngressReady, URL and address.
   Result<Entry> ReconcileIngress(const Plan& plan, const api::InferenceService& isvc,
                                  const api::Config& config, std::vector<DesiredObject>& wanted,
@@ -122,20 +134,23 @@ struct InferenceServiceController::Impl {
   Result<Entry> ReconcileHttpRoutes(const Plan& plan, const api::InferenceService& isvc,
                                     const api::Config& config, std::vector<DesiredObject>& wanted,
                                     Json& object);
-  Status WriteStatus(const Json& before, const Json& object);
 
   kube::Client& client;
   const Options options;
   const Clock& clock;
   Cluster cluster;
   std::unique_ptr<kube::EventRecorder> events;
-  kube::Controller controller;  // last: its threads use what is above
+  StatusWriter status;
+  KnativeReconciler knative;
+  Guarded<std::map<ObjectKey, int64_t>> told;  // the generation whose ignored fields were told
+  kube::Controller controller;                 // last: its threads use what is above
 };
 
 Result<ReconcileResult> InferenceServiceController::Impl::Reconcile(const ObjectKey& key) {
   kube::ObjectPtr seen = cluster.services_of_kserve().Get(key);
   if (!seen) {
     cluster.children().Forget(key);
+    told.With([&](auto& generations) { generations.erase(key); });
     return ReconcileResult::Done();
   }
   if (kube::IsDeleting(*seen)) return Delete(*seen, key);
@@ -148,15 +163,37 @@ Result<ReconcileResult> InferenceServiceController::Impl::Reconcile(const Object
     return ReconcileResult::Terminal(isvc.error().WithContext("cannot read the InferenceService"));
   }
   const api::Mode mode = ModeOf(*isvc, config->deploy->mode);
-  if (mode == api::Mode::kModelMesh) return ReconcileResult::Done();
+  // All of it but transformers is ModelMesh's.
+  if (mode == api::Mode::kModelMesh && !isvc->spec.transformer) return ReconcileResult::Done();
 
   Json object = *seen;
   if (!kube::HasFinalizer(object, api::kFinalizer)) {
     KINGLET_TRY(object,
                 kube::EnsureFinalizer(client, kube::kInferenceService, object, api::kFinalizer));
   }
-  if (mode == api::Mode::kServerless) return RejectServerless(std::move(object));
-  return ReconcileStandard(std::move(object), *std::move(isvc), *config);
+  if (auto copied = CopyCaBundle(client, *config, options.config_namespace, key.ns); !copied) {
+    events->Warning(object, "InternalError", copied.error().message());
+    return Unexpected(copied.error());
+  }
+  TellIgnoredFields(object, *isvc, mode, *config);
+  if (mode == api::Mode::kRawDeployment) {
+    return ReconcileStandard(std::move(object), *std::move(isvc), *config);
+  }
+  return knative.Reconcile(std::move(object), *std::move(isvc), *config, mode);
+}
+
+void InferenceServiceController::Impl::TellIgnoredFields(const Json& object,
+                                                         const api::InferenceService& isvc,
+                                                         api::Mode mode,
+                                                         const api::Config& config) {
+  const bool is_told = told.With([&](auto& generations) {
+    return std::exchange(generations[kube::KeyOf(object)], kube::Generation(object)) ==
+           kube::Generation(object);
+  });
+  if (is_told) return;
+  for (const auto& field : FindIgnoredFields(isvc, mode, config)) {
+    events->Warning(object, field.reason, field.message);
+  }
 }
 
 Result<ReconcileResult> InferenceServiceController::Impl::Delete(const Json& object,
@@ -180,21 +217,6 @@ Result<ReconcileResult> InferenceServiceController::Impl::Delete(const Json& obj
   }
   auto dropped = kube::DropFinalizer(client, kube::kInferenceService, object, api::kFinalizer);
   if (!dropped && dropped.error().code() != Code::kNotFound) return Unexpected(dropped.error());
-  return ReconcileResult::Done();
-}
-
-Result<ReconcileResult> InferenceServiceController::Impl::RejectServerless(Json object) {
-  constexpr std::string_view kReason = "ServerlessModeRejected";
-  constexpr std::string_view kMessage =
-      "It is not possible to use Serverless deployment mode: this build does not make Knative "
-      "Services yet. Set the annotation serving.kserve.io/deploymentMode to RawDeployment";
-  const Json before = object;
-  Conditions(object, clock).MarkFalse("PredictorReady", kReason, kMessage);
-  KeepTransitionTimes(object, before);
-  if (object["status"] != before["status"]) {
-    events->Warning(object, kReason, std::string(kMessage));
-  }
-  KINGLET_RETURN_IF_ERROR(WriteStatus(before, object));
   return ReconcileResult::Done();
 }
 
@@ -241,7 +263,7 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
   if (failure) {
     KeepTransitionTimes(object, before);
     events->Warning(object, "InternalError", failure->message());
-    KINGLET_RETURN_IF_ERROR(WriteStatus(before, object));
+    KINGLET_RETURN_IF_ERROR(status.Write(before, object));
     Error error = failure->WithContext("fails to reconcile component");
     // What no runtime serves is tried again when a runtime changes.
     bool waits = plan.failure && !plan.failure->what.reason.empty();
@@ -249,17 +271,15 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
     return Unexpected(std::move(error));
   }
 
-  if (!isvc.spec.transformer) ClearComponentStatus(object, ComponentKind::kTransformer);
-  if (!isvc.spec.explainer) ClearComponentStatus(object, ComponentKind::kExplainer);
   auto wanted = plan.objects;
   auto entry = ReconcileIngress(plan, isvc, config, wanted, object);
   // KServe 0.15 says nothing until the components behind a gateway are ready; their Deployments'
   // changes bring the next pass.
   if (entry && *entry == Entry::kWaiting) return ReconcileResult::Done();
   auto pods = cluster.PodsOf(isvc.ns(), plan.components[0].name);
-  SetModelStatus(object, pods);
+  if (!SetModelStatus(object, {.pods = pods})) return ReconcileResult::After(kAwaitModelState);
   KeepTransitionTimes(object, before);
-  KINGLET_RETURN_IF_ERROR(WriteStatus(before, object));
+  KINGLET_RETURN_IF_ERROR(status.Write(before, object));
   if (!entry) return Unexpected(entry.error());
   KINGLET_RETURN_IF_ERROR(cluster.children().DeleteOthers(object, wanted));
   return ReconcileResult::Done();
@@ -330,37 +350,6 @@ Result<Entry> InferenceServiceController::Impl::ReconcileHttpRoutes(
     return Entry::kClosed;
   }
   return Entry::kOpen;
-}
-
-Status InferenceServiceController::Impl::WriteStatus(const Json& before, const Json& object) {
-  if (object["status"] == before["status"]) return {};
-  auto written = client.UpdateStatus(kube::kInferenceService, object);
-  if (!written && written.error().code() == Code::kAborted) {
-    // The object changed meanwhile: this status is of what was, the next pass tells the rest.
-    written = kube::UpdateStatusWithRetry(client, kube::kInferenceService, kube::KeyOf(object),
-                                          [&](Json& latest) {
-                                            if (latest["status"] == object["status"]) return false;
-                                            latest.Set("status", object["status"]);
-                                            return true;
-                                          });
-  }
-  if (!written) {
-    if (written.error().code() == Code::kNotFound) return {};
-    events->Warning(object, "UpdateFailed",
-                    fmt::format("Failed to update status for InferenceService \"{}\": {}",
-                                kube::Name(object), written.error().message()));
-    return Unexpected(written.error());
-  }
-  const bool was_ready = kube::IsConditionTrue(before, "Ready");
-  if (!was_ready && kube::IsConditionTrue(object, "Ready")) {
-    events->Normal(object, "InferenceServiceReady",
-                   fmt::format("InferenceService [{}] is Ready", kube::Name(object)));
-  } else if (was_ready && kube::IsConditionFalse(object, "Ready")) {
-    events->Warning(object, "InferenceServiceNotReady",
-                    fmt::format("InferenceService [{}] is no longer Ready because of: {}",
-                                kube::Name(object), FalseConditions(object)));
-  }
-  return {};
 }
 
 InferenceServiceController::InferenceServiceController(kube::Client& client, Options options)

@@ -22,6 +22,7 @@ class InferenceServiceController {
   struct Options {
     std::string config_namespace = "kserve";  // of ConfigMap inferenceservice-config
     std::string cluster_domain = "cluster.local";
+    std::string knative_namespace = "knative-serving";  // of Knative's own ConfigMaps
     int workers = 4;
     MetricsRegistry* metrics = nullptr;  // may be null; must outlive the controller
     const Clock* clock = nullptr;        // null: the system's

@@ -2,6 +2,7 @@
 
 #include "api/constants.h"
 #include "control/inferenceservice/children/children.h"
+#include "control/inferenceservice/ignored_fields.h"
 
 namespace kinglet::control {
 namespace {
@@ -43,6 +44,7 @@ api::Mode ModeOf(const api::InferenceService& isvc, api::Mode fallback) {
 Plan MakePlan(api::InferenceService& isvc, const ComponentInput& input) {
   Plan plan;
   FindUnsupported(isvc, plan);
+  FindUnsupportedCanary(isvc, plan.unsupported);
   auto add = [&](ComponentKind kind, ModelResult<ComponentPlan> component) {
     if (!component) {
       plan.failure = Plan::Failure{kind, std::move(component).error()};

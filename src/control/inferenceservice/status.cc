@@ -12,8 +12,9 @@ constexpr std::string_view kUnsupportedType = "UnsupportedFields";
 
 // What is known of the model's newest copy.
 struct CopyState {
-  std::string_view state = "Pending";
-  const Json* terminated = nullptr;  // of the container that failed
+  std::string_view state = "Pending";  // "" where nothing is known: what was said stays
+  const Json* terminated = nullptr;    // of the container that failed
+  bool undecided = false;
 };
 
 const Json* FindStatus(const Json& statuses, std::string_view name) {
@@ -30,21 +31,22 @@ const Json* Failed(const Json& status) {
   return nullptr;
 }
 
-CopyState StateOf(const Json& object, std::span<const kube::ObjectPtr> pods) {
-  if (pods.empty()) return {};
+CopyState StateOf(const Json& object, const ModelEvidence& evidence) {
+  if (evidence.pods.empty()) return {.state = evidence.failed ? "FailedToLoad" : "Pending"};
   auto newest = std::ranges::max_element(
-      pods, {}, [](const kube::ObjectPtr& pod) { return kube::CreationTimestamp(*pod); });
+      evidence.pods, {}, [](const kube::ObjectPtr& pod) { return kube::CreationTimestamp(*pod); });
   const Json& status = (**newest)["status"];
   const Json* init = FindStatus(status["initContainerStatuses"], api::kStorageInitializer);
   if (init) {
-    if ((*init)["state"]["running"].IsObject()) return {"Loading", nullptr};
+    if ((*init)["state"]["running"].IsObject()) {
+      return {.state = "Loading", .undecided = (*init)["lastState"]["terminated"].IsObject()};
+    }
     if (const Json* failed = Failed(*init)) return {"FailedToLoad", failed};
   }
-  if (kube::IsConditionTrue(object, "Ready")) return {"Loaded", nullptr};
+  if (kube::IsConditionTrue(object, "Ready") && evidence.is_newest) return {.state = "Loaded"};
   const Json* server = FindStatus(status["containerStatuses"], api::kKserveContainer);
-  if (server) {
-    if (const Json* failed = Failed(*server)) return {"FailedToLoad", failed};
-  }
+  if (!server) return {.state = ""};
+  if (const Json* failed = Failed(*server)) return {"FailedToLoad", failed};
   return {};
 }
 
@@ -97,8 +99,10 @@ void ClearComponentStatus(Json& object, ComponentKind kind) {
   kube::RemoveCondition(object, ReadyType(kind));
 }
 
-void SetModelStatus(Json& object, std::span<const kube::ObjectPtr> pods) {
-  CopyState copy = StateOf(object, pods);
+bool SetModelStatus(Json& object, const ModelEvidence& evidence) {
+  const CopyState copy = StateOf(object, evidence);
+  if (copy.undecided) return false;
+  if (copy.state.empty()) return true;
   Json& model = object.Path({"status", "modelStatus"});
   if (!model.IsObject()) model = Json::MakeObject();
   model.Set("transitionStatus", TransitionOf(copy.state));
@@ -108,7 +112,8 @@ void SetModelStatus(Json& object, std::span<const kube::ObjectPtr> pods) {
   states.Set("targetModelState", copy.state);
   if (copy.state == "Loaded") {
     states.Set("activeModelState", "Loaded");
-    model.Set("copies", Json::MakeObject({{"failedCopies", 0}, {"totalCopies", pods.size()}}));
+    model.Set("copies",
+              Json::MakeObject({{"failedCopies", 0}, {"totalCopies", evidence.pods.size()}}));
   }
   if (copy.terminated) {
     Json info = Json::MakeObject({{"reason", "ModelLoadFailed"},
@@ -116,6 +121,7 @@ void SetModelStatus(Json& object, std::span<const kube::ObjectPtr> pods) {
                                   {"exitCode", (*copy.terminated)["exitCode"].AsInt()}});
     model.Set("lastFailureInfo", std::move(info));
   }
+  return true;
 }
 
 void SetModelFailure(Json& object, const ModelFailure& failure) {

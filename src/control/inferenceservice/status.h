@@ -27,9 +27,17 @@ void SetComponentStatus(Json& object, const ComponentPlan& plan, const Json* dep
 // Conditions and fields of components that the spec no longer has.
 void ClearComponentStatus(Json& object, ComponentKind kind);
 
-// modelStatus by the newest of the predictor's pods. lastFailureInfo stays: it tells of the last
-// failure, not of the present.
-void SetModelStatus(Json& object, std::span<const kube::ObjectPtr> pods);
+// What is known of the model of a predictor.
+struct ModelEvidence {
+  std::span<const kube::ObjectPtr> pods;  // of the newest revision
+  bool failed = false;    // the workload says so itself; counts where no pod tells more
+  bool is_newest = true;  // what is ready is the newest revision
+};
+
+// modelStatus by the newest of the pods. lastFailureInfo stays: it tells of the last failure, not
+// of the present. False: a download that failed runs again, so that nothing can be said now; look
+// again soon and write nothing.
+bool SetModelStatus(Json& object, const ModelEvidence& evidence);
 // modelStatus when no pod could be made: InvalidSpec.
 void SetModelFailure(Json& object, const ModelFailure& failure);
 

@@ -75,13 +75,15 @@ void ChildApplier::Forget(const kube::ObjectKey& owner) {
   });
 }
 
-Status ChildApplier::DeleteOthers(const Json& owner, const std::vector<DesiredObject>& wanted) {
+Status ChildApplier::DeleteOthers(const Json& owner, const std::vector<DesiredObject>& wanted,
+                                  const MayGo& may_go) {
   for (auto* informer : children_) {
     for (const auto& object : informer->ByIndex(kByOwner, kube::Uid(owner))) {
       bool keep = std::ranges::any_of(wanted, [&](const DesiredObject& other) {
         return *other.type == informer->type() && kube::KeyOf(other.object) == kube::KeyOf(*object);
       });
       if (keep || kube::IsDeleting(*object)) continue;
+      if (may_go && !may_go(informer->type(), *object)) continue;
       LogInfo("child deleted",
               {{"kind", informer->type().kind}, {"name", kube::KeyOf(*object).ToString()}});
       KINGLET_RETURN_IF_ERROR(

@@ -1,6 +1,7 @@
 // Writes of the objects that a controller makes for its own ones, only where something differs.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -30,8 +31,11 @@ class ChildApplier {
   Status Apply(const Json& owner, const DesiredObject& desired);
   // Drops what is remembered of the children of an owner that is gone.
   void Forget(const kube::ObjectKey& owner);
-  // Deletes children of the owner that are not among `wanted`.
-  Status DeleteOthers(const Json& owner, const std::vector<DesiredObject>& wanted);
+  using MayGo = std::function<bool(const kube::ResourceType& type, const Json& object)>;
+  // Deletes children of the owner that are not among `wanted`; only those that may go, where that
+  // is asked.
+  Status DeleteOthers(const Json& owner, const std::vector<DesiredObject>& wanted,
+                      const MayGo& may_go = {});
 
  private:
   // Of a child that was applied: digests of the wish and of what the server made of it.

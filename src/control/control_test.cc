@@ -305,7 +305,7 @@ TEST_F(ReconcileTest, TransformerIsTheFront) {
   EXPECT_EQ(ready.At({"status", "address", "url"}).AsString(),
             "http://iris-transformer.ns.svc.cluster.local");
 
-  // Taken out again: its objects go.
+  // Taken out again: it is no longer the front. Its objects stay until the InferenceService goes.
   ready.Ref("spec").Erase("transformer");
   ASSERT_TRUE(client_.Update(kube::kInferenceService, ready));
   Json without = Await(kube::kInferenceService, "iris", [](const Json& isvc) {
@@ -313,7 +313,7 @@ TEST_F(ReconcileTest, TransformerIsTheFront) {
            "http://iris-predictor.ns.svc.cluster.local";
   });
   EXPECT_TRUE(without.IsObject());
-  EXPECT_EQ(kube::FindCondition(without, "TransformerReady"), nullptr);
+  EXPECT_TRUE(client_.Get(kube::kDeployment, {.ns = "ns", .name = "iris-transformer"}));
 }
 
 TEST_F(ReconcileTest, DeletionDropsTheFinalizer) {
@@ -338,7 +338,31 @@ TEST_F(ReconcileTest, DeletionDropsTheFinalizer) {
   EXPECT_FALSE(client_.Get(kube::kInferenceService, {.ns = "ns", .name = "iris"}));
 }
 
-TEST_F(ReconcileTest, ServerlessIsRejectedInWords) {
+TEST_F(ReconcileTest, CanariesInStandardModeAreToldAbout) {
+  std::string yaml(kIris);
+  yaml.replace(yaml.find("  predictor:\n"), 13, "  predictor:\n    canaryTrafficPercent: 10\n");
+  Create(kube::kInferenceService, yaml);
+  Json told = Await(kube::kInferenceService, "iris", [](const Json& isvc) {
+    return kube::IsConditionTrue(isvc, "UnsupportedFields");
+  });
+  ASSERT_TRUE(told.IsObject());
+  EXPECT_EQ((*kube::FindCondition(told, "UnsupportedFields"))["reason"].AsString(),
+            "CanaryNotSupported");
+}
+
+class WithoutKnativeTest : public ReconcileTest {
+ protected:
+  void SetUp() override {
+    std::vector<kube::ResourceType> served;
+    for (const auto* type : kube::KnownResources()) {
+      if (*type != kube::kKnativeService) served.push_back(*type);
+    }
+    client_.Serve(std::move(served));
+    ReconcileTest::SetUp();
+  }
+};
+
+TEST_F(WithoutKnativeTest, ServerlessIsRejectedInWords) {
   std::string yaml(kIris);
   yaml.replace(yaml.find("namespace: ns"), 13,
                "namespace: ns, annotations: {serving.kserve.io/deploymentMode: Serverless}");

@@ -281,7 +281,14 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
   KeepTransitionTimes(object, before);
   KINGLET_RETURN_IF_ERROR(status.Write(before, object));
   if (!entry) return Unexpected(entry.error());
-  KINGLET_RETURN_IF_ERROR(cluster.children().DeleteOthers(object, wanted));
+  // As KServe 0.15: what a removed component or another mode leaves behind stays until the
+  // InferenceService goes; only the autoscaler of a component follows its class.
+  auto may_go = [&](const kube::ResourceType& type, const Json& child) {
+    return type == kube::kHorizontalPodAutoscaler &&
+           std::ranges::find(plan.components, kube::Name(child), &ComponentPlan::name) !=
+               plan.components.end();
+  };
+  KINGLET_RETURN_IF_ERROR(cluster.children().DeleteOthers(object, wanted, may_go));
   return ReconcileResult::Done();
 }
 

@@ -92,13 +92,6 @@ void SetComponentStatus(Json& object, const ComponentPlan& plan, const Json* dep
   }
 }
 
-void ClearComponentStatus(Json& object, ComponentKind kind) {
-  if (Json* status = object.Find("status")) {
-    if (Json* components = status->Find("components")) components->Erase(ComponentName(kind));
-  }
-  kube::RemoveCondition(object, ReadyType(kind));
-}
-
 bool SetModelStatus(Json& object, const ModelEvidence& evidence) {
   const CopyState copy = StateOf(object, evidence);
   if (copy.undecided) return false;

@@ -24,9 +24,6 @@ bool IsComponentReady(const Json& object, ComponentKind kind);
 void SetComponentStatus(Json& object, const ComponentPlan& plan, const Json* deployment,
                         const std::string& url, const Clock& clock);
 
-// Conditions and fields of components that the spec no longer has.
-void ClearComponentStatus(Json& object, ComponentKind kind);
-
 // What is known of the model of a predictor.
 struct ModelEvidence {
   std::span<const kube::ObjectPtr> pods;  // of the newest revision

@@ -11,6 +11,9 @@
 namespace kinglet::control {
 namespace {
 
+// Of a Service: given once and for all.
+constexpr std::string_view kClusterIp = "clusterIP";
+
 Json MergeMetadata(const Json& existing, const Json& desired) {
   Json metadata = existing["metadata"];
   for (auto field : {"labels", "annotations"}) {
@@ -42,12 +45,14 @@ bool Covers(const Json& existing, const Json& wish) {
 // As KServe does: labels and annotations of these follow only with their specs.
 bool IsAsWished(const Json& existing, const Json& desired) {
   const std::string& kind = kube::Kind(desired);
-  if (kind == "Service") return Covers(existing["spec"], desired["spec"]);
+  if (kind == "Service") {
+    Json wish = desired["spec"];
+    wish.Erase(kClusterIp);
+    return Covers(existing["spec"], wish);
+  }
   if (kind == "Ingress") return existing["spec"] == desired["spec"];
-  if (kind != "HorizontalPodAutoscaler") return false;
-  return Covers(existing["spec"], desired["spec"]) &&
-         kube::Annotation(existing, api::annotation::kAutoscalerClass) ==
-             kube::Annotation(desired, api::annotation::kAutoscalerClass);
+  if (kind == "HTTPRoute") return Covers(existing["spec"], desired["spec"]);
+  return false;
 }
 
 }  // namespace
@@ -87,7 +92,9 @@ Json MergeChild(const Json& existing, const Json& desired) {
   const std::string& kind = kube::Kind(desired);
   if (kind == "ConfigMap") return merged;  // its data is written by TrainedModels
   if (kind == "Service") {
-    for (const auto& [key, value] : desired["spec"].AsObject()) merged.Ref("spec").Set(key, value);
+    for (const auto& [key, value] : desired["spec"].AsObject()) {
+      if (key != kClusterIp) merged.Ref("spec").Set(key, value);
+    }
     return merged;
   }
   Json spec = desired["spec"];

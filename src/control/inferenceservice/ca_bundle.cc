@@ -48,7 +48,8 @@ Status WriteCopy(kube::Client& client, const kube::ObjectKey& key, const std::st
 
 Status CopyCaBundle(kube::Client& client, const api::Config& config,
                     std::string_view config_namespace, std::string_view ns) {
-  if (!config.storage_initializer) return Unexpected(config.storage_initializer.error());
+  // A section that cannot be used is told about where it is read; it names no bundle.
+  if (!config.storage_initializer) return {};
   const std::string& name = config.storage_initializer->ca_bundle_config_map_name;
   if (name.empty()) return {};
   auto bundle = ReadBundle(client, name, config_namespace);

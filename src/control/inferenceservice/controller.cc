@@ -276,11 +276,17 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
   // KServe 0.15 says nothing until the components behind a gateway are ready; their Deployments'
   // changes bring the next pass.
   if (entry && *entry == Entry::kWaiting) return ReconcileResult::Done();
+  if (!entry) {
+    // The status says nothing of it, as in KServe.
+    if (entry.error().code() != Code::kAborted) {
+      events->Warning(object, "InternalError", entry.error().message());
+    }
+    return Unexpected(entry.error().WithContext("fails to reconcile ingress"));
+  }
   auto pods = cluster.PodsOf(isvc.ns(), plan.components[0].name);
   if (!SetModelStatus(object, {.pods = pods})) return ReconcileResult::After(kAwaitModelState);
   KeepTransitionTimes(object, before);
   KINGLET_RETURN_IF_ERROR(status.Write(before, object));
-  if (!entry) return Unexpected(entry.error());
   // As KServe 0.15: what a removed component or another mode leaves behind stays until the
   // InferenceService goes; only the autoscaler of a component follows its class.
   auto may_go = [&](const kube::ResourceType& type, const Json& child) {
@@ -322,8 +328,11 @@ Result<Entry> InferenceServiceController::Impl::ReconcileKubernetesIngress(
   KINGLET_TRY(Json ingress, MakeIngress(isvc, IngressNamesOf(plan), config));
   DesiredObject desired{&kube::kIngress, std::move(ingress)};
   wanted.push_back(desired);
+  const bool has_transformer = isvc.spec.transformer.has_value();
   for (const auto& component : plan.components) {
     if (IsComponentReady(object, component.kind)) continue;
+    // KServe 0.15 does not wait for an explainer behind a transformer.
+    if (component.kind == ComponentKind::kExplainer && has_transformer) continue;
     Conditions(object, clock)
         .MarkFalse("IngressReady",
                    fmt::format("{} ingress not created", ComponentTitle(component.kind)), "");
@@ -339,15 +348,17 @@ Result<Entry> InferenceServiceController::Impl::ReconcileHttpRoutes(
   KINGLET_TRY(auto routes, MakeHttpRoutes(isvc, plan.components, config));
   for (Json& route : routes) wanted.push_back({&kube::kHttpRoute, std::move(route)});
   const std::span mine(wanted.end() - static_cast<ptrdiff_t>(routes.size()), wanted.end());
-  for (size_t i = 0; i < plan.components.size(); ++i) {
-    if (!IsComponentReady(object, plan.components[i].kind)) {
-      return Entry::kWaiting;
-    }
-    KINGLET_RETURN_IF_ERROR(cluster.children().Apply(object, mine[i]));
+  // Each component that is ready gets its route; the top one, which leads to all, comes last.
+  std::vector<bool> applied;
+  for (size_t i = 0; i < mine.size(); ++i) {
+    const bool is_top = i == plan.components.size();
+    applied.push_back(is_top ? std::ranges::find(applied, false) == applied.end()
+                             : IsComponentReady(object, plan.components[i].kind));
+    if (applied[i]) KINGLET_RETURN_IF_ERROR(cluster.children().Apply(object, mine[i]));
   }
-  KINGLET_RETURN_IF_ERROR(cluster.children().Apply(object, mine.back()));
   for (size_t i = 0; i < mine.size(); ++i) {
     kube::ObjectPtr route = cluster.http_routes().Get(kube::KeyOf(mine[i].object));
+    if (!route && !applied[i]) return Entry::kWaiting;
     auto problem = FindRouteProblem(route.get());
     if (!problem) continue;
     std::string_view title = i < plan.components.size() ? ComponentTitle(plan.components[i].kind)

@@ -22,7 +22,7 @@ using kube::ReconcileResult;
 constexpr std::string_view kRejected = "ServerlessModeRejected";
 // How long until we ask again whether Knative has come.
 constexpr Duration kLookForKnative = std::chrono::seconds(10);
-// The watch of a kind that just came is not up yet.
+// The first list of Knative Services is under way.
 constexpr Duration kAwaitWatch = std::chrono::milliseconds(200);
 constexpr Duration kAwaitMeshPredictor = std::chrono::seconds(3);
 constexpr Duration kAwaitModelState = std::chrono::seconds(1);
@@ -95,11 +95,6 @@ KnativeReconciler::KnativeReconciler(Parts parts, Options options)
       options_(std::move(options)),
       discovery_(parts.client, parts.clock, kLookForKnative) {}
 
-Result<bool> KnativeReconciler::IsAvailable() {
-  if (parts_.cluster.knative_services().HasSynced()) return true;
-  return discovery_.Supports(kube::kKnativeService);
-}
-
 Result<ReconcileResult> KnativeReconciler::Reject(Json object) {
   constexpr std::string_view kMessage =
       "It is not possible to use Serverless deployment mode when Knative Services are not "
@@ -120,8 +115,9 @@ Result<ReconcileResult> KnativeReconciler::Reject(Json object) {
 Result<ReconcileResult> KnativeReconciler::Reconcile(Json object, api::InferenceService isvc,
                                                      const api::Config& config, api::Mode mode) {
   if (mode == api::Mode::kServerless) {
-    KINGLET_TRY(bool available, IsAvailable());
+    KINGLET_TRY(bool available, discovery_.Supports(kube::kKnativeService));
     if (!available) return Reject(std::move(object));
+    // Services under the old names must be seen before new ones are made.
     if (!parts_.cluster.knative_services().HasSynced()) return ReconcileResult::After(kAwaitWatch);
   }
   const kube::ObjectKey key = kube::KeyOf(object);
@@ -144,7 +140,9 @@ Result<ReconcileResult> KnativeReconciler::Reconcile(Json object, api::Inference
   if (mode == api::Mode::kServerless) SetCrossComponentStatus(pass.object, kinds, parts_.clock);
   if (auto entry = ReconcileEntry(pass); !entry) {
     // Nothing is said in the status, as in KServe.
-    parts_.events.Warning(pass.object, "InternalError", entry.error().message());
+    if (entry.error().code() != Code::kAborted) {
+      parts_.events.Warning(pass.object, "InternalError", entry.error().message());
+    }
     return Unexpected(entry.error().WithContext("fails to reconcile ingress"));
   }
   if (mode == api::Mode::kModelMesh) KINGLET_RETURN_IF_ERROR(ApplyModelConfig(pass));

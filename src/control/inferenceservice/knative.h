@@ -41,8 +41,6 @@ class KnativeReconciler {
  private:
   struct Pass;
 
-  // Whether the server has Knative Services; an error where it cannot be asked.
-  Result<bool> IsAvailable();
   Result<kube::ReconcileResult> Reject(Json object);
   // Applies the objects of one component and takes over what they say. False: come back before
   // anything else is done (`pass.later`).

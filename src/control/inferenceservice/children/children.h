@@ -37,7 +37,7 @@ Result<std::string> MakeHost(std::string_view name, const api::InferenceService&
                              const api::IngressConfig& config);
 // status.url.
 Result<std::string> MakeUrl(const api::InferenceService& isvc, const api::IngressConfig& config);
-// status.components.<component>.url: by the host of the component.
+// status.components.<component>.url: by the host of the component, and always http.
 Result<std::string> MakeComponentUrl(std::string_view name, const api::InferenceService& isvc,
                                      const api::IngressConfig& config);
 // Whether hosts outside the cluster are not wanted.

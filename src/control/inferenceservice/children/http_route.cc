@@ -2,6 +2,7 @@
 
 #include "api/constants.h"
 #include "control/inferenceservice/children/children.h"
+#include "control/inferenceservice/children/virtual_service.h"
 #include "control/template.h"
 #include "kube/object.h"
 
@@ -75,21 +76,6 @@ Json MakeRoute(std::string_view name, Json hostnames, Json rules, const api::Inf
   return route;
 }
 
-// The top-level host under each additional domain.
-std::vector<std::string> AdditionalHosts(const std::string& host,
-                                         const api::IngressConfig& config) {
-  std::vector<std::string> hosts;
-  const std::string domain = config.IngressHost();
-  if (!host.ends_with("." + domain)) return hosts;
-  const std::string prefix = host.substr(0, host.size() - domain.size());
-  for (const auto& additional : config.additional_ingress_domains) {
-    std::string other = prefix + additional;
-    const bool known = other == host || std::ranges::find(hosts, other) != hosts.end();
-    if (!known && kube::CheckDnsSubdomain(other)) hosts.push_back(std::move(other));
-  }
-  return hosts;
-}
-
 const ComponentPlan* Find(std::span<const ComponentPlan> components, ComponentKind kind) {
   auto found = std::ranges::find(components, kind, &ComponentPlan::kind);
   return found == components.end() ? nullptr : &*found;
@@ -103,13 +89,17 @@ Result<Json> TopLevelRoute(const api::InferenceService& isvc,
   if (!front) front = Find(components, ComponentKind::kPredictor);
   KINGLET_TRY(std::string host, MakeHost(isvc.name(), isvc, ingress));
   Json hostnames = Json::MakeArray({host});
-  for (auto& other : AdditionalHosts(host, ingress)) hostnames.Push(std::move(other));
+  for (auto& other :
+       AdditionalHosts({ingress.IngressHost()}, host, ingress.additional_ingress_domains)) {
+    if (other != host) hostnames.Push(std::move(other));
+  }
 
   Json rules = Json::MakeArray();
   if (explainer) rules.Push(Rule(kExplainPath, BackendOf(*explainer), isvc));
   rules.Push(Rule(kAnyPath, BackendOf(*front), isvc));
   if (!ingress.path_template.empty()) {
     KINGLET_TRY(std::string path, MakePath(isvc, ingress));
+    if (path.ends_with('/')) path.pop_back();
     if (explainer) {
       rules.Push(Rule(path + R"((/v1/models/[\w-]+:explain)$)", BackendOf(*explainer), isvc));
     }

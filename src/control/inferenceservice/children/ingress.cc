@@ -61,7 +61,10 @@ Result<std::string> MakePath(const api::InferenceService& isvc, const api::Ingre
 }
 
 Result<std::string> MakeUrl(const api::InferenceService& isvc, const api::IngressConfig& config) {
-  if (!config.path_based_url) return MakeComponentUrl(isvc.name(), isvc, config);
+  if (!config.path_based_url) {
+    KINGLET_TRY(std::string host, MakeHost(isvc.name(), isvc, config));
+    return fmt::format("{}://{}{}", config.url_scheme, host, PortSuffix(config));
+  }
   if (config.path_template.empty()) {
     return Fail(Code::kInvalidArgument,
                 "invalid ingress config - pathTemplate is required if pathBasedURL is true");
@@ -73,7 +76,7 @@ Result<std::string> MakeUrl(const api::InferenceService& isvc, const api::Ingres
 Result<std::string> MakeComponentUrl(std::string_view name, const api::InferenceService& isvc,
                                      const api::IngressConfig& config) {
   KINGLET_TRY(std::string host, MakeHost(name, isvc, config));
-  return fmt::format("{}://{}{}", config.url_scheme, host, PortSuffix(config));
+  return fmt::format("http://{}{}", host, PortSuffix(config));
 }
 
 bool IsClusterLocal(const api::InferenceService& isvc, const api::IngressConfig& config) {

@@ -3,7 +3,7 @@
 
 #include "base/flags.h"
 #include "base/log.h"
-#include "cmd/kinglet-server/fetcher.h"
+#include "cmd/kinglet-server/initializer.h"
 #include "cmd/kinglet-server/loader.h"
 #include "server/model_server.h"
 
@@ -33,9 +33,9 @@ Result<int> Main(int argc, char** argv) {
   KINGLET_TRY(auto loader,
               MakeLoader(options.model_format, {.predict_proba = options.predict_proba,
                                                 .nthread = static_cast<int>(options.nthread)}));
-  Fetcher fetcher;
+  Initializer initializer;
   return server::RunServer(options, std::move(loader),
-                           [&](std::string_view uri) { return fetcher.Fetch(uri); });
+                           [&](std::string_view uri) { return initializer.Fetch(uri); });
 }
 
 }  // namespace

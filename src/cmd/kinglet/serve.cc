@@ -3,8 +3,8 @@
 #include <ostream>
 
 #include "base/flags.h"
-#include "cmd/kinglet-server/fetcher.h"
 #include "cmd/kinglet-server/loader.h"
+#include "cmd/kinglet/fetcher.h"
 #include "cmd/kinglet/local_commands.h"
 #include "cmd/kinglet/wait_for_stop.h"
 #include "server/model_server.h"

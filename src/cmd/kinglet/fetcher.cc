@@ -1,4 +1,4 @@
-#include "cmd/kinglet-server/fetcher.h"
+#include "cmd/kinglet/fetcher.h"
 
 #include <stdlib.h>
 

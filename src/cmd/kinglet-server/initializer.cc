@@ -1,0 +1,72 @@
+#include "cmd/kinglet-server/initializer.h"
+
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <string>
+
+#include "base/file.h"
+
+extern char** environ;
+
+namespace kinglet {
+namespace {
+
+constexpr char kProgram[] = "kinglet-storage-initializer";
+
+// Beside this binary, else anywhere in PATH.
+std::string ProgramPath() {
+  std::error_code error;
+  const auto beside =
+      std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / kProgram;
+  return !error && std::filesystem::exists(beside, error) ? beside.string() : kProgram;
+}
+
+Result<pid_t> Spawn(std::string program, std::string uri, std::string folder) {
+  // The server blocks the signals that end it; the initializer handles them itself.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  char* arguments[] = {program.data(), uri.data(), folder.data(), nullptr};
+  pid_t child = -1;
+  const int rc = posix_spawnp(&child, program.c_str(), nullptr, &attributes, arguments, environ);
+  posix_spawnattr_destroy(&attributes);
+  if (rc != 0) return Unexpected(ErrnoError("start " + program, rc));
+  return child;
+}
+
+}  // namespace
+
+Initializer::~Initializer() {
+  std::error_code ignored;
+  if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
+}
+
+Result<std::filesystem::path> Initializer::Fetch(std::string_view uri) {
+  if (folder_.empty()) {
+    std::error_code error;
+    std::string name = std::filesystem::temp_directory_path(error) / "kinglet-model-XXXXXX";
+    if (mkdtemp(name.data()) == nullptr) {
+      return Unexpected(ErrnoError("make a folder for the model: " + name, errno));
+    }
+    folder_ = name;
+  }
+  KINGLET_TRY(const pid_t child, Spawn(ProgramPath(), std::string(uri), folder_.string()));
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return Unexpected(ErrnoError("wait for the storage initializer", errno));
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    return Fail(Code::kUnavailable,
+                "{} was not downloaded: the storage initializer's last message says why", uri);
+  }
+  return folder_;
+}
+
+}  // namespace kinglet

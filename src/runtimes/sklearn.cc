@@ -1,7 +1,7 @@
 // The format "sklearn": scikit-learn models saved by pickle or joblib.
 #include <string_view>
 
-#include "runtimes/pickle/file.h"
+#include "runtimes/pickle/bytes.h"
 #include "runtimes/plugin.h"
 #include "runtimes/sklearn/model.h"
 
@@ -21,7 +21,7 @@ bool LooksLikePickle(std::string_view head) {
 
 Result<std::unique_ptr<server::Model>> Load(const std::filesystem::path& file,
                                             const LoadOptions& options) {
-  KINGLET_TRY(std::string bytes, pickle::ReadFileBytes(file));
+  KINGLET_TRY(pickle::Bytes bytes, pickle::Bytes::OfFile(file));
   auto model = sklearn::LoadModel(std::move(bytes), options);
   if (!model) return Unexpected(model.error().WithContext(file.filename().string()));
   return model;

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <fstream>
 #include <limits>
 #include <vector>
 
@@ -153,20 +152,8 @@ Result<std::string> InflateLz4(std::string_view in, size_t limit) {
 
 }  // namespace
 
-Result<std::string> ReadFileBytes(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary | std::ios::ate);
-  if (!in) return Fail(Code::kNotFound, "{} cannot be opened", file.string());
-  const std::streamoff size = in.tellg();
-  if (size < 0) return Fail(Code::kInvalidArgument, "{} cannot be read", file.string());
-  std::string bytes(static_cast<size_t>(size), '\0');
-  in.seekg(0);
-  in.read(bytes.data(), size);
-  if (in.gcount() != size) return Fail(Code::kInvalidArgument, "{} cannot be read", file.string());
-  return bytes;
-}
-
-Result<std::string> Decompress(std::string bytes, const DecompressLimits& limits) {
-  const std::string_view in = bytes;
+Result<Bytes> Decompress(Bytes bytes, const DecompressLimits& limits) {
+  const std::string_view in = bytes.view();
   size_t limit = 0;
   if (__builtin_mul_overflow(in.size(), limits.ratio, &limit) ||
       __builtin_add_overflow(limit, limits.base, &limit)) {

@@ -1,12 +1,11 @@
-// A pickle file's bytes: read whole and, where joblib compressed it (zlib, gzip, bz2, lzma, xz,
-// lz4), decompressed, with a bound on what a bomb may become.
+// A pickle file's bytes, decompressed where joblib compressed them (zlib, gzip, bz2, lzma, xz,
+// lz4), with a bound on what a bomb may become.
 #pragma once
 
-#include <filesystem>
-#include <string>
-#include <string_view>
+#include <cstddef>
 
 #include "base/result.h"
+#include "runtimes/pickle/bytes.h"
 
 namespace kinglet::runtimes::pickle {
 
@@ -16,10 +15,7 @@ struct DecompressLimits {
   size_t total = size_t{8} << 30;  // and never more than this
 };
 
-// The whole file; kNotFound or kInvalidArgument where it cannot be read.
-Result<std::string> ReadFileBytes(const std::filesystem::path& file);
-
 // `bytes` as they are where no known compression's magic begins them.
-Result<std::string> Decompress(std::string bytes, const DecompressLimits& limits = {});
+Result<Bytes> Decompress(Bytes bytes, const DecompressLimits& limits = {});
 
 }  // namespace kinglet::runtimes::pickle

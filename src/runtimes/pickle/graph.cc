@@ -2,7 +2,7 @@
 
 namespace kinglet::runtimes::pickle {
 
-Graph::Graph(std::string bytes) : bytes_(std::move(bytes)) {
+Graph::Graph(Bytes bytes) : held_(std::move(bytes)), bytes_(held_.view()) {
   nodes_.resize(kFirstSmallInt + 256);
   nodes_[kMissingRef].kind = Kind::kMissing;
   nodes_[kNoneRef].kind = Kind::kNone;

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "runtimes/pickle/bytes.h"
+
 namespace kinglet::runtimes::pickle {
 
 enum class Kind : uint8_t {
@@ -106,7 +108,7 @@ class Value {
 // Owns the nodes and the bytes that they point into. Immutable once read.
 class Graph {
  public:
-  explicit Graph(std::string bytes);
+  explicit Graph(Bytes bytes);
   Graph(const Graph&) = delete;  // Values and texts point into it
   Graph& operator=(const Graph&) = delete;
 
@@ -123,7 +125,8 @@ class Graph {
   static constexpr Ref kMissingRef = 0, kNoneRef = 1, kFalseRef = 2, kTrueRef = 3,
                        kEmptyTupleRef = 4, kFirstSmallInt = 5;
 
-  std::string bytes_;
+  Bytes held_;
+  std::string_view bytes_;  // all of held_
   Ref root_ = kMissingRef;
   std::vector<Node> nodes_;
   std::vector<std::string_view> texts_;

@@ -222,6 +222,13 @@ T LoadNumber(const char* at, const DType& type) {
   }
 }
 
+// Whether elements of this type lie in the file as they lie in memory.
+template <class T>
+bool IsStoredAs(const DType& type) {
+  return type.kind == (std::is_integral_v<T> ? 'i' : 'f') && type.size == sizeof(T) &&
+         !type.swapped;
+}
+
 bool IsNumeric(char kind) { return kind == 'b' || kind == 'i' || kind == 'u' || kind == 'f'; }
 
 // Visits the stored position of each element in C order.
@@ -372,6 +379,11 @@ Result<std::vector<T>> CopyNumbers(const Array& array, Budget& budget) {
   if (!IsNumeric(array.dtype.kind)) return Bad("it holds no numbers (dtype {})", array.dtype.kind);
   KINGLET_RETURN_IF_ERROR(budget.Charge(64 + array.count * sizeof(T)));
   std::vector<T> out;
+  if (IsStoredAs<T>(array.dtype) && (!array.fortran || array.shape.size() < 2)) {
+    out.resize(array.count);
+    if (array.count > 0) std::memcpy(out.data(), array.bytes.data(), array.count * sizeof(T));
+    return out;
+  }
   out.reserve(array.count);
   KINGLET_RETURN_IF_ERROR(ForEachInCOrder(array, [&](size_t position) -> Status {
     out.push_back(LoadNumber<T>(array.bytes.data() + position * array.dtype.size, array.dtype));
@@ -416,9 +428,17 @@ Result<std::vector<T>> CopyField(const Array& array, std::string_view field, Bud
     if (!IsNumeric(candidate.type.kind)) return Bad("field {} holds no numbers", field);
     KINGLET_RETURN_IF_ERROR(budget.Charge(64 + array.count * sizeof(T)));
     std::vector<T> out(array.count);
-    for (size_t i = 0; i < array.count; ++i) {
-      out[i] = LoadNumber<T>(array.bytes.data() + i * array.dtype.size + candidate.offset,
-                             candidate.type);
+    const char* at = array.bytes.data() + candidate.offset;
+    if (IsStoredAs<T>(candidate.type)) {
+      for (T& value : out) {
+        std::memcpy(&value, at, sizeof(T));
+        at += array.dtype.size;
+      }
+      return out;
+    }
+    for (T& value : out) {
+      value = LoadNumber<T>(at, candidate.type);
+      at += array.dtype.size;
     }
     return out;
   }

@@ -20,6 +20,6 @@ struct UnpickleLimits {
 };
 
 // kInvalidArgument for anything malformed, truncated or not allowed (see allowlist.h).
-Result<std::unique_ptr<const Graph>> Unpickle(std::string bytes, const UnpickleLimits& limits = {});
+Result<std::unique_ptr<const Graph>> Unpickle(Bytes bytes, const UnpickleLimits& limits = {});
 
 }  // namespace kinglet::runtimes::pickle

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "runtimes/pickle/file.h"
+#include "base/file.h"
 #include "runtimes/sklearn/model.h"
 
 namespace kinglet::runtimes::sklearn {
@@ -15,7 +15,7 @@ std::filesystem::path Folder() {
 }
 
 std::string Bytes(const std::filesystem::path& file) {
-  auto bytes = pickle::ReadFileBytes(file);
+  auto bytes = ReadFile(file);
   EXPECT_TRUE(bytes) << file;
   return bytes.value_or("");
 }

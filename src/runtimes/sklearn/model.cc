@@ -198,7 +198,7 @@ Status SklearnModel::Predict(const server::PredictRequest& request,
                              server::PredictResponse* response) const {
   const Estimator::Traits& traits = estimator_->traits();
   Rows rows;
-  if (request.columns || request.inputs.size() > 1) {
+  if (request.columns) {
     KINGLET_RETURN_IF_ERROR(ReadColumns(request, &rows));
   } else if (request.inputs.empty()) {
     return Fail(Code::kInvalidArgument, "the request has no inputs");
@@ -260,8 +260,8 @@ void SklearnModel::WritePredictions(const double* values, size_t rows, Tensor* o
   });
 }
 
-Result<std::unique_ptr<server::Model>> LoadModel(std::string bytes, const LoadOptions& options) {
-  KINGLET_TRY(std::string plain, pickle::Decompress(std::move(bytes)));
+Result<std::unique_ptr<server::Model>> LoadModel(pickle::Bytes bytes, const LoadOptions& options) {
+  KINGLET_TRY(pickle::Bytes plain, pickle::Decompress(std::move(bytes)));
   KINGLET_TRY(const std::unique_ptr<const pickle::Graph> graph, pickle::Unpickle(std::move(plain)));
   LoadContext context{.budget = pickle::Budget(kLoadBase + kLoadRatio * graph->byte_size()),
                       .options = options,

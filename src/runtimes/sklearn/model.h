@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "runtimes/pickle/bytes.h"
 #include "runtimes/plugin.h"
 #include "runtimes/sklearn/estimator.h"
 #include "server/model.h"
@@ -36,6 +37,6 @@ class SklearnModel : public server::Model {
 };
 
 // From a pickle's bytes (compressed or not). The whole of the plug-in's load but the file.
-Result<std::unique_ptr<server::Model>> LoadModel(std::string bytes, const LoadOptions& options);
+Result<std::unique_ptr<server::Model>> LoadModel(pickle::Bytes bytes, const LoadOptions& options);
 
 }  // namespace kinglet::runtimes::sklearn

@@ -1,12 +1,11 @@
 // What the server sees of a scikit-learn model: tensors, columns, errors.
 #include "runtimes/sklearn/model.h"
+#include "base/file.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <filesystem>
-
-#include "runtimes/pickle/file.h"
 
 namespace kinglet::runtimes::sklearn {
 namespace {
@@ -15,7 +14,7 @@ using inference::DataType;
 using inference::Tensor;
 
 std::unique_ptr<server::Model> Load(std::string_view path, const LoadOptions& options = {}) {
-  auto bytes = pickle::ReadFileBytes(std::filesystem::path(KINGLET_SOURCE_DIR) / path);
+  auto bytes = ReadFile(std::filesystem::path(KINGLET_SOURCE_DIR) / path);
   EXPECT_TRUE(bytes) << path;
   auto model = LoadModel(std::move(*bytes), options);
   EXPECT_TRUE(model) << model.error().ToString();
@@ -71,7 +70,7 @@ TEST(SklearnModel, RefusesWrongInputInScikitLearnsWords) {
 }
 
 TEST(SklearnModel, SaysAtLoadThatThereIsNoPredictProba) {
-  auto bytes = pickle::ReadFileBytes(std::filesystem::path(KINGLET_SOURCE_DIR) / kIris);
+  auto bytes = ReadFile(std::filesystem::path(KINGLET_SOURCE_DIR) / kIris);
   ASSERT_TRUE(bytes);
   const auto model = LoadModel(std::move(*bytes), {.predict_proba = true});
   ASSERT_FALSE(model);

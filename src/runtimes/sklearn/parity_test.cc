@@ -7,9 +7,9 @@
 #include <filesystem>
 #include <limits>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "inference/tensor.h"
-#include "runtimes/pickle/file.h"
 #include "runtimes/plugin.h"
 
 namespace kinglet::runtimes {
@@ -125,7 +125,7 @@ TEST(SklearnParity, EveryFixture) {
   size_t versions = 0;
   for (const auto& folder : std::filesystem::directory_iterator(Fixtures())) {
     if (!std::filesystem::exists(folder.path() / "expected.json")) continue;
-    auto text = pickle::ReadFileBytes(folder.path() / "expected.json");
+    auto text = ReadFile(folder.path() / "expected.json");
     ASSERT_TRUE(text) << folder.path();
     auto expected = Json::Parse(*text);
     ASSERT_TRUE(expected) << expected.error().ToString();

@@ -2,6 +2,7 @@
 #include "runtimes/sklearn/tree_nodes.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "runtimes/sklearn/families.h"
 
@@ -87,24 +88,23 @@ Result<std::vector<Labels>> ReadClasses(const Attributes& attributes, size_t out
   return classes;
 }
 
-// Adds a tree to the forest with only its leaves' values, in the layout of TreeEnsemble.
-void AddTree(FittedTree tree, const std::vector<size_t>& widths, bool normalise,
-             trees::ForestSpec<float>* spec) {
-  trees::Tree<float> added;
-  added.nodes = std::move(tree.nodes);
-  for (size_t i = 0; i < added.nodes.size(); ++i) {
-    trees::Node<float>& node = added.nodes[i];
+// The tree with only its leaves' values, in the layout of TreeEnsemble.
+trees::Tree<float> WithLeaves(FittedTree tree, const std::vector<size_t>& widths, bool normalise) {
+  trees::Tree<float> out;
+  out.nodes = std::move(tree.nodes);
+  for (size_t i = 0; i < out.nodes.size(); ++i) {
+    trees::Node<float>& node = out.nodes[i];
     if (node.left != -1) continue;
-    node.leaf = static_cast<int32_t>(added.leaf_values.size());
+    node.leaf = static_cast<int32_t>(out.leaf_values.size());
     for (size_t output = 0; output < tree.outputs; ++output) {
       const double* value = tree.value(i, output);
       double sum = 0;
       for (size_t k = 0; k < widths[output]; ++k) sum += value[k];
       if (!normalise || sum == 0) sum = 1;
-      for (size_t k = 0; k < widths[output]; ++k) added.leaf_values.push_back(value[k] / sum);
+      for (size_t k = 0; k < widths[output]; ++k) out.leaf_values.push_back(value[k] / sum);
     }
   }
-  spec->trees.push_back(std::move(added));
+  return out;
 }
 
 Result<std::unique_ptr<Estimator>> Build(const Attributes& attributes, bool classifier,
@@ -121,15 +121,14 @@ Result<std::unique_ptr<Estimator>> Build(const Attributes& attributes, bool clas
   const bool counts = classifier && !attributes.version().AtLeast(1, 5);
   shape.counts = counts && !forest;
   std::vector<Labels> classes;
-  trees::ForestSpec<float> spec;
-  spec.vector_leaves = true;
-  size_t outputs = 0;
+  size_t outputs = 0, features = 0;
+  std::optional<trees::ForestBuilder<float>> builder;
   for (const pickle::Value member : members) {
     KINGLET_TRY(const Attributes tree, Attributes::Of(member, attributes.context()));
     KINGLET_TRY(FittedTree fitted, ReadTree(tree));
-    if (spec.trees.empty()) {
+    if (!builder) {
       outputs = fitted.outputs;
-      spec.features = fitted.features;
+      features = fitted.features;
       shape.widths.assign(outputs, 1);
       if (classifier) {
         KINGLET_TRY(classes, ReadClasses(attributes, outputs));
@@ -141,24 +140,27 @@ Result<std::unique_ptr<Estimator>> Build(const Attributes& attributes, bool clas
       for (const size_t width : shape.widths) shape.total += width;
       const bool nan = TreeAcceptsNan(tree) && (!forest || attributes.version().AtLeast(1, 4));
       shape.accept = nan ? Accept::kNanFloat32 : Accept::kFiniteFloat32;
+      builder.emplace(
+          trees::ForestShape{.features = features, .outputs = shape.total, .vector_leaves = true});
     }
     const size_t widest = *std::ranges::max_element(shape.widths);
-    if (fitted.outputs != outputs || fitted.features != spec.features || fitted.width < widest ||
+    if (fitted.outputs != outputs || fitted.features != features || fitted.width < widest ||
         (!classifier && fitted.width != 1)) {
       return attributes.Wrong("estimators_", "the trees have different shapes");
     }
-    AddTree(std::move(fitted), shape.widths, counts && forest, &spec);
+    if (Status status = builder->Add(WithLeaves(std::move(fitted), shape.widths, counts && forest));
+        !status) {
+      return attributes.Wrong("tree_", status.error().message());
+    }
   }
-  spec.outputs = shape.total;
-  KINGLET_TRY(Estimator::Traits traits, attributes.MakeTraits(spec.features));
+  KINGLET_TRY(Estimator::Traits traits, attributes.MakeTraits(features));
   traits.outputs = outputs;
   traits.flat = outputs == 1;
   traits.classes = std::move(classes);
   traits.has_proba = classifier;
   traits.why_no_proba = "it is a regressor";
-  auto built = trees::Forest<float>::Build(std::move(spec));
-  if (!built) return attributes.Wrong("tree_", built.error().message());
-  return std::make_unique<TreeEnsemble>(std::move(traits), std::move(shape), std::move(*built));
+  return std::make_unique<TreeEnsemble>(std::move(traits), std::move(shape),
+                                        std::move(*builder).Build());
 }
 
 Result<std::unique_ptr<Estimator>> BuildTreeClassifier(const Attributes& attributes) {

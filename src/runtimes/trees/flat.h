@@ -15,7 +15,6 @@
 #include <limits>
 #include <vector>
 
-#include "base/result.h"
 #include "runtimes/trees/forest.h"
 
 namespace kinglet::runtimes::trees {
@@ -78,13 +77,6 @@ struct Flat {
   // A set is one word (its number of words * 2 + missing goes left), then its words.
   std::vector<uint32_t> category_pool;
 };
-
-// Checks the specification and lays it out.
-template <class T>
-Result<Flat<T>> Flatten(ForestSpec<T> spec);
-
-extern template Result<Flat<float>> Flatten(ForestSpec<float>);
-extern template Result<Flat<double>> Flatten(ForestSpec<double>);
 
 // Indices are kept in the place of a threshold, as the bits of a normal number: comparing one with
 // the constant slot is then neither NaN nor a slow subnormal.

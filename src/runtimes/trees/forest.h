@@ -1,5 +1,5 @@
 // One engine for every tree ensemble: scikit-learn's trees, forests and boosting, XGBoost,
-// LightGBM. Loaders describe trees with the plain structs below; Forest::Build checks them and lays
+// LightGBM. Loaders describe trees with the plain structs below; ForestBuilder checks them and lays
 // them out flat, for the cache, for single rows and for batches.
 //
 // T is the type features are compared in: float for XGBoost and scikit-learn's trees (both cast the
@@ -49,21 +49,31 @@ struct Tree {
   int32_t output = 0;  // scalar leaves: the output (class) this tree adds to
 };
 
-template <class T>
-struct ForestSpec {
+struct ForestShape {
   size_t features = 0;
   size_t outputs = 1;
   bool vector_leaves = false;  // every leaf has `outputs` values
   bool float_sums = false;     // accumulate in float32, in tree order (XGBoost); else in double
+};
+
+// A whole forest.
+template <class T>
+struct ForestSpec {
+  size_t features = 0;
+  size_t outputs = 1;
+  bool vector_leaves = false;
+  bool float_sums = false;
   std::vector<Tree<T>> trees;
 };
 
-// Immutable after Build; Sum is thread-safe and does not allocate.
+template <class T>
+class ForestBuilder;
+
+// Immutable once built; Sum is thread-safe and does not allocate.
 template <class T>
 class Forest {
  public:
-  // Refuses (kInvalidArgument) children out of range, cycles, nodes with two parents, features out
-  // of range, leaves without values: a built forest always terminates and never reads outside.
+  // As ForestBuilder, of all trees.
   static Result<Forest> Build(ForestSpec<T> spec);
 
   Forest(Forest&&) noexcept;
@@ -78,12 +88,37 @@ class Forest {
   void Sum(const T* rows, size_t n, size_t stride, double* out) const;
 
  private:
+  friend class ForestBuilder<T>;
   struct Impl;
   explicit Forest(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
+// Lays out a forest tree by tree, so that a loader need not hold all of them at once.
+template <class T>
+class ForestBuilder {
+ public:
+  explicit ForestBuilder(const ForestShape& shape);
+  ForestBuilder(ForestBuilder&&) noexcept;
+  ForestBuilder& operator=(ForestBuilder&&) noexcept;
+  ~ForestBuilder();
+
+  // Refuses (kInvalidArgument, "tree 7: ...") children out of range, cycles, nodes with two
+  // parents, features out of range, leaves without values: a built forest always terminates and
+  // never reads outside. After an error the builder is only to be destroyed.
+  Status Add(const Tree<T>& tree);
+
+  Forest<T> Build() &&;
+
+ private:
+  friend class Forest<T>;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 extern template class Forest<float>;
 extern template class Forest<double>;
+extern template class ForestBuilder<float>;
+extern template class ForestBuilder<double>;
 
 }  // namespace kinglet::runtimes::trees

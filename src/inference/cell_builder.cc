@@ -130,9 +130,8 @@ void CellBuilder::ToText() {
   }
 }
 
-void CellBuilder::Finish(std::string_view name, std::span<const int64_t> shape) {
+void CellBuilder::Finish(std::string_view name) {
   tensor_->name.assign(name);
-  tensor_->shape.assign(shape.begin(), shape.end());
   if (kind_ == Kind::kText) {
     tensor_->datatype = DataType::kBytes;
     tensor_->strings.resize(count_);

@@ -22,8 +22,9 @@ class CellBuilder {
   size_t count() const { return count_; }
   // The tensor was moved elsewhere in memory.
   void Rebind(Tensor* tensor) { tensor_ = tensor; }
-  // Names and shapes the tensor; the shape's product must be count().
-  void Finish(std::string_view name, std::span<const int64_t> shape);
+  // Names the tensor. Its shape is the caller's to set, before or after; the product must be
+  // count().
+  void Finish(std::string_view name);
 
  private:
   enum class Kind : uint8_t { kEmpty, kBools, kIntegers, kReals, kText };

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "inference/decimal.h"
+
 namespace kinglet::inference {
 namespace {
 
@@ -129,6 +131,9 @@ bool JsonReader::ReadNumber(Number* number) {
   int64_t exponent = 0;
   if (*p == '.') {
     const char* fraction = ++p;
+    for (uint32_t eight; end_ - p >= 8 && ReadEightDigits(p, &eight); p += 8) {
+      mantissa = mantissa * 100'000'000 + eight;
+    }
     while (p < end_ && IsDigit(*p)) mantissa = mantissa * 10 + static_cast<uint64_t>(*p++ - '0');
     if (p == fraction) {
       at_ = p;
@@ -158,6 +163,11 @@ bool JsonReader::ReadNumber(Number* number) {
   if (all_digits <= 19 && mantissa < (uint64_t{1} << 53) && exponent >= -22 && exponent <= 22) {
     double value = static_cast<double>(mantissa);
     value = exponent < 0 ? value / kPowersOfTen[-exponent] : value * kPowersOfTen[exponent];
+    number->real = negative ? -value : value;
+    return true;
+  }
+  if (all_digits <= 19 && exponent <= 0 && exponent >= -kMostDecimals) {
+    const double value = DivideByPowerOfTen(mantissa, static_cast<int>(-exponent));
     number->real = negative ? -value : value;
     return true;
   }

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <array>
-#include <vector>
+#include <cstdint>
+#include <span>
 
 #include "inference/json_reader.h"
 
@@ -11,13 +12,32 @@ namespace kinglet::inference {
 // numpy's limit on dimensions (1.x).
 inline constexpr size_t kMaxDimensions = 32;
 
+// The dimensions of a nested list, without memory of its own to allocate.
+class ListShape {
+ public:
+  std::span<const int64_t> view() const { return std::span(sizes_).first(depth_); }
+  void Clear() { depth_ = 0; }
+  // Notes a list of the depth (1: the outermost); false where those before it had another length.
+  // The innermost list ends first, so that the shape is filled from there outwards.
+  bool Note(size_t depth, int64_t length) {
+    for (; depth_ < depth; ++depth_) sizes_[depth_] = -1;
+    int64_t& size = sizes_[depth - 1];
+    if (size == -1) size = length;
+    return size == length;
+  }
+
+ private:
+  std::array<int64_t, kMaxDimensions> sizes_;
+  size_t depth_ = 0;
+};
+
 // Reads one (possibly nested) list. Calls leaf(next byte) for each value that is no list; it must
 // consume the value and return false after a Reject. `shape` gets one dimension a level. Lists
 // that are not rectangular are rejected.
 template <class Leaf>
-bool ReadNestedList(JsonReader& reader, std::vector<int64_t>* shape, Leaf&& leaf) {
+bool ReadNestedList(JsonReader& reader, ListShape* shape, Leaf&& leaf) {
   std::array<int64_t, kMaxDimensions> count;
-  shape->clear();
+  shape->Clear();
   size_t depth = 0;
   size_t leaf_depth = 0;  // 0: no leaf seen yet
   if (!reader.EnterArray()) return false;
@@ -42,18 +62,12 @@ bool ReadNestedList(JsonReader& reader, std::vector<int64_t>* shape, Leaf&& leaf
       continue;
     }
     if (!reader.ok()) return false;
-    // A list ended: every list of its depth has the same length. The innermost one closes first,
-    // so that `shape` is filled from there outwards.
-    if (shape->size() < depth) shape->resize(depth, -1);
-    int64_t& dimension = (*shape)[depth - 1];
-    if (dimension == -1) {
-      dimension = count[depth - 1];
-    } else if (dimension != count[depth - 1]) {
+    if (!shape->Note(depth, count[depth - 1])) {
       return reader.Reject("the list is ragged: its rows differ in length");
     }
     if (--depth == 0) break;
   }
-  if (leaf_depth != 0 && leaf_depth != shape->size()) {
+  if (leaf_depth != 0 && leaf_depth != shape->view().size()) {
     return reader.Reject("the list is ragged: values beside lists");
   }
   return true;

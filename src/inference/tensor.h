@@ -17,18 +17,28 @@ namespace kinglet::inference {
 
 // https://github.com/kserve/open-inference-protocol, "Tensor Data Types".
 enum class DataType : uint8_t {
-  kBool, kInt8, kInt16, kInt32, kInt64, kUint8, kUint16, kUint32, kUint64,
-  kFp16, kFp32, kFp64, kBytes,
+  kBool,
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kUint8,
+  kUint16,
+  kUint32,
+  kUint64,
+  kFp16,
+  kFp32,
+  kFp64,
+  kBytes,
 };
 
-std::string_view DataTypeName(DataType type);               // "FP32"
+std::string_view DataTypeName(DataType type);  // "FP32"
 std::optional<DataType> ParseDataType(std::string_view name);
-size_t DataTypeSize(DataType type);                         // bytes an element; 0 for kBytes
+size_t DataTypeSize(DataType type);  // bytes an element; 0 for kBytes
 
 // The product of the dimensions; an error where one is negative or the product overflows or is
 // over `limit` elements.
-Result<size_t> ElementCount(std::span<const int64_t> shape,
-                            size_t limit = size_t{1} << 31);
+Result<size_t> ElementCount(std::span<const int64_t> shape, size_t limit = size_t{1} << 31);
 
 // A value type. Numeric elements live in `data` (elements * DataTypeSize bytes), BYTES elements
 // in `strings`; the other one is empty. Not synchronised.

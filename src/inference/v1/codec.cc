@@ -38,11 +38,11 @@ Status DecodeInstances(JsonReader& reader, std::string_view member, std::vector<
     inputs->resize(1);
     Tensor& tensor = inputs->front();
     CellBuilder cells(&tensor);
-    std::vector<int64_t> shape = std::move(tensor.shape);
+    ListShape shape;
     if (ReadNestedList(reader, &shape, [&](char next) { return cells.Read(reader, next); })) {
-      cells.Finish("instances", shape);
+      cells.Finish("instances");
+      tensor.shape.assign(shape.view().begin(), shape.view().end());
     }
-    tensor.shape = std::move(shape);
   }
   if (!reader.ok()) return Unexpected(reader.error().WithContext("Unrecognized request format"));
   return {};

@@ -83,10 +83,11 @@ ColumnsBuilder::Column* ColumnsBuilder::Find(JsonReader& reader, std::string_vie
 
 void ColumnsBuilder::Finish() {
   tensors_->resize(columns_.size());
-  int64_t shape[] = {static_cast<int64_t>(rows_)};
-  for (Column& column : columns_) {
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    Column& column = columns_[i];
     while (column.cells.count() < rows_) column.cells.AddNull();
-    column.cells.Finish(column.name, shape);
+    column.cells.Finish(column.name);
+    (*tensors_)[i].shape.assign(1, static_cast<int64_t>(rows_));
   }
 }
 

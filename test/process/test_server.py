@@ -194,7 +194,7 @@ def test_errors_are_kserves(serve):
                         headers={"Content-Type": "application/json"})
     assert status == 400 and body["error"].startswith("Unrecognized request format: ")
     status, body = post("/v1/models/m:predict", json={"instances": [row[:-1] for row in rows]})
-    assert status == 400 and "features" in body["error"]
+    assert status == 500 and "features" in body["error"]  # an InferenceError
     assert post("/v1/models/m:explain", json={"instances": rows})[0] == 501
     status, body = post("/v2/models/m/infer", json={})
     assert status == 422 and body["detail"][0]["type"] == "missing"

@@ -23,7 +23,7 @@ class Predictor : public server::Model {
         codes_(std::move(codes)),
         linear_leaves_(std::move(description.linear_leaves)),
         forest_(std::move(forest)) {
-    features_.ignore_unknown_columns = true;
+    features_.lenient_columns = true;
     features_.spaces_are_underscores = true;
     features_.integers_as_float32 = true;
     features_.shape_mismatch =

@@ -116,7 +116,7 @@ template <class T>
 Result<Input<T>> Input<T>::Open(const server::PredictRequest& request, const Features& features) {
   Input input(features);
   if (request.inputs.empty()) return Fail(Code::kInvalidArgument, "the request has no inputs");
-  if (request.columns || request.inputs.size() > 1) {
+  if (request.columns) {
     KINGLET_RETURN_IF_ERROR(input.OrderColumns(request.inputs));
     return input;
   }
@@ -154,7 +154,11 @@ Status Input<T>::OrderColumns(const std::vector<Tensor>& columns) {
   const Features& features = *features_;
   std::vector<const Tensor*>& order = ThreadScratch<T>().columns;
   order.assign(features.count(), nullptr);
-  const bool named = !features.names().empty();
+  bool named = !features.names().empty();
+  if (named && features.lenient_columns) {
+    named = std::ranges::any_of(
+        columns, [&](const Tensor& column) { return features.Find(column.name) >= 0; });
+  }
   if (!named && columns.size() != features.count()) {
     return ShapeMismatch(columns.size());
   }
@@ -165,7 +169,7 @@ Status Input<T>::OrderColumns(const std::vector<Tensor>& columns) {
     if (named) {
       feature = features.Find(column.name);
       if (feature < 0) {
-        if (features.ignore_unknown_columns) continue;
+        if (features.lenient_columns) continue;
         return Fail(Code::kInvalidArgument,
                     "feature_names mismatch: column '{}' is none of the model's features: {}",
                     column.name, fmt::join(features.names(), ", "));
@@ -185,7 +189,7 @@ Status Input<T>::OrderColumns(const std::vector<Tensor>& columns) {
     order[feature] = &column;
   }
   const auto missing = std::find(order.begin(), order.end(), nullptr);
-  if (missing != order.end()) {
+  if (missing != order.end() && !features.lenient_columns) {
     return Fail(Code::kInvalidArgument,
                 "feature_names mismatch: expected column '{}' in input data",
                 features.names()[missing - order.begin()]);
@@ -210,6 +214,12 @@ Result<const T*> Input<T>::Read(size_t first, size_t count) {
     return out;
   }
   for (size_t feature = 0; feature < width; ++feature) {
+    if (scratch.columns[feature] == nullptr) {
+      for (size_t i = 0; i < count; ++i) {
+        out[i * width + feature] = std::numeric_limits<T>::quiet_NaN();
+      }
+      continue;
+    }
     const Tensor& column = *scratch.columns[feature];
     const CategoryCodes* codes = features_->codes.empty() ? nullptr : features_->codes[feature];
     if (codes) {

@@ -1,7 +1,7 @@
 // The rows of a request as numbers, for models with named or numbered features.
 //
-// A request is a matrix [rows, features], or a tensor a column (PredictRequest::columns, or several
-// inputs). Columns are put into the model's order by name where the model has names.
+// A request is a matrix [rows, features], or a tensor a column (PredictRequest::columns). Columns are
+// put into the model's order by name where the model has names.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,9 @@ class Features {
   // -1: none of that name.
   int64_t Find(std::string_view name) const;
 
-  // Columns that the model does not know: refused, or left out.
-  bool ignore_unknown_columns = false;
+  // Columns that the model does not know are left out and those that are not there are missing
+  // values; where no name is known, columns are taken as they come. Otherwise all this is refused.
+  bool lenient_columns = false;
   // A space in a column's name matches an underscore (LightGBM saves names so).
   bool spaces_are_underscores = false;
   // Integers of a matrix are rounded to float32 first (LightGBM's Python package does).

@@ -49,6 +49,22 @@ TEST(Xgboost, OrdersColumnsByName) {
   EXPECT_NE(missing.error().message().find("expected column 'f'"), std::string::npos);
 }
 
+// KServe's get_predict_input takes the first input where the request is no data frame.
+TEST(Xgboost, TakesTheFirstOfSeveralInputs) {
+  const testing::Cases cases = Named("3.4.1-names");
+  auto model = Plugin_xgboost().load(cases.file, {});
+  ASSERT_TRUE(model);
+  server::PredictRequest request;
+  request.inputs.resize(2);
+  request.inputs[0].Reset("rows", inference::DataType::kFp64, {1, 6});
+  std::ranges::copy_n(cases.rows.begin(), 6, request.inputs[0].As<double>().begin());
+  request.inputs[1].Reset("more", inference::DataType::kFp64, {3});
+  server::PredictResponse response;
+  const Status status = (*model)->Predict(request, &response);
+  ASSERT_TRUE(status) << status.error().ToString();
+  EXPECT_EQ(response.outputs[0].rows(), 1u);
+}
+
 TEST(Xgboost, RefusesWrongInput) {
   const testing::Cases cases = Named("3.4.1-names");
   auto model = Plugin_xgboost().load(cases.file, {});

@@ -179,6 +179,45 @@ TEST(Forest, ManyFeaturesUseWideNodes) {
   ExpectAsNaive<float>(1, shape);
 }
 
+// Thresholds of one feature that one byte, two bytes and not even two bytes can number.
+template <class T>
+void ExpectManyThresholdsAsNaive(int32_t count) {
+  ForestSpec<T> spec{.features = 1};
+  for (int32_t i = 0; i < count; ++i) {
+    spec.trees.push_back(
+        {.nodes = {{.left = 1, .right = 2, .feature = 0, .threshold = static_cast<T>(i) / 2},
+                   {.leaf = 0},
+                   {.leaf = 1}},
+         .leaf_values = {0, static_cast<double>(i % 7)}});
+  }
+  auto forest = Forest<T>::Build(spec);
+  ASSERT_TRUE(forest);
+  std::vector<T> rows = {-1, T(-0.0), 0, T(0.25), T(kNan)};
+  for (int32_t i = 0; i < 70; ++i) rows.push_back(static_cast<T>(i) * static_cast<T>(count) / 128);
+  std::vector<double> actual(rows.size()), expected(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) NaiveSum(spec, &rows[i], &expected[i]);
+  forest->Sum(rows.data(), rows.size(), 1, actual.data());
+  EXPECT_EQ(actual, expected);
+}
+
+TEST(Forest, AnyNumberOfThresholds) {
+  for (int32_t count : {1, 2, 255, 256, 4000}) {
+    SCOPED_TRACE(count);
+    ExpectManyThresholdsAsNaive<float>(count);
+    ExpectManyThresholdsAsNaive<double>(count);
+  }
+  ExpectManyThresholdsAsNaive<float>(65536);
+}
+
+// About 256 leaves are the most that batches go down by ranks.
+TEST(Forest, TreesOfManyLeaves) {
+  for (uint32_t seed = 0; seed < 4; ++seed) {
+    Shape shape{.trees = 3, .nodes = 500};
+    ExpectAsNaive<float>(seed, shape);
+    ExpectAsNaive<double>(seed, shape);
+  }
+}
+
 TEST(Forest, ALongChainIsNoProblem) {
   ForestSpec<double> spec{.features = 1};
   Tree<double>& tree = spec.trees.emplace_back();

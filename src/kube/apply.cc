@@ -71,10 +71,10 @@ Result<ApplyOutcome> CreateNew(Client& client, const ResourceType& type, const J
 Status CheckOwner(const ResourceType& type, const Json& existing, const Json& desired) {
   const Json* wanted = ControllerOf(desired);
   const Json* present = ControllerOf(existing);
-  bool same = wanted && present && (*wanted)["uid"] == (*present)["uid"];
-  if (!wanted || same) return {};
-  return Fail(Code::kAlreadyExists, "{} \"{}\" exists and is not controlled by {} {}",
-              type.GroupResource(), Name(existing), (*wanted)["kind"].AsString(),
+  if (!wanted || !present || (*wanted)["uid"] == (*present)["uid"]) return {};
+  return Fail(Code::kAlreadyExists, "{} \"{}\" exists and is controlled by {} {}, not by {} {}",
+              type.GroupResource(), Name(existing), (*present)["kind"].AsString(),
+              (*present)["name"].AsString(), (*wanted)["kind"].AsString(),
               (*wanted)["name"].AsString());
 }
 

@@ -30,7 +30,8 @@ struct CreateOrUpdateOptions {
   // differences. Without it the merged object is compared as it is.
   bool server_dry_run = true;
   std::string field_manager = "kinglet";
-  // Refuse to touch an object that another one controls (kAlreadyExists).
+  // Refuse to touch an object that another one controls (kAlreadyExists). One that none controls
+  // is taken over.
   bool check_controller = false;
   int conflict_retries = 4;
   // What the caller's cache has of the object (null: nothing), which saves the first read. A stale

@@ -299,6 +299,10 @@ TEST(Apply, WritesOnlyWhatChanges) {
   Json owner = MakeObjectMeta("v1", "ConfigMap", {"n", "owner"});
   owner.Ref("metadata").Set("uid", "u");
   ASSERT_TRUE(SetControllerReference(desired, owner));
+  EXPECT_TRUE(CreateOrUpdate(client, kConfigMap, desired, {.check_controller = true}));
+  owner.Ref("metadata").Set("uid", "v");
+  desired.Ref("metadata").Erase("ownerReferences");
+  ASSERT_TRUE(SetControllerReference(desired, owner));
   auto refused = CreateOrUpdate(client, kConfigMap, desired, {.check_controller = true});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Code::kAlreadyExists);

@@ -26,16 +26,24 @@ using kube::ReconcileResult;
 constexpr std::string_view kEventSource = "v1beta1Controllers";
 constexpr Duration kAwaitModelState = std::chrono::seconds(1);
 
-std::vector<ObjectKey> InferenceServiceOfPod(const Json& pod) {
-  const std::string& name = kube::Label(pod, api::label::kInferenceService);
+std::vector<ObjectKey> InferenceServiceByLabel(const Json& object) {
+  const std::string& name = kube::Label(object, api::label::kInferenceService);
   if (name.empty()) return {};
-  return {{.ns = kube::Namespace(pod), .name = name}};
+  return {{.ns = kube::Namespace(object), .name = name}};
 }
 
+// Children that KServe took over from nobody have its label only.
 std::vector<ObjectKey> OwningInferenceService(const Json& child) {
   const Json* owner = kube::ControllerOf(child);
-  if (!owner || (*owner)["kind"].AsString() != kube::kInferenceService.kind) return {};
+  if (!owner) return InferenceServiceByLabel(child);
+  if ((*owner)["kind"].AsString() != kube::kInferenceService.kind) return {};
   return {{.ns = kube::Namespace(child), .name = (*owner)["name"].AsString()}};
+}
+
+// An object was there before and is there still, with another spec: a runtime that goes must not
+// take the services with it that run on it.
+bool SpecChanged(const Json* before, const Json* after) {
+  return before && after && (*before)["spec"] != (*after)["spec"];
 }
 
 // Whether requests can come in.
@@ -96,14 +104,39 @@ struct InferenceServiceController::Impl {
     controller.WatchOptional(cluster.http_routes(), OwningInferenceService);
     controller.WatchOptional(cluster.knative_services(), OwningInferenceService);
     controller.WatchOptional(cluster.virtual_services(), OwningInferenceService);
-    controller.Watch(cluster.pods(), InferenceServiceOfPod, PodStateChanged);
+    controller.Watch(cluster.pods(), InferenceServiceByLabel, PodStateChanged);
     auto waiting = [this](const Json& runtime) { return WaitingForRuntime(runtime); };
-    controller.Watch(cluster.runtimes(), waiting, kube::GenerationChanged);
-    controller.Watch(cluster.cluster_runtimes(), waiting, kube::GenerationChanged);
+    auto users = [this](const Json& runtime) { return WithModel(kube::Namespace(runtime)); };
+    for (auto* runtimes : {&cluster.runtimes(), &cluster.cluster_runtimes()}) {
+      controller.Watch(*runtimes, waiting, kube::GenerationChanged);
+      controller.WatchOptional(*runtimes, users, SpecChanged);
+    }
     controller.Watch(cluster.storage_containers(),
                      [](const Json&) { return std::vector<ObjectKey>(); });
-    controller.Watch(cluster.config().informer(),
-                     [](const Json&) { return std::vector<ObjectKey>(); });
+    controller.Watch(
+        cluster.config().informer(), [this](const Json&) { return All(); },
+        [](const Json* before, const Json* after) {
+          return !before || !after || (*before)["data"] != (*after)["data"];
+        });
+  }
+
+  std::vector<ObjectKey> All() {
+    std::vector<ObjectKey> keys;
+    for (const auto& object : cluster.services_of_kserve().List()) {
+      keys.push_back(kube::KeyOf(*object));
+    }
+    return keys;
+  }
+
+  // InferenceServices that a runtime may serve: which it is, their next pass finds out.
+  std::vector<ObjectKey> WithModel(const std::string& ns) {
+    std::vector<ObjectKey> keys;
+    for (const auto& object : cluster.services_of_kserve().List(ns)) {
+      if (object->At({"spec", "predictor", "model"}).IsObject()) {
+        keys.push_back(kube::KeyOf(*object));
+      }
+    }
+    return keys;
   }
 
   // InferenceServices whose model no runtime served: a new or changed runtime may.
@@ -257,6 +290,11 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
     SetComponentStatus(object, component, deployment.get(), url, clock);
   }
   if (!failure && plan.failure) {
+    // The predictor before it was reconciled to the end.
+    if (!plan.components.empty()) {
+      auto pods = cluster.PodsOf(isvc.ns(), plan.components[0].name);
+      if (!SetModelStatus(object, {.pods = pods})) return ReconcileResult::After(kAwaitModelState);
+    }
     failure = plan.failure->what.error;
     if (!plan.failure->what.reason.empty()) SetModelFailure(object, plan.failure->what);
   }

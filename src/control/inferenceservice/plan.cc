@@ -1,5 +1,7 @@
 #include "control/inferenceservice/plan.h"
 
+#include <algorithm>
+
 #include "api/constants.h"
 #include "control/inferenceservice/children/children.h"
 #include "control/inferenceservice/ignored_fields.h"
@@ -22,15 +24,22 @@ void FindUnsupported(const api::InferenceService& isvc, Plan& plan) {
   }
 }
 
-// The objects of a component, or why they cannot be made.
+// The objects of a component, or why they cannot be made: then none of them is.
 Status AddObjects(const ComponentPlan& component, const api::InferenceService& isvc,
                   const api::Config& config, std::vector<DesiredObject>& objects) {
-  if (!config.service) return Unexpected(config.service.error());
-  objects.push_back({&kube::kDeployment, MakeDeployment(component, isvc.ns())});
-  objects.push_back({&kube::kService, MakeService(component, isvc.ns(), *config.service)});
   // The condition and the event tell about keda; the rest of the service works without it.
-  if (AutoscalerClass(component) == "keda") return {};
-  KINGLET_TRY(auto autoscaler, MakeHorizontalPodAutoscaler(component, isvc.ns()));
+  std::optional<Json> autoscaler;
+  if (AutoscalerClass(component) != "keda") {
+    KINGLET_TRY(autoscaler, MakeHorizontalPodAutoscaler(component, isvc.ns()));
+  }
+  if (!config.ingress) return Unexpected(config.ingress.error());
+  if (auto url = MakeComponentUrl(component.name, isvc, *config.ingress); !url) {
+    return Unexpected(url.error().WithContext("failed creating host name"));
+  }
+  // A section that cannot be read is logged with the configuration; Services do without it.
+  const api::ServiceConfig service = config.service.value_or(api::ServiceConfig());
+  objects.push_back({&kube::kDeployment, MakeDeployment(component, isvc.ns())});
+  objects.push_back({&kube::kService, MakeService(component, isvc.ns(), service)});
   if (autoscaler) objects.push_back({&kube::kHorizontalPodAutoscaler, *std::move(autoscaler)});
   return {};
 }
@@ -51,7 +60,11 @@ Plan MakePlan(api::InferenceService& isvc, const ComponentInput& input) {
       return false;
     }
     if (auto made = AddObjects(*component, isvc, input.config, plan.objects); !made) {
-      plan.failure = Plan::Failure{kind, ModelFailure{"", "", made.error()}};
+      plan.failure = Plan::Failure{
+          kind,
+          ModelFailure{"", "",
+                       made.error().WithContext(fmt::format(
+                           "fails to create NewRawKubeReconciler for {}", ComponentName(kind)))}};
       return false;
     }
     plan.components.push_back(*std::move(component));
@@ -71,20 +84,27 @@ Plan MakePlan(api::InferenceService& isvc, const ComponentInput& input) {
 }
 
 IngressNames IngressNamesOf(const Plan& plan) {
+  // All have the old names where the one in front has; a transformer stands before an explainer.
+  auto find = [&](ComponentKind kind) {
+    auto found = std::ranges::find(plan.components, kind, &ComponentPlan::kind);
+    return found == plan.components.end() ? nullptr : &*found;
+  };
+  const ComponentPlan* predictor = find(ComponentKind::kPredictor);
+  const ComponentPlan* explainer = find(ComponentKind::kExplainer);
+  const ComponentPlan* transformer = find(ComponentKind::kTransformer);
+  const ComponentPlan* front = transformer ? transformer : explainer ? explainer : predictor;
   IngressNames names;
-  for (const auto& component : plan.components) {
-    switch (component.kind) {
-      case ComponentKind::kPredictor:
-        names.predictor = component.name;
-        break;
-      case ComponentKind::kTransformer:
-        names.transformer = component.name;
-        break;
-      case ComponentKind::kExplainer:
-        names.explainer = component.name;
-        break;
-    }
-  }
+  if (!front) return names;
+  constexpr std::string_view kLegacy = "-default";
+  auto name = [&](const ComponentPlan* component) {
+    if (!component) return std::string();
+    std::string_view plain = component->name;
+    if (plain.ends_with(kLegacy)) plain.remove_suffix(kLegacy.size());
+    return fmt::format("{}{}", plain, front->name.ends_with(kLegacy) ? kLegacy : "");
+  };
+  names.predictor = name(predictor);
+  names.explainer = name(explainer);
+  names.transformer = name(transformer);
   return names;
 }
 

@@ -123,6 +123,26 @@ int ExamineServer(Context& context, Session& session) {
   return 0;
 }
 
+// How pods run in standalone mode: the kubelet says on its Node what the machine allows. Nothing on
+// a cluster.
+void ExamineNode(Context& context, Session& session) {
+  auto nodes = session.client->ListAll(kube::kNode, "");
+  if (!nodes) return;
+  for (const Json& node : *nodes) {
+    auto capabilities = Json::Parse(kube::Annotation(node, "kinglet.io/capabilities"));
+    if (!capabilities || !capabilities->IsObject()) continue;
+    context.out << Paint("node " + kube::Name(node), Colour::kBold, context.colour) << "\n";
+    for (const Json& note : (*capabilities)["notes"].AsArray()) {
+      const std::string& next = note["next"].AsString();
+      context.out << "  "
+                  << Paint(next.empty() ? "ok  " : "note",
+                           next.empty() ? Colour::kGreen : Colour::kYellow, context.colour)
+                  << "  " << note["what"].AsString() << "\n";
+      if (!next.empty()) context.out << "        for more: " << next << "\n";
+    }
+  }
+}
+
 std::optional<int> ParseOptions(Context& context, Flags& flags, Options& options,
                                 std::vector<std::string> arguments,
                                 std::vector<std::string>* words) {
@@ -190,6 +210,7 @@ int Doctor(Context& context, std::vector<std::string> arguments) {
   if (!session) return FailWith(context, session.error());
   if (words.empty() && options.output != "json") {
     if (int status = ExamineServer(context, *session)) return status;
+    ExamineNode(context, *session);
   }
   auto all = Gather(*session, words.empty() ? "" : words[0], options);
   if (!all) return FailWith(context, all.error());

@@ -10,6 +10,7 @@
 
 #include "local/apiserver/apiserver.h"
 #include "local/apiserver/call.h"
+#include "local/apiserver/openapi_cache.h"
 #include "local/apiserver/registry.h"
 #include "local/apiserver/status.h"
 #include "local/apiserver/store.h"
@@ -27,6 +28,7 @@ class Api {
   Store& store() { return store_; }
   RegistryHolder& registry() { return registry_; }
   const ApiServerOptions& options() const { return options_; }
+  OpenApiCache& openapi() { return openapi_; }
 
   // 401 unless the header carries the token (or none is needed).
   ApiStatus Authenticate(const http::Headers& headers) const;
@@ -38,6 +40,7 @@ class Api {
   Store& store_;
   RegistryHolder& registry_;
   const ApiServerOptions& options_;
+  OpenApiCache openapi_;
 };
 
 // Verbs, one file each. `call.resource` is set.
@@ -103,6 +106,8 @@ void ValidateBuiltin(const Resource& resource, const Json& object, const Json* o
                      std::vector<FieldError>& errors);
 // Service addresses: fills spec.clusterIP(s).
 ApiStatus AllocateClusterIp(Api& api, Json& service, const Json* old);
+// For Store::Put: kAborted when another service has got the address since it was chosen.
+Status CheckClusterIp(const Store& store, const ObjectRef& ref, const Json& service);
 
 // Spec fields of a CRD object that matter for the registry; after it was stored or removed.
 void CrdStored(Api& api, const Json& crd);

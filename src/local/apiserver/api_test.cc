@@ -1,5 +1,9 @@
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <set>
+#include <thread>
+
 #include "local/apiserver/test_support.h"
 
 namespace kinglet::local::testing {
@@ -335,6 +339,67 @@ TEST_F(ApiTest, DiscoveryAndOpenApi) {
   EXPECT_EQ(groups["kind"].AsString(), "APIGroupDiscoveryList");
   Answer can = Post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "{spec: {}}");
   EXPECT_TRUE(can["status"]["allowed"].AsBool());
+}
+
+TEST_F(ApiTest, OpenApiDocumentsAreMadeOnceAndRevalidated) {
+  auto get = [&](std::string_view tag) {
+    http::Request request;
+    request.method = "GET";
+    request.target = "/openapi/v2";
+    if (!tag.empty()) request.headers.Set("If-None-Match", tag);
+    return server_->Do(request);
+  };
+  http::Response first = get("");
+  ASSERT_EQ(first.status, 200);
+  std::string tag(first.headers.Get("ETag"));
+  ASSERT_FALSE(tag.empty());
+  http::Response second = get(tag);
+  EXPECT_EQ(second.status, 304);
+  EXPECT_TRUE(second.body.empty());
+  EXPECT_EQ(get("\"other\"").body, first.body);
+  // Another set of kinds is another document.
+  Json crd = Yaml(kWidgetCrd);
+  crd.Path({"metadata", "name"}) = "cogs.example.com";
+  crd.Path({"spec", "names"}) = Yaml("{plural: cogs, kind: Cog}");
+  ASSERT_EQ(Call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd).status,
+            201);
+  http::Response third = get(tag);
+  EXPECT_EQ(third.status, 200);
+  EXPECT_NE(third.headers.Get("ETag"), tag);
+}
+
+TEST_F(ApiTest, ServicesMadeAtTheSameTimeGetAddressesOfTheirOwn) {
+  ApiServerOptions options;
+  options.service_cidr = "10.9.0.0/27";  // few enough to meet often
+  auto server = std::move(*ApiServer::Open(std::move(options)));
+  std::vector<std::thread> threads;
+  std::atomic<int> made{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 6; ++i) {
+        http::Request request;
+        request.method = "POST";
+        request.target = "/api/v1/namespaces/default/services";
+        request.headers.Set("Content-Type", "application/json");
+        request.body = fmt::format(
+            R"({{"apiVersion":"v1","kind":"Service","metadata":{{"name":"s-{}-{}"}},"spec":{{"ports":[{{"port":80}}]}}}})",
+            t, i);
+        if (server->Do(request).status == 201) ++made;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(made, 24);
+  http::Request list;
+  list.method = "GET";
+  list.target = "/api/v1/services";
+  auto parsed = Json::Parse(server->Do(list).body);
+  ASSERT_TRUE(parsed.has_value());
+  std::set<std::string> addresses;
+  for (const Json& item : (*parsed)["items"].AsArray()) {
+    addresses.insert(item["spec"]["clusterIP"].AsString());
+  }
+  EXPECT_EQ(addresses.size(), (*parsed)["items"].size());
 }
 
 TEST_F(ApiTest, CrdsAreServedAsTheyComeAndGo) {

@@ -217,6 +217,10 @@ http::Response Render(const Call& call, Reply reply) {
   }
   if (!reply.content_type.empty()) {
     response.headers.Set("Content-Type", reply.content_type);
+    if (!reply.etag.empty()) {
+      response.headers.Set("ETag", reply.etag);
+      response.headers.Set("Vary", "Accept");
+    }
     response.body = std::move(reply.text);
     return response;
   }

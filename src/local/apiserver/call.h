@@ -67,6 +67,7 @@ struct Reply {
   bool raw = false;          // body is final: no version conversion, no table
   std::string content_type;  // with `text`
   std::string text;          // instead of both
+  std::string etag;          // with its quotes; "": none
 
   static Reply Of(Json body, int code = 200) { return {.code = code, .body = std::move(body)}; }
   static Reply Raw(Json body, int code = 200) {

@@ -1,5 +1,4 @@
-// Addresses of services. They are names rather than routes in standalone mode (the gateway and the
-// kubelet decide what they reach), but clients expect every service to have one of its own.
+// Addresses of services: every service has one of its own. The kubelet routes by them inside pods.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
@@ -44,8 +43,20 @@ void SetIp(Json& spec, const std::string& ip) {
 
 }  // namespace
 
-// Two creates at the same time may pick the same address; the number of free ones makes that a
-// matter of the hash, and nothing routes by it. The choice follows the service's uid.
+Status CheckClusterIp(const Store& store, const ObjectRef& ref, const Json& service) {
+  const std::string& ip = service.At({"spec", "clusterIP"}).AsString();
+  if (ip.empty() || ip == "None") return {};
+  for (const RecordPtr& record : store.List("services", "").records) {
+    if (record->ref != ref && record->object.At({"spec", "clusterIP"}).AsString() == ip) {
+      return Fail(Code::kAborted, "{} was allocated to service {}/{} meanwhile", ip,
+                  record->ref.name_space, record->ref.name);
+    }
+  }
+  return {};
+}
+
+// The choice follows the service's uid. Two creates at the same time may make the same one: the
+// store asks CheckClusterIp before it takes the second.
 ApiStatus AllocateClusterIp(Api& api, Json& service, const Json* old) {
   Json& spec = service.Ref("spec");
   ErrorTarget target{"services", "", "Service"};

@@ -122,9 +122,9 @@ ApiResult<Reply> CreateObject(Api& api, Call& call, Json object, const std::stri
   KINGLET_API_CHECK(CheckNamespace(api, call));
   bool crd = resource.StorageKey() == "customresourcedefinitions.apiextensions.k8s.io";
   if (crd) KINGLET_API_CHECK(CheckCrd(api, object));
-  if (resource.StorageKey() == "services") {
-    KINGLET_API_CHECK(AllocateClusterIp(api, object, nullptr));
-  }
+  const bool service = resource.StorageKey() == "services";
+  const Json given_spec = service ? object["spec"] : Json();
+  if (service) KINGLET_API_CHECK(AllocateClusterIp(api, object, nullptr));
   if (apply_manager.empty()) {
     object.Ref("metadata").Erase("managedFields");
     TrackUpdate(*resource.schema, nullptr, object,
@@ -137,10 +137,17 @@ ApiResult<Reply> CreateObject(Api& api, Call& call, Json object, const std::stri
     return Reply::Of(std::move(object), 201);
   }
   for (int attempt = 0;; ++attempt) {
-    auto record = api.store().Put(resource.StorageKey(), call.Ref(), 0, object);
+    auto record = api.store().Put(resource.StorageKey(), call.Ref(), 0, object, [&]() -> Status {
+      return service ? CheckClusterIp(api.store(), call.Ref(), object) : Status{};
+    });
     if (record) {
       if (crd) CrdStored(api, (*record)->object);
       return Reply::Of(std::move(*record), 201);
+    }
+    if (service && record.error().code() == Code::kAborted && attempt < kNameAttempts) {
+      object.Set("spec", given_spec);
+      KINGLET_API_CHECK(AllocateClusterIp(api, object, nullptr));
+      continue;
     }
     bool taken = record.error().code() == Code::kAlreadyExists;
     if (!taken || !generate || attempt >= kNameAttempts) {

@@ -1,7 +1,6 @@
 // Paths that are not resources: discovery, OpenAPI, version, health.
 #include "local/apiserver/api.h"
 #include "local/apiserver/discovery.h"
-#include "local/apiserver/openapi.h"
 
 namespace kinglet::local {
 namespace {
@@ -26,10 +25,24 @@ Reply Aggregated(const Call& call, bool core) {
   return reply;
 }
 
+std::optional<Reply> OpenApi(Api& api, const Call& call) {
+  std::string path;
+  for (const std::string& segment : call.segments) path += "/" + segment;
+  auto document = api.openapi().Get(call.registry, path, call.accept.openapi_protobuf);
+  if (!document) return std::nullopt;
+  Reply reply = TextReply(document->content_type, "");
+  reply.etag = document->etag;
+  if (call.headers.Get("If-None-Match").find(document->etag) != std::string_view::npos) {
+    reply.code = 304;
+  } else {
+    reply.text = document->text;
+  }
+  return reply;
+}
+
 }  // namespace
 
 std::optional<Reply> NonResource(Api& api, Call& call) {
-  (void)api;
   if (call.method != "GET" && call.method != "HEAD") return std::nullopt;
   const auto& s = call.segments;
   const Registry& registry = *call.registry;
@@ -54,21 +67,7 @@ std::optional<Reply> NonResource(Api& api, Call& call) {
     if (s.size() == 2) return Known(ApiGroup(registry, s[1]));
     if (s.size() == 3) return Known(ApiResourceList(registry, s[1], s[2]));
   }
-  if (s[0] == "openapi" && s.size() >= 2) {
-    if (s[1] == "v2" && s.size() == 2) {
-      Json document = OpenApiV2(registry);
-      if (call.accept.openapi_protobuf) {
-        return TextReply("application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
-                         OpenApiV2Protobuf(document));
-      }
-      return Reply::Raw(std::move(document));
-    }
-    if (s[1] == "v3" && s.size() == 2) return Reply::Raw(OpenApiV3Index(registry));
-    if (s[1] == "v3" && s.size() == 4 && s[2] == "api") return Known(OpenApiV3(registry, "", s[3]));
-    if (s[1] == "v3" && s.size() == 5 && s[2] == "apis") {
-      return Known(OpenApiV3(registry, s[3], s[4]));
-    }
-  }
+  if (s[0] == "openapi") return OpenApi(api, call);
   return std::nullopt;
 }
 

@@ -224,7 +224,7 @@ size_t Store::Count(std::string_view resource) const {
 }
 
 Result<RecordPtr> Store::Put(std::string_view resource, const ObjectRef& ref, int64_t expected,
-                             Json object) {
+                             Json object, const std::function<Status()>& check) {
   std::lock_guard write(write_mutex_);
   RecordPtr before = Get(resource, ref);
   if (expected == 0 && before) return Fail(Code::kAlreadyExists, "{} exists", ref.name);
@@ -232,6 +232,7 @@ Result<RecordPtr> Store::Put(std::string_view resource, const ObjectRef& ref, in
   if (before && before->resource_version != expected) {
     return Fail(Code::kAborted, "{} has been modified", ref.name);
   }
+  if (check) KINGLET_RETURN_IF_ERROR(check());
   auto now = std::make_shared<Record>();
   now->resource = std::string(resource);
   now->ref = ref;

@@ -106,8 +106,10 @@ class Store {
   // Stores the object under a new version, which is written into it. `expected` is the version it
   // must have now, 0 when it must not exist. kAlreadyExists, kNotFound, kAborted (another
   // version); or what the disk says, and then nothing has changed.
+  // `check` is the last word: called when no other write can come between it and this one; its
+  // error is returned. It may read the store.
   Result<RecordPtr> Put(std::string_view resource, const ObjectRef& ref, int64_t expected,
-                        Json object);
+                        Json object, const std::function<Status()>& check = nullptr);
   // Removes it. The event carries `last`, or the stored object when null.
   Result<RecordPtr> Delete(std::string_view resource, const ObjectRef& ref, int64_t expected,
                            const Json* last = nullptr);

@@ -196,8 +196,12 @@ ApiResult<Reply> UpdateObject(Api& api, Call& call, const Change& change,
     if (SameButTimes(current->object, object)) return Reply::Of(std::move(current));
     bool gone =
         ReadyToGo(object) && !(key == "namespaces" && !object.At({"spec", "finalizers"}).empty());
-    auto record = gone ? api.store().Delete(key, call.Ref(), current->resource_version, &object)
-                       : api.store().Put(key, call.Ref(), current->resource_version, object);
+    auto record =
+        gone ? api.store().Delete(key, call.Ref(), current->resource_version, &object)
+             : api.store().Put(key, call.Ref(), current->resource_version, object, [&]() -> Status {
+                 if (key != "services") return {};
+                 return CheckClusterIp(api.store(), call.Ref(), object);
+               });
     if (record) {
       if (crd) gone ? CrdRemoved(api, call.name) : CrdStored(api, (*record)->object);
       return Reply::Of(std::move(*record));

@@ -13,7 +13,7 @@ namespace kinglet::kubelet {
 namespace {
 
 // Runs the probe; empty when all went well, else why not.
-std::string TryNamespaces(const std::filesystem::path& program) {
+std::string Try(const std::filesystem::path& program, const char* option) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return "cannot make a pipe";
   Fd reader(ends[0]), writer(ends[1]);
@@ -21,7 +21,7 @@ std::string TryNamespaces(const std::filesystem::path& program) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, writer.get(), 1);
   std::string path = program.string();
-  char* argv[] = {path.data(), const_cast<char*>("--probe"), nullptr};
+  char* argv[] = {path.data(), const_cast<char*>(option), nullptr};
   pid_t pid = 0;
   int failed = posix_spawn(&pid, path.c_str(), &actions, nullptr, argv, environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -40,7 +40,7 @@ std::string TryNamespaces(const std::filesystem::path& program) {
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
   while (text.ends_with('\n')) text.pop_back();
-  return text.empty() ? "the trial of namespaces failed" : text;
+  return text.empty() ? fmt::format("kinglet-pod {} failed", option) : text;
 }
 
 }  // namespace
@@ -51,33 +51,48 @@ std::string_view IsolationName(Isolation isolation) {
 
 Json Capabilities::ToJson() const {
   Json lines = Json::MakeArray({});
-  for (const std::string& note : notes) lines.Push(note);
+  for (const Note& note : notes) {
+    lines.Push(Json::MakeObject({{"what", note.what}, {"next", note.next}}));
+  }
   return Json::MakeObject({{"isolation", IsolationName(isolation)},
+                           {"podNetwork", pod_network},
                            {"resourceLimits", resource_limits},
                            {"notes", std::move(lines)}});
 }
 
 Capabilities ProbeCapabilities(const std::filesystem::path& bin_dir, IsolationChoice choice) {
   Capabilities found;
+  const std::filesystem::path program = bin_dir / "kinglet-pod";
+  constexpr std::string_view kOnHost =
+      "Pods run on the host with a loopback address of their own and rewritten paths";
   if (choice == IsolationChoice::kHost) {
-    found.notes.push_back("Pods run on the host, as asked for.");
-  } else if (std::string why = TryNamespaces(bin_dir / "kinglet-pod"); why.empty()) {
+    found.notes.push_back(
+        {fmt::format("{}, as asked for.", kOnHost), "start kinglet up without --isolation=host"});
+  } else if (std::string why = Try(program, "--probe"); why.empty()) {
     found.isolation = Isolation::kNamespaces;
     found.notes.push_back(
-        "Pods run in user, mount, network, pid, ipc and uts namespaces of their own.");
-    found.notes.push_back(
-        "A pod's network reaches only the pod itself; what must reach other machines needs "
-        "hostNetwork: true.");
+        {"Pods run in user, mount, network, pid, ipc and uts namespaces of their own.", ""});
   } else {
     found.notes.push_back(
-        "Pods run on the host with a loopback address of their own and rewritten paths, because " +
-        why +
-        ". To let them have namespaces, allow unprivileged user namespaces (sysctl "
-        "user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0; in Docker, "
-        "--security-opt seccomp=unconfined).");
+        {fmt::format("{}, because {}.", kOnHost, why),
+         "allow unprivileged user namespaces (sysctl user.max_user_namespaces=10000, "
+         "kernel.apparmor_restrict_unprivileged_userns=0; in Docker --security-opt "
+         "seccomp=unconfined)"});
+  }
+  if (std::string why = Try(program, "--probe-network"); why.empty()) {
+    found.pod_network = true;
+    found.notes.push_back(
+        {"Pods reach each other, services by their cluster names and other machines (TCP).", ""});
+  } else {
+    found.notes.push_back(
+        {fmt::format("Cluster names of services do not work inside pods, and a pod's own network "
+                     "has no way out, because {}.",
+                     why),
+         "Linux 5.6 or newer, and in Docker --cap-add SYS_PTRACE or --security-opt "
+         "seccomp=unconfined; hostNetwork: true gives a pod the host's network"});
   }
   found.notes.push_back(
-      "resources.limits are not enforced on this machine: pods share its memory and CPU.");
+      {"resources.limits are not enforced on this machine: pods share its memory and CPU.", ""});
   return found;
 }
 

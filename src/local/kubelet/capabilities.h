@@ -23,8 +23,15 @@ std::string_view IsolationName(Isolation isolation);
 
 struct Capabilities {
   Isolation isolation = Isolation::kHost;
-  // One line a finding, in words: what holds, and what would have to change for more.
-  std::vector<std::string> notes;
+  // One a question, in words: what holds, and what would have to change for more ("" when all is
+  // there).
+  struct Note {
+    std::string what, next;
+  };
+  std::vector<Note> notes;
+  // Whether names and addresses of Services hold inside pods, and pods with a network of their own
+  // have a way out of it.
+  bool pod_network = false;
   // Whether limits on memory and CPU are enforced. Never in this version; the note says so.
   bool resource_limits = false;
 

@@ -65,6 +65,7 @@ Result<pod::ContainerSpec> ContainerRunner::MakeSpec(const ResolvedImage& image)
     if (image.host_view) mounts.push_back({tmp.string(), "/run/kinglet-tmp", false});
     if (image.host_view) environment.try_emplace("TMPDIR", "/run/kinglet-tmp");
     spec.hosts_file = (pod_.dir() / "hosts").string();
+    if (pod_.has_names()) spec.resolv_file = (pod_.dir() / "resolv.conf").string();
     spec.host_paths.push_back(pod_.context().bin_dir.string());
     if (fs::path lib = pod_.context().bin_dir.parent_path() / "lib"; fs::exists(lib, error)) {
       spec.host_paths.push_back(lib.string());

@@ -13,7 +13,9 @@
 #include "local/kubelet/capabilities.h"
 #include "local/kubelet/images.h"
 #include "local/kubelet/log_pump.h"
+#include "local/kubelet/name_server.h"
 #include "local/kubelet/relay.h"
+#include "local/kubelet/services.h"
 
 namespace kinglet::kubelet {
 
@@ -31,7 +33,10 @@ struct Context {
   std::function<void(const std::string& pod_ip, Deadline)> before_stop;
   AddressPool addresses = {};
   LogPump logs = {};
+  ClusterServices services{client};
   Relay relay = {};
+  NameServer names{
+      [this](std::string_view name, std::string_view ns) { return services.Resolve(name, ns); }};
 
   std::filesystem::path PodDir(const std::string& uid) const { return data_dir / "pods" / uid; }
 };

@@ -31,8 +31,8 @@ Status WaitFor(int fd, short events, Deadline deadline, std::stop_token stop) {
 
 }  // namespace
 
-Result<Fd> MakeHostSocket() {
-  Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+Result<Fd> MakeHostSocket(int type) {
+  Fd fd(socket(AF_INET, type | SOCK_CLOEXEC, 0));
   if (!fd) return Unexpected(ErrnoError("socket", errno));
   return fd;
 }

@@ -2,6 +2,8 @@
 // sockets made in the pod's network.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <stop_token>
 #include <string>
 
@@ -12,7 +14,7 @@
 
 namespace kinglet::kubelet {
 
-Result<Fd> MakeHostSocket();  // TCP over IPv4
+Result<Fd> MakeHostSocket(int type = SOCK_STREAM);  // over IPv4
 // "connect: connection refused", "i/o timeout". The socket is non-blocking afterwards.
 Status Connect(int socket, const std::string& ipv4, int port, Deadline deadline,
                std::stop_token stop);

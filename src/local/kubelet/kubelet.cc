@@ -42,7 +42,8 @@ class KubeletImpl : public Kubelet {
     capabilities_ = ProbeCapabilities(bin_dir, options_.isolation);
     if (options_.isolation == IsolationChoice::kNamespaces &&
         capabilities_.isolation != Isolation::kNamespaces) {
-      return Fail(Code::kFailedPrecondition, "{}", capabilities_.notes.front());
+      const Capabilities::Note& note = capabilities_.notes.front();
+      return Fail(Code::kFailedPrecondition, "{} To change that: {}", note.what, note.next);
     }
     NodeFacts facts = ReadNodeFacts(options_.node_name);
     context_.reset(new Context{.client = client_,
@@ -57,6 +58,7 @@ class KubeletImpl : public Kubelet {
                                .capabilities = capabilities_,
                                .images = ImageTable(bin_dir, options_.extra_images),
                                .before_stop = options_.before_stop});
+    context_->services.Start(stop_.get_token());
     KINGLET_RETURN_IF_ERROR(RegisterNode(facts));
     pods_ = std::make_unique<kube::Informer>(client_, kube::kPod);
     controller_ = std::make_unique<kube::Controller>(
@@ -69,6 +71,9 @@ class KubeletImpl : public Kubelet {
     pods_->Start(stop_.get_token());
     if (!pods_->WaitForSync(Deadline::After(std::chrono::seconds(30)))) {
       return Fail(Code::kUnavailable, "the API server does not list pods");
+    }
+    if (!context_->services.WaitForSync(Deadline::After(std::chrono::seconds(30)))) {
+      return Fail(Code::kUnavailable, "the API server does not list services");
     }
     RemoveStaleFolders();
     controller_->Start(stop_.get_token());
@@ -170,7 +175,7 @@ class KubeletImpl : public Kubelet {
     events_->Normal(node_, "Starting",
                     "Pods run with isolation by " +
                         std::string(IsolationName(capabilities_.isolation)) + ". " +
-                        capabilities_.notes.back());
+                        capabilities_.notes.back().what);
     return {};
   }
 

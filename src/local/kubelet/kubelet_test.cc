@@ -20,7 +20,7 @@ class KubeletTest : public testing::TestWithParam<IsolationChoice> {
   void SetUp() override {
     if (GetParam() == IsolationChoice::kNamespaces) {
       Capabilities found = ProbeCapabilities(KINGLET_BIN_DIR, IsolationChoice::kAutomatic);
-      if (found.isolation != Isolation::kNamespaces) GTEST_SKIP() << found.notes.front();
+      if (found.isolation != Isolation::kNamespaces) GTEST_SKIP() << found.notes.front().what;
     }
     cluster_.emplace(GetParam());
   }

@@ -36,7 +36,8 @@ Json MakeNode(const NodeFacts& facts, const Capabilities& capabilities, WallTime
                                                         {"kubernetes.io/os", "linux"},
                                                         {"kubernetes.io/arch", arch}});
   node.Path({"metadata", "annotations"}) =
-      Json::MakeObject({{"kinglet.io/isolation", IsolationName(capabilities.isolation)}});
+      Json::MakeObject({{"kinglet.io/isolation", IsolationName(capabilities.isolation)},
+                        {"kinglet.io/capabilities", capabilities.ToJson().Dump()}});
   node.Set("spec", Json::MakeObject());
   Json& status = node.Ref("status");
   status.Set("capacity", resources);
@@ -57,7 +58,9 @@ Json MakeNode(const NodeFacts& facts, const Capabilities& capabilities, WallTime
                         {"containerRuntimeVersion", "kinglet://" + std::string(VersionNumber())},
                         {"kubeletVersion", "kinglet-" + std::string(VersionNumber())}}));
   std::string notes;
-  for (const std::string& note : capabilities.notes) notes += (notes.empty() ? "" : " ") + note;
+  for (const Capabilities::Note& note : capabilities.notes) {
+    notes += (notes.empty() ? "" : " ") + note.what;
+  }
   kube::SetMetaCondition(
       node, {.type = "Ready", .status = "True", .reason = "KubeletReady", .message = notes}, now);
   return node;

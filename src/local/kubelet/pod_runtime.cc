@@ -108,7 +108,19 @@ Status PodRuntime::SetUp(std::function<void(const std::string&, int)> on_exit,
   SandboxOptions options;
   options.program = context_.bin_dir / "kinglet-pod";
   options.lock_file = dir_ / "lock";
-  options.config = {.namespaces = namespaces_, .own_network = own_network_, .hostname = hostname};
+  options.config = {.namespaces = namespaces_,
+                    .own_network = own_network_,
+                    .hostname = hostname,
+                    .intercept = context_.capabilities.pod_network,
+                    .address = ip_,
+                    .own_address = !own_network_ && !pod_["spec"]["hostNetwork"].AsBool()};
+  if (options.config.intercept) {
+    network_ = std::make_unique<PodNetwork>(context_, kube::Namespace(pod_), ip_);
+    KINGLET_TRY(options.config.dns_port, network_->OpenNames());
+    options.on_connect = [network = network_.get()](const std::string& ip, int port, bool in_pod) {
+      return network->Connect(ip, port, in_pod);
+    };
+  }
   options.on_exit = [this, on_exit](const std::string& id, int status) {
     if (id.starts_with("exec:")) {
       std::lock_guard lock(execs_mutex_);
@@ -122,6 +134,14 @@ Status PodRuntime::SetUp(std::function<void(const std::string&, int)> on_exit,
   KINGLET_TRY(sandbox_,
               Sandbox::Start(std::move(options), Deadline::After(std::chrono::seconds(10))));
   if (!own_network_) return {};
+  if (network_) {
+    if (auto opened = network_->Open(*sandbox_); !opened) {
+      TearDown();
+      return opened;
+    }
+    std::ofstream resolv(dir_ / "resolv.conf", std::ios::trunc);
+    resolv << MakeResolvConf(ip_, kube::Namespace(pod_), ReadHostResolvConf());
+  }
   for (int port : Ports()) {
     Status listening = context_.relay.Listen(
         ip_, port, [sandbox = sandbox_.get()] { return sandbox->MakeSocket(); });
@@ -137,6 +157,7 @@ void PodRuntime::TearDown() {
   if (!sandbox_) return;
   if (own_network_) context_.relay.Close(ip_);
   sandbox_.reset();
+  network_.reset();
 }
 
 void PodRuntime::RemoveFolder() { RemovePodFolder(dir_); }

@@ -13,6 +13,7 @@
 
 #include "local/kubelet/context.h"
 #include "local/kubelet/environment.h"
+#include "local/kubelet/pod_network.h"
 #include "local/kubelet/sandbox.h"
 
 namespace kinglet::kubelet {
@@ -47,6 +48,8 @@ class PodRuntime {
   const std::map<std::string, std::filesystem::path>& volumes() const { return volumes_; }
   bool namespaces() const { return namespaces_; }
   bool own_network() const { return own_network_; }
+  // Whether the pod's names are served at port 53 of its own network.
+  bool has_names() const { return own_network_ && network_ != nullptr; }
   PodFacts Facts() const;
   ObjectSource Objects() const;
   const Post& post() const { return post_; }
@@ -61,6 +64,7 @@ class PodRuntime {
   std::string ip_;
   bool namespaces_ = false, own_network_ = false;
   std::map<std::string, std::filesystem::path> volumes_;
+  std::unique_ptr<PodNetwork> network_;  // null without interception
   std::unique_ptr<Sandbox> sandbox_;
 
   std::mutex execs_mutex_;

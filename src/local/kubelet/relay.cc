@@ -11,21 +11,31 @@
 
 #include <cerrno>
 #include <condition_variable>
+#include <map>
+#include <mutex>
 #include <set>
+#include <thread>
 
 namespace kinglet::kubelet {
 namespace {
 
 constexpr size_t kPipeBytes = 64 << 10;
 
-Result<sockaddr_in> MakeAddress(const std::string& address, int port) {
-  sockaddr_in result{};
-  result.sin_family = AF_INET;
-  result.sin_port = htons(static_cast<uint16_t>(port));
-  if (inet_pton(AF_INET, address.c_str(), &result.sin_addr) != 1) {
-    return Fail(Code::kInvalidArgument, "{} is not an IPv4 address", address);
+Status SetAddress(const std::string& ip, int port, Relay::Dial& dial) {
+  auto& in = reinterpret_cast<sockaddr_in&>(dial.to);
+  auto& in6 = reinterpret_cast<sockaddr_in6&>(dial.to);
+  if (inet_pton(AF_INET, ip.c_str(), &in.sin_addr) == 1) {
+    in.sin_family = AF_INET;
+    in.sin_port = htons(static_cast<uint16_t>(port));
+    dial.size = sizeof(in);
+  } else if (inet_pton(AF_INET6, ip.c_str(), &in6.sin6_addr) == 1) {
+    in6.sin6_family = AF_INET6;
+    in6.sin6_port = htons(static_cast<uint16_t>(port));
+    dial.size = sizeof(in6);
+  } else {
+    return Fail(Code::kInvalidArgument, "{} is not an IP address", ip);
   }
-  return result;
+  return {};
 }
 
 // One direction of a connection: from `in` through a pipe to `out`.
@@ -80,8 +90,7 @@ struct Flow {
 struct Listener {
   Fd fd;
   std::string address;
-  sockaddr_in target{};
-  Relay::SocketMaker make_socket;
+  std::function<Result<Relay::Dial>()> dial;
 };
 
 struct Connection {
@@ -90,6 +99,12 @@ struct Connection {
   Flow up, down;
   bool connecting = true;
 };
+
+// A reset, as from a closed port: the client may try another pod.
+void ResetAtClose(int fd) {
+  linger hard{1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+}
 
 void NoDelay(int fd) {
   int on = 1;
@@ -122,23 +137,23 @@ struct Relay::Impl {
     for (;;) {
       Fd client(accept4(listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (!client) return;
-      auto server = listener.make_socket();
-      if (!server) continue;  // closing the connection tells the client
+      auto dial = listener.dial();
+      if (!dial) {
+        ResetAtClose(client.get());
+        continue;
+      }
       auto connection = std::make_shared<Connection>();
       connection->address = listener.address;
       connection->client = std::move(client);
-      connection->server = std::move(*server);
+      connection->server = std::move(dial->socket);
       int peer = connection->server.get();
       fcntl(peer, F_SETFL, fcntl(peer, F_GETFL) | O_NONBLOCK);
       NoDelay(connection->client.get());
       NoDelay(peer);
       if (!connection->up.Open() || !connection->down.Open()) continue;
-      int made =
-          connect(peer, reinterpret_cast<sockaddr*>(&listener.target), sizeof(listener.target));
+      int made = connect(peer, reinterpret_cast<sockaddr*>(&dial->to), dial->size);
       if (made != 0 && errno != EINPROGRESS) {
-        // A reset, as from a closed port: the client may try another pod.
-        linger hard{1, 0};
-        setsockopt(connection->client.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+        ResetAtClose(connection->client.get());
         continue;
       }
       connections[connection->client.get()] = connection;
@@ -155,12 +170,11 @@ struct Relay::Impl {
       if (fd != c.server.get()) return;
       int error = 0;
       socklen_t size = sizeof(error);
-      sockaddr_in peer;
+      sockaddr_storage peer;
       socklen_t peer_size = sizeof(peer);
       getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
       if (error) {
-        linger hard{1, 0};
-        setsockopt(c.client.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+        ResetAtClose(c.client.get());
         return Drop(connection);
       }
       // An event may be left over from a closed descriptor of the same number.
@@ -207,16 +221,13 @@ Relay::~Relay() {
 }
 
 Status Relay::Listen(const std::string& address, int port, SocketMaker make_socket) {
-  Listener listener;
-  listener.address = address;
-  listener.make_socket = std::move(make_socket);
-  KINGLET_TRY(listener.target, MakeAddress(address, port));
-  listener.fd.Reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!listener.fd) return Unexpected(ErrnoError("socket", errno));
+  Dial target;
+  KINGLET_RETURN_IF_ERROR(SetAddress(address, port, target));
+  Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) return Unexpected(ErrnoError("socket", errno));
   int on = 1;
-  setsockopt(listener.fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (bind(listener.fd.get(), reinterpret_cast<sockaddr*>(&listener.target),
-           sizeof(listener.target)) != 0) {
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&target.to), target.size) != 0) {
     if (errno == EADDRINUSE) {
       return Fail(Code::kAlreadyExists,
                   "port {} is taken on all addresses of this machine by another program: stop it, "
@@ -225,10 +236,20 @@ Status Relay::Listen(const std::string& address, int port, SocketMaker make_sock
     }
     return Unexpected(ErrnoError(fmt::format("cannot listen on {}:{}", address, port), errno));
   }
-  if (listen(listener.fd.get(), 1024) != 0) return Unexpected(ErrnoError("listen", errno));
-  int fd = listener.fd.get();
+  return Serve(
+      std::move(fd), address,
+      [make_socket = std::move(make_socket), to = target.to, size = target.size]() -> Result<Dial> {
+        KINGLET_TRY(Fd made, make_socket());
+        return Dial{.socket = std::move(made), .to = to, .size = size};
+      });
+}
+
+Status Relay::Serve(Fd socket, const std::string& owner, std::function<Result<Dial>()> dial) {
+  fcntl(socket.get(), F_SETFL, fcntl(socket.get(), F_GETFL) | O_NONBLOCK);
+  if (listen(socket.get(), 1024) != 0) return Unexpected(ErrnoError("listen", errno));
+  int fd = socket.get();
   std::lock_guard lock(impl_->mutex);
-  impl_->listeners.emplace(fd, std::move(listener));
+  impl_->listeners.insert_or_assign(fd, Listener{std::move(socket), owner, std::move(dial)});
   impl_->Watch(fd, EPOLLIN);
   return {};
 }
@@ -242,6 +263,14 @@ void Relay::Close(const std::string& address) {
     if (connection->address == address) gone.insert(connection);
   }
   for (const auto& connection : gone) impl_->Drop(connection);
+}
+
+Result<Relay::Dial> DialHost(const std::string& ip, int port) {
+  Relay::Dial dial;
+  KINGLET_RETURN_IF_ERROR(SetAddress(ip, port, dial));
+  dial.socket.Reset(socket(dial.to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!dial.socket) return Unexpected(ErrnoError("socket", errno));
+  return dial;
 }
 
 }  // namespace kinglet::kubelet

@@ -1,15 +1,14 @@
-// Makes the ports of pods with a network of their own reachable on the host: listens on the pod's
-// loopback address and joins each connection to one made inside the pod's network. Bytes move by
-// splice(2), without passing through this process's memory.
+// Joins connections across the border of a pod's network, both ways: the ports of pods with a
+// network of their own are listened on at the pod's loopback address on the host, and what a pod
+// connects to outside is listened for inside. Bytes move by splice(2), without passing through this
+// process's memory.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include "base/file.h"
 #include "base/result.h"
@@ -28,13 +27,27 @@ class Relay {
   // Listens on address:port; kAlreadyExists when something on this machine holds the port.
   // `make_socket` is called on the relay's thread.
   Status Listen(const std::string& address, int port, SocketMaker make_socket);
-  // Closes all listeners and connections of the address. Nothing of `make_socket` is used after it
-  // returns.
+
+  // A socket that is not connected yet, and where to.
+  struct Dial {
+    Fd socket;
+    sockaddr_storage to{};
+    socklen_t size = 0;
+  };
+  // Accepts on a bound socket, until Close(owner); each connection is joined to a new one. `dial`
+  // is called on the relay's thread; when it fails the client gets a reset.
+  Status Serve(Fd socket, const std::string& owner, std::function<Result<Dial>()> dial);
+
+  // Closes all listeners and connections of the address or owner. Nothing of `make_socket` and
+  // `dial` is used after it returns.
   void Close(const std::string& address);
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// A socket of the host towards an IPv4 or IPv6 address.
+Result<Relay::Dial> DialHost(const std::string& ip, int port);
 
 }  // namespace kinglet::kubelet

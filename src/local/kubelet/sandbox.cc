@@ -127,6 +127,18 @@ void Sandbox::ReadEvents() {
       options_.on_exit(id, static_cast<int>((*message)["status"].AsInt()));
       continue;
     }
+    if (event == "connect") {
+      Route route = options_.on_connect((*message)["ip"].AsString(),
+                                        static_cast<int>((*message)["port"].AsInt()),
+                                        (*message)["inPod"].AsBool());
+      Json answer = Json::MakeObject({{"op", "connect"},
+                                      {"id", (*message)["id"].AsInt()},
+                                      {"ip", route.ip},
+                                      {"port", route.port},
+                                      {"refused", route.refused}});
+      (void)pod::SendPacket(control_.get(), answer.Dump());
+      continue;
+    }
     std::lock_guard lock(mutex_);
     if (event == "ready") {
       ready_ = Status{};
@@ -177,10 +189,10 @@ void Sandbox::Signal(const std::string& id, int number) {
   (void)pod::SendPacket(control_.get(), message.Dump());
 }
 
-Result<Fd> Sandbox::MakeSocket() {
-  if (!own_network()) return MakeHostSocket();
+Result<Fd> Sandbox::MakeSocket(int type) {
+  if (!own_network()) return MakeHostSocket(type);
   std::lock_guard lock(sockets_mutex_);
-  KINGLET_RETURN_IF_ERROR(pod::SendPacket(sockets_.get(), "s"));
+  KINGLET_RETURN_IF_ERROR(pod::SendPacket(sockets_.get(), type == SOCK_DGRAM ? "u" : "s"));
   KINGLET_TRY(pod::Packet packet, pod::ReceivePacket(sockets_.get()));
   if (packet.fds.empty()) return Fail(Code::kUnavailable, "the pod's network made no socket");
   return std::move(packet.fds[0]);

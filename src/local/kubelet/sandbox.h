@@ -2,6 +2,8 @@
 // containers, hears which of them ended, and gets sockets made inside the pod's network.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <condition_variable>
 #include <filesystem>
 #include <functional>
@@ -19,12 +21,21 @@
 
 namespace kinglet::kubelet {
 
+struct Route {
+  std::string ip;  // "": where it was meant to go
+  int port = 0;
+  bool refused = false;
+};
+
 struct SandboxOptions {
   std::filesystem::path program;    // kinglet-pod
   std::filesystem::path lock_file;  // held while anything of the pod runs
   pod::PodConfig config;
   // Called on the sandbox's reader thread. wait_status is that of waitpid(2).
   std::function<void(const std::string& id, int wait_status)> on_exit;
+  // Where a connection of a container goes. Called on the sandbox's reader thread, while containers
+  // run; must be quick. Only asked with config.intercept.
+  std::function<Route(const std::string& ip, int port, bool in_pod)> on_connect;
   // The pod's process went without being asked to: everything in it is dead.
   std::function<void()> on_lost;
 };
@@ -43,8 +54,9 @@ class Sandbox {
                              int err);
   // SIGKILL goes to all of the container's processes, others to its first. Unknown ids are ignored.
   void Signal(const std::string& id, int number);
-  // A TCP socket of the pod's network; of the host's when the pod has none of its own.
-  Result<Fd> MakeSocket();
+  // A socket (SOCK_STREAM or SOCK_DGRAM) of the pod's network; of the host's when the pod has none
+  // of its own.
+  Result<Fd> MakeSocket(int type = SOCK_STREAM);
   bool own_network() const { return options_.config.own_network; }
 
  private:

@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,6 +20,7 @@
 #include <cstring>
 #include <map>
 
+#include "local/kubelet/pod/intercept.h"
 #include "local/kubelet/pod/namespaces.h"
 #include "local/kubelet/pod/protocol.h"
 #include "local/kubelet/pod/root.h"
@@ -40,7 +42,9 @@ struct Launch {
 
 class Init {
  public:
-  explicit Init(PodConfig config) : config_(std::move(config)) {}
+  explicit Init(PodConfig config)
+      : config_(std::move(config)),
+        interceptor_(config_, [this](const Json& question) { Send(question); }) {}
 
   int Run() {
     sigset_t mask;
@@ -49,15 +53,19 @@ class Init {
     sigprocmask(SIG_BLOCK, &mask, &old_mask_);
     Fd children(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
     if (config_.own_network) {
-      auto network = StartNetwork(kSocketsFd);
+      auto network = StartNetwork(kSocketsFd, config_.address);
       if (!network) return Refuse(network.error());
       network_ = std::move(*network);
       close(kSocketsFd);
     }
     if (!Send(Json::MakeObject({{"event", "ready"}}))) return 1;
     for (;;) {
-      pollfd waits[2] = {{kControlFd, POLLIN, 0}, {children.get(), POLLIN, 0}};
-      if (poll(waits, 2, -1) < 0 && errno != EINTR) break;
+      std::vector<pollfd> waits = {{kControlFd, POLLIN, 0}, {children.get(), POLLIN, 0}};
+      for (int fd : interceptor_.Descriptors()) waits.push_back({fd, POLLIN, 0});
+      if (poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) break;
+      for (size_t i = 2; i < waits.size(); ++i) {
+        if (waits[i].revents) interceptor_.Handle(waits[i].fd);
+      }
       if (waits[1].revents) {
         signalfd_siginfo info[16];
         while (read(children.get(), info, sizeof(info)) > 0) {
@@ -118,6 +126,8 @@ class Init {
       if (it == running_.end()) return;
       // SIGKILL takes the whole session's group; others go to the main process, as in a cluster.
       kill(number == SIGKILL ? -it->second.pid : it->second.pid, number);
+    } else if (op == "connect") {
+      interceptor_.Answer(*message);
     }
   }
 
@@ -136,36 +146,38 @@ class Init {
         spec.uid = it->second.spec.uid;
         spec.gid = it->second.spec.gid;
       }
+      spec.pod_network = it->second.spec.pod_network;
     }
-    int pipe_fds[2];
-    if (pipe2(pipe_fds, O_CLOEXEC) != 0) return Unexpected(ErrnoError("pipe", errno));
-    Fd reader(pipe_fds[0]), writer(pipe_fds[1]);
+    // The child's last words: the listener of its filter, or why it could not become the program.
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+      return Unexpected(ErrnoError("socketpair", errno));
+    }
+    Fd reader(ends[0]), writer(ends[1]);
     pid_t pid = fork();
     if (pid < 0) return Unexpected(ErrnoError("fork", errno));
     if (pid == 0) {
-      Error error = Become(launch);
-      std::string report = std::string(1, static_cast<char>(error.code())) + error.message();
-      [[maybe_unused]] ssize_t told = write(writer.get(), report.data(), report.size());
+      Error error = Become(launch, writer.get());
+      (void)SendPacket(writer.get(),
+                       std::string(1, static_cast<char>(error.code())) + error.message());
       _exit(127);
     }
     writer.Reset();
-    std::string report;
-    char buffer[512];
-    ssize_t count;
-    while ((count = read(reader.get(), buffer, sizeof(buffer))) > 0 ||
-           (count < 0 && errno == EINTR)) {
-      if (count > 0) report.append(buffer, static_cast<size_t>(count));
+    Fd listener;
+    while (auto words = ReceivePacket(reader.get())) {
+      if (words->fds.empty()) {
+        waitpid(pid, nullptr, 0);
+        return Fail(static_cast<Code>(words->text[0]), "{}", words->text.substr(1));
+      }
+      listener = std::move(words->fds[0]);
     }
-    if (!report.empty()) {
-      waitpid(pid, nullptr, 0);
-      return Fail(static_cast<Code>(report[0]), "{}", report.substr(1));
-    }
+    if (listener) interceptor_.Add(std::move(listener), config_.own_network && spec.pod_network);
     running_[id] = Running{pid, std::move(spec)};
     return pid;
   }
 
   // In the child. Returns only with the reason why it could not become the program.
-  Error Become(const Launch& launch) {
+  Error Become(const Launch& launch, int words) {
     const ContainerSpec& spec = launch.spec;
     sigprocmask(SIG_SETMASK, &old_mask_, nullptr);
     for (int number = 1; number < 32; ++number) signal(number, SIG_DFL);
@@ -191,6 +203,11 @@ class Init {
     argv.push_back(nullptr);
     env.push_back(nullptr);
     environ = env.data();
+    if (config_.intercept) {
+      auto listener = InstallFilter();
+      if (!listener) return listener.error();
+      if (auto told = SendPacket(words, "filter", {listener->get()}); !told) return told.error();
+    }
     execvp(argv[0], argv.data());
     return ErrnoError(fmt::format("cannot run {}", spec.argv[0]), errno);
   }
@@ -245,6 +262,7 @@ class Init {
   }
 
   const PodConfig config_;
+  Interceptor interceptor_;
   Network network_;
   sigset_t old_mask_{};
   std::map<std::string, Running> running_;
@@ -321,12 +339,18 @@ int RunPod() {
 
 int Main(int argc, char** argv) {
   if (argc > 1 && std::strcmp(argv[1], "--probe") == 0) return Probe();
+  if (argc > 1 && std::strcmp(argv[1], "--probe-network") == 0) {
+    auto tried = TryInterception();
+    if (!tried) std::printf("%s\n", tried.error().message().c_str());
+    return tried ? 0 : 1;
+  }
   if (argc > 1 || fcntl(kControlFd, F_GETFD) < 0) {
     std::printf(
         "kinglet-pod holds the namespaces and processes of one pod.\n"
         "It is started by kinglet's kubelet and has no use of its own.\n"
-        "  --probe    try whether the kernel allows what a pod needs; says why not\n"
-        "  --help     this text\n");
+        "  --probe          try whether the kernel allows what a pod needs; says why not\n"
+        "  --probe-network  the same for connections to other pods, services and the world\n"
+        "  --help           this text\n");
     return argc > 1 && std::strcmp(argv[1], "--help") != 0 ? 2 : 0;
   }
   return RunPod();

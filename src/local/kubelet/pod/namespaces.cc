@@ -1,5 +1,6 @@
 #include "local/kubelet/pod/namespaces.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
@@ -26,7 +27,7 @@ Status WriteProc(const char* path, const std::string& text) {
   return {};
 }
 
-Status RaiseLoopback() {
+Status RaiseLoopback(const std::string& address) {
   Fd socket_fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket_fd) return Unexpected(ErrnoError("socket", errno));
   ifreq request{};
@@ -34,6 +35,17 @@ Status RaiseLoopback() {
   request.ifr_flags = IFF_UP | IFF_RUNNING;
   if (ioctl(socket_fd.get(), SIOCSIFFLAGS, &request) != 0) {
     return Unexpected(ErrnoError("raising the loopback interface", errno));
+  }
+  if (address.empty()) return {};
+  // The address works without, as all of 127.0.0.0/8. But resolvers look for an interface with an
+  // address other than 127.0.0.1 before they ask for IPv4 addresses at all (AI_ADDRCONFIG).
+  std::strcpy(request.ifr_name, "lo:pod");
+  auto& in = reinterpret_cast<sockaddr_in&>(request.ifr_addr);
+  in = {};
+  in.sin_family = AF_INET;
+  if (inet_pton(AF_INET, address.c_str(), &in.sin_addr) != 1 ||
+      ioctl(socket_fd.get(), SIOCSIFADDR, &request) != 0) {
+    return Unexpected(ErrnoError("giving the pod its address", errno));
   }
   return {};
 }
@@ -45,7 +57,7 @@ Status RaiseLoopback() {
     ssize_t count = recv(requests, &request, 1, 0);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) _exit(0);
-    Fd made(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    Fd made(socket(AF_INET, (request == 'u' ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0));
     Status sent = made ? SendPacket(requests, "+", {made.get()}) : SendPacket(requests, "-");
     if (!sent) _exit(0);
   }
@@ -76,7 +88,7 @@ Status EnterPodNamespaces(const std::string& hostname) {
   return {};
 }
 
-Result<Network> StartNetwork(int requests) {
+Result<Network> StartNetwork(int requests, const std::string& address) {
   int channel[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) != 0) {
     return Unexpected(ErrnoError("socketpair", errno));
@@ -90,7 +102,7 @@ Result<Network> StartNetwork(int requests) {
     if (unshare(CLONE_NEWNET) != 0) {
       made = Unexpected(ErrnoError("the kernel refuses a network namespace", errno));
     } else {
-      made = RaiseLoopback();
+      made = RaiseLoopback(address);
     }
     Fd ns(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
     Status sent = made ? SendPacket(theirs.get(), "+", {ns.get()})

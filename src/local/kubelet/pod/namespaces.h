@@ -20,11 +20,12 @@ Status EnterUserNamespace(uid_t uid, gid_t gid);
 Status EnterPodNamespaces(const std::string& hostname);
 
 // Starts a child that owns a new network namespace with only a loopback interface in it and makes
-// sockets there for whoever asks on `requests` (protocol.h). Returns the namespace's descriptor.
+// sockets there for whoever asks on `requests` (protocol.h). `address`, if any, is given to the
+// interface, too. Returns the namespace's descriptor.
 struct Network {
   Fd ns;
   pid_t holder = 0;
 };
-Result<Network> StartNetwork(int requests);
+Result<Network> StartNetwork(int requests, const std::string& address);
 
 }  // namespace kinglet::kubelet::pod

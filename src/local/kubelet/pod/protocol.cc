@@ -27,14 +27,23 @@ std::vector<std::string> ToStrings(const Json& array) {
 }  // namespace
 
 Json PodConfig::ToJson() const {
-  return Json::MakeObject(
-      {{"namespaces", namespaces}, {"ownNetwork", own_network}, {"hostname", hostname}});
+  return Json::MakeObject({{"namespaces", namespaces},
+                           {"ownNetwork", own_network},
+                           {"hostname", hostname},
+                           {"intercept", intercept},
+                           {"address", address},
+                           {"ownAddress", own_address},
+                           {"dnsPort", dns_port}});
 }
 
 PodConfig PodConfig::FromJson(const Json& json) {
   return {.namespaces = json["namespaces"].AsBool(),
           .own_network = json["ownNetwork"].AsBool(),
-          .hostname = json["hostname"].AsString()};
+          .hostname = json["hostname"].AsString(),
+          .intercept = json["intercept"].AsBool(),
+          .address = json["address"].AsString(),
+          .own_address = json["ownAddress"].AsBool(),
+          .dns_port = static_cast<int>(json["dnsPort"].AsInt())};
 }
 
 Json ContainerSpec::ToJson() const {
@@ -51,6 +60,7 @@ Json ContainerSpec::ToJson() const {
                            {"hostPaths", Strings(host_paths)},
                            {"mounts", std::move(mount_list)},
                            {"hostsFile", hosts_file},
+                           {"resolvFile", resolv_file},
                            {"tmpDir", tmp_dir},
                            {"readOnlyRoot", read_only_root},
                            {"podNetwork", pod_network},
@@ -73,6 +83,7 @@ ContainerSpec ContainerSpec::FromJson(const Json& json) {
                            .read_only = mount["readOnly"].AsBool()});
   }
   spec.hosts_file = json["hostsFile"].AsString();
+  spec.resolv_file = json["resolvFile"].AsString();
   spec.tmp_dir = json["tmpDir"].AsString();
   spec.read_only_root = json["readOnlyRoot"].AsBool();
   spec.pod_network = json["podNetwork"].AsBool();

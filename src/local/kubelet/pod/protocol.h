@@ -2,9 +2,11 @@
 //
 // Two sockets lead into kinglet-pod:
 //   control (SOCK_SEQPACKET): one JSON message a packet. Bulky specs travel in a memory file passed
-//     along, together with the write ends of the container's stdout and stderr.
-//   sockets (SOCK_SEQPACKET, only with an own network): each byte sent asks for one TCP socket made
-//     inside the pod's network namespace; it comes back by SCM_RIGHTS.
+//     along, together with the write ends of the container's stdout and stderr. kinglet-pod asks
+//     here where a connect(2) of a container is to go ("connect").
+//   sockets (SOCK_SEQPACKET, only with an own network): each byte sent asks for one TCP socket
+//   ('u':
+//     a UDP socket) made inside the pod's network namespace; it comes back by SCM_RIGHTS.
 //
 // When the control socket closes (the kubelet is gone, however it went), kinglet-pod kills all it
 // started and exits. Both ends are ours and of one version; still nothing is trusted unchecked.
@@ -31,6 +33,11 @@ struct PodConfig {
   bool namespaces = false;   // else everything runs on the host
   bool own_network = false;  // with namespaces only
   std::string hostname;
+  // Whether connect(2) and bind(2) of the containers are intercepted (intercept.h), and then:
+  bool intercept = false;
+  std::string address;       // the pod's IP, a loopback address of the host
+  bool own_address = false;  // on the host's network: listen at `address`, not at all of them
+  int dns_port = 0;          // on the host, at `address`: the cluster's names
 
   Json ToJson() const;
   static PodConfig FromJson(const Json& json);
@@ -53,8 +60,9 @@ struct ContainerSpec {
   bool host_files = false;              // the host's files read-only, instead of a minimal root
   std::vector<std::string> host_paths;  // further read-only paths
   std::vector<Mount> mounts;
-  std::string hosts_file;  // a host file to bind at /etc/hosts
-  std::string tmp_dir;     // a host folder to bind at /tmp
+  std::string hosts_file;   // a host file to bind at /etc/hosts
+  std::string resolv_file;  // ... and at /etc/resolv.conf; "": the host's
+  std::string tmp_dir;      // a host folder to bind at /tmp
   bool read_only_root = false;
   bool pod_network = false;        // else the host's
   int64_t uid = 1000, gid = 1000;  // mapped to the user who runs the kubelet

@@ -76,7 +76,7 @@ Status Mirror(const fs::path& root, const fs::path& path) {
 }
 
 // The minimal root: what a dynamically linked program and a shell need.
-Status MirrorMinimal(const fs::path& root) {
+Status MirrorMinimal(const fs::path& root, const std::string& resolv_file) {
   static constexpr const char* kPaths[] = {"/usr",
                                            "/bin",
                                            "/sbin",
@@ -100,7 +100,8 @@ Status MirrorMinimal(const fs::path& root) {
   for (const char* path : kPaths) KINGLET_RETURN_IF_ERROR(Mirror(root, path));
   // resolv.conf is often a link into /run, which is not here.
   std::error_code error;
-  fs::path resolv = fs::canonical("/etc/resolv.conf", error);
+  fs::path resolv =
+      resolv_file.empty() ? fs::canonical("/etc/resolv.conf", error) : fs::path(resolv_file);
   if (!error) KINGLET_RETURN_IF_ERROR(Bind(resolv, root / "etc/resolv.conf", true));
   return {};
 }
@@ -183,7 +184,7 @@ Status EnterRoot(const ContainerSpec& spec, std::string_view hostname) {
   if (spec.host_files) {
     KINGLET_RETURN_IF_ERROR(MirrorHost(root, spec.mounts));
   } else {
-    KINGLET_RETURN_IF_ERROR(MirrorMinimal(root));
+    KINGLET_RETURN_IF_ERROR(MirrorMinimal(root, spec.resolv_file));
     if (!spec.tmp_dir.empty()) {
       KINGLET_RETURN_IF_ERROR(Bind(spec.tmp_dir, root / "tmp", false));
     }

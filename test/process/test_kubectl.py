@@ -97,3 +97,67 @@ def test_bad_manifests_are_refused(kubectl, iris_manifest):
     told = kubectl("create", "-f", "-", stdin=json.dumps(typo), check=False)
     assert "minReplica" in told.stderr, told.stderr
     kubectl("delete", "isvc", "typo", "--ignore-not-found")
+
+
+def test_everyday_commands(kubectl, iris_manifest, tmp_path):
+    """What people and scripts type, beyond the life of a service."""
+    new = kubectl.version != "1.20"
+    name = "daily-" + kubectl.version.replace(".", "-")
+    deployment = f"deployment/{name}-predictor"
+    kubectl("apply", "-f", "-", stdin=json.dumps(iris_manifest(name)))
+    if new:
+        kubectl("wait", "--for=jsonpath={.status.modelStatus.transitionStatus}=UpToDate", f"isvc/{name}",
+                "--timeout=60s")
+        assert "True" in kubectl("get", "isvc", name, "--subresource=status").stdout
+        assert "kinglet-admin" in kubectl("auth", "whoami").stdout
+    kubectl("wait", "--for=condition=Ready", f"isvc/{name}", "--timeout=60s")
+
+    kubectl("rollout", "restart", deployment)
+    assert "successfully rolled out" in kubectl("rollout", "status", deployment, "--timeout=60s").stdout
+    assert "2" in kubectl("rollout", "history", deployment).stdout
+    kubectl("rollout", "undo", deployment)
+    kubectl("rollout", "status", deployment, "--timeout=60s")
+
+    ours = ["-l", f"serving.kserve.io/inferenceservice={name}", "-o", "name"]
+    pod = wait_for(lambda: (found := kubectl("get", "pods", *ours).stdout.split()) and len(found) == 1 and found[0],
+                   30, "one pod").removeprefix("pod/")
+    running = kubectl("get", "pods", "--field-selector", "status.phase=Running,metadata.namespace=default").stdout
+    assert pod in running
+    assert pod not in kubectl("get", "pods", "--field-selector", f"metadata.name!={pod}", "-o", "name").stdout
+    refused = kubectl("get", "pods", "--field-selector", "spec.nothing=x", check=False)
+    assert "field label not supported: spec.nothing" in refused.stderr
+    events = kubectl("get", "events", "--field-selector", f"involvedObject.name={pod},type=Normal").stdout
+    assert "Started" in events and "Warning" not in events
+
+    assert len(kubectl("logs", pod, "-c", "kserve-container", "--tail=1").stdout.splitlines()) == 1
+    assert "copied" in kubectl("logs", pod, "--all-containers", "--since=1h").stdout
+    assert "not found" in kubectl("logs", pod, "-c", "kserve-container", "--previous", check=False).stderr
+    assert kubectl("logs", deployment, "-c", "kserve-container", "--limit-bytes=10").stdout
+
+    assert "storageUri" in kubectl("explain", "isvc.spec.predictor.model").stdout
+    assert "maxSurge" in kubectl("explain", "deployment.spec.strategy", "--recursive").stdout
+    assert kubectl("auth", "can-i", "create", "isvc").stdout.strip() == "yes"
+    assert "isvc" in kubectl("api-resources", "--api-group=serving.kserve.io").stdout
+
+    made = kubectl("create", "-f", "-", "-o", "name",
+                   stdin='{"apiVersion":"v1","kind":"ConfigMap","metadata":{"generateName":"made-"}}').stdout.strip()
+    assert made.startswith("configmap/made-")
+    kubectl("label", made, "team=a")
+    assert "--overwrite is false" in kubectl("label", made, "team=b", check=False).stderr
+    kubectl("patch", made, "--type=json", "-p", '[{"op":"add","path":"/data","value":{"a":"b"}}]')
+    kubectl("delete", made)
+
+    shared = tmp_path / "shared.json"
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-shared"}, "data": {"k": "1"}}
+    shared.write_text(json.dumps(config))
+    kubectl("apply", "--server-side", "--field-manager=one", "-f", str(shared))
+    config["data"]["k"] = "2"
+    shared.write_text(json.dumps(config))
+    conflict = kubectl("apply", "--server-side", "--field-manager=two", "-f", str(shared), check=False)
+    assert 'conflict with "one"' in conflict.stderr
+    assert '+  k: "2"' in kubectl("diff", "-f", str(shared), check=False).stdout
+    kubectl("apply", "--server-side", "--field-manager=two", "--force-conflicts", "-f", str(shared))
+    kubectl("delete", "-f", str(shared))
+
+    kubectl("delete", "isvc", name, *(["--cascade=foreground"] if new else []))
+    wait_for(lambda: not kubectl("get", "pods,deployments", *ours).stdout.strip(), 60, "the children to go")

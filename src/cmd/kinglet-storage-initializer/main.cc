@@ -33,11 +33,14 @@ class SignalStop {
     sigaddset(&signals_, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
     thread_ = std::jthread([this](std::stop_token end) {
-      timespec second{.tv_sec = 0, .tv_nsec = 200'000'000};
-      while (!end.stop_requested()) {
-        if (sigtimedwait(&signals_, nullptr, &second) > 0) source_.request_stop();
-      }
+      int number;
+      while (sigwait(&signals_, &number) == 0 && !end.stop_requested()) source_.request_stop();
     });
+  }
+  // Wakes the thread at once: an init container's time is every model's time to be ready.
+  ~SignalStop() {
+    thread_.request_stop();
+    pthread_kill(thread_.native_handle(), SIGTERM);
   }
   std::stop_token token() const { return source_.get_token(); }
 

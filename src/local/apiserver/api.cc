@@ -1,4 +1,5 @@
 #include "local/apiserver/api.h"
+#include "local/apiserver/review.h"
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
@@ -39,7 +40,7 @@ http::Response Api::Handle(const http::Request& request) {
 
 ApiResult<Reply> Api::Dispatch(Call& call) {
   if (!call.resource) {
-    if (call.segments.size() >= 4 && call.segments[1] == "authorization.k8s.io") {
+    if (call.segments.size() >= 4 && IsReviewGroup(call.segments[1])) {
       return Review(*this, call);
     }
     if (auto reply = NonResource(*this, call)) return std::move(*reply);

@@ -52,7 +52,7 @@ ApiResult<Reply> Patch(Api& api, Call& call);
 ApiResult<Reply> Delete(Api& api, Call& call);
 ApiResult<Reply> DeleteCollection(Api& api, Call& call);
 ApiResult<Reply> Scale(Api& api, Call& call);
-ApiResult<Reply> Review(Api& api, Call& call);           // authorization.k8s.io
+ApiResult<Reply> Review(Api& api, Call& call);           // review.h
 std::optional<Reply> NonResource(Api& api, Call& call);  // discovery, OpenAPI, version, health
 
 // Label and field selectors of a list, a watch or a deletecollection.
@@ -70,6 +70,8 @@ ApiResult<Json> ParseBody(const Call& call);
 // The object's life: what create and update have in common. `object` becomes what is stored.
 ApiResult<Reply> CreateObject(Api& api, Call& call, Json object,
                               const std::string& apply_manager = "");
+// Every namespace has a ServiceAccount "default", which Kubernetes' controller manager makes.
+void MakeDefaultAccount(Api& api, const std::string& name_space);
 
 // One write of an existing object: `change` makes the new state from the current one (both in
 // storage version) and runs again when somebody else was faster. Everything that must not change is

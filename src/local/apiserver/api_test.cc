@@ -339,6 +339,31 @@ TEST_F(ApiTest, DiscoveryAndOpenApi) {
   EXPECT_EQ(groups["kind"].AsString(), "APIGroupDiscoveryList");
   Answer can = Post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "{spec: {}}");
   EXPECT_TRUE(can["status"]["allowed"].AsBool());
+  Answer me = Post("/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}");
+  EXPECT_EQ(me.body.At({"status", "userInfo", "username"}).AsString(), "kinglet-admin");
+  EXPECT_EQ(Post("/apis/authentication.k8s.io/v1/tokenreviews", "{spec: {token: x}}").status, 201);
+  EXPECT_EQ(Post("/apis/authentication.k8s.io/v1/nothings", "{}").status, 404);
+}
+
+TEST_F(ApiTest, ListOptionsThatContradictEachOtherAreRefused) {
+  Answer label = Get(std::string(kPods) + "?fieldSelector=spec.bogus%3Dx");
+  EXPECT_EQ(label.status, 400);
+  EXPECT_EQ(label.Message(), "field label not supported: spec.bogus");
+  EXPECT_EQ(Get(std::string(kPods) + "?fieldSelector=status.phase%3DRunning").status, 200);
+  EXPECT_EQ(Get("/api/v1/events?fieldSelector=involvedObject.name%3Dx,type%3DWarning").status, 200);
+  Answer exact = Get(std::string(kPods) + "?resourceVersion=0&resourceVersionMatch=Exact");
+  EXPECT_EQ(exact.status, 422);
+  EXPECT_THAT(exact.Message(), HasSubstr("is forbidden for resourceVersion \"0\""));
+  EXPECT_EQ(Get(std::string(kPods) + "?resourceVersionMatch=Exact").status, 422);
+  EXPECT_EQ(Get(std::string(kPods) + "?sendInitialEvents=true").status, 422);
+}
+
+TEST_F(ApiTest, EveryNamespaceHasADefaultServiceAccount) {
+  EXPECT_EQ(Get("/api/v1/namespaces/default/serviceaccounts/default").status, 200);
+  ASSERT_EQ(Post("/api/v1/namespaces", "{apiVersion: v1, kind: Namespace, metadata: {name: team}}")
+                .status,
+            201);
+  EXPECT_EQ(Get("/api/v1/namespaces/team/serviceaccounts/default").status, 200);
 }
 
 TEST_F(ApiTest, OpenApiDocumentsAreMadeOnceAndRevalidated) {

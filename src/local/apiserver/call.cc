@@ -4,6 +4,7 @@
 
 #include "base/encoding.h"
 #include "local/apiserver/events_v1.h"
+#include "local/apiserver/review.h"
 #include "local/apiserver/table.h"
 
 namespace kinglet::local {
@@ -169,7 +170,7 @@ ApiResult<Call> ParseCall(const http::Request& request, RegistryPtr registry) {
   }
   call.resource = call.registry->Find(group, version, plural);
   // Reviews are answered and not stored.
-  if (!call.resource && group == "authorization.k8s.io") return call;
+  if (!call.resource && IsReviewGroup(group)) return call;
   if (!call.resource || s.size() > at + 3) return ApiUnexpected(PathNotFound());
   if (in_namespace && !call.resource->namespaced) return ApiUnexpected(PathNotFound());
   if (s.size() > at + 1) call.name = s[at + 1];
@@ -241,7 +242,7 @@ http::Response Render(const Call& call, Reply reply) {
   } else {
     body = ToServedVersion(*call.resource, std::move(body));
   }
-  if (call.accept.table && call.subresource.empty()) {
+  if (call.accept.table && (call.subresource.empty() || call.subresource == "status")) {
     TableOptions options{.version = call.accept.table_version,
                          .include_object = call.Query("includeObject")};
     body = MakeTable(*call.resource, body, options);

@@ -79,6 +79,20 @@ void StatusOfNew(const Resource& resource, Json& object) {
 
 }  // namespace
 
+void MakeDefaultAccount(Api& api, const std::string& name_space) {
+  Call call;
+  call.method = "POST";
+  call.registry = api.registry().Get();
+  call.resource = call.registry->Find("", "v1", "serviceaccounts");
+  call.name_space = name_space;
+  call.field_manager = "kinglet-apiserver";
+  // It may be there already.
+  (void)CreateObject(api, call,
+                     Json::MakeObject({{"apiVersion", "v1"},
+                                       {"kind", "ServiceAccount"},
+                                       {"metadata", Json::MakeObject({{"name", "default"}})}}));
+}
+
 ApiResult<Reply> CreateObject(Api& api, Call& call, Json object, const std::string& apply_manager) {
   const Resource& resource = *call.resource;
   KINGLET_API_CHECK(SettleNamespace(call, object));
@@ -142,6 +156,7 @@ ApiResult<Reply> CreateObject(Api& api, Call& call, Json object, const std::stri
     });
     if (record) {
       if (crd) CrdStored(api, (*record)->object);
+      if (resource.StorageKey() == "namespaces") MakeDefaultAccount(api, call.name);
       return Reply::Of(std::move(*record), 201);
     }
     if (service && record.error().code() == Code::kAborted && attempt < kNameAttempts) {

@@ -3,6 +3,7 @@
 #include "base/yaml.h"
 #include "local/apiserver/api.h"
 #include "local/apiserver/protobuf.h"
+#include "local/apiserver/review.h"
 #include "local/apiserver/validation.h"
 
 namespace kinglet::local {
@@ -21,7 +22,7 @@ const Schema* ProtobufSchema(const Registry& registry, std::string_view api_vers
   std::string name;
   if (kind == "DeleteOptions") {
     name = "meta.v1.DeleteOptions";
-  } else if (group == "authorization.k8s.io" || group == "autoscaling") {
+  } else if (IsReviewGroup(group) || group == "autoscaling") {
     name = std::string(group.substr(0, group.find('.'))) + ".v1." + std::string(kind);
   }
   auto it = registry.schemas.find(name);

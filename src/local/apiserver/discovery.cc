@@ -1,4 +1,5 @@
 #include "local/apiserver/discovery.h"
+#include "local/apiserver/review.h"
 
 #include <fmt/format.h>
 
@@ -27,15 +28,11 @@ Json GroupJson(const std::string& group, const std::vector<std::string>& version
 std::vector<std::pair<std::string, std::vector<std::string>>> AllGroups(const Registry& registry) {
   auto groups = registry.Groups();
   std::erase_if(groups, [](const auto& group) { return group.first.empty(); });
-  groups.emplace_back("authorization.k8s.io", std::vector<std::string>{"v1"});
+  for (std::string_view group : kReviewGroups) {
+    groups.emplace_back(std::string(group), std::vector<std::string>{"v1"});
+  }
   return groups;
 }
-
-struct Review {
-  const char *plural, *kind;
-};
-constexpr Review kReviews[] = {{"selfsubjectaccessreviews", "SelfSubjectAccessReview"},
-                               {"selfsubjectrulesreviews", "SelfSubjectRulesReview"}};
 
 Json Kind(std::string_view group, std::string_view version, std::string_view kind) {
   return Json::MakeObject({{"group", group}, {"version", version}, {"kind", kind}});
@@ -129,8 +126,8 @@ Json ApiResourceList(const Registry& registry, std::string_view group, std::stri
       list.Push(sub("log", "Pod", Json::MakeArray({"get"})));
     }
   }
-  if (group == "authorization.k8s.io" && version == "v1") {
-    for (const Review& review : kReviews) {
+  for (const ReviewKind& review : kReviewKinds) {
+    if (group == review.group && version == "v1") {
       list.Push(Json::MakeObject({{"name", review.plural},
                                   {"singularName", ""},
                                   {"namespaced", false},
@@ -160,8 +157,8 @@ Json GroupDiscoveryList(const Registry& registry, bool core, std::string_view di
           resources.Push(DiscoveredResource(*resource));
         }
       }
-      if (group == "authorization.k8s.io") {
-        for (const Review& review : kReviews) {
+      for (const ReviewKind& review : kReviewKinds) {
+        if (group == review.group) {
           resources.Push(Json::MakeObject({{"resource", review.plural},
                                            {"responseKind", Kind(group, version, review.kind)},
                                            {"scope", "Cluster"},

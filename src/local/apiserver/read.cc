@@ -45,9 +45,74 @@ ApiResult<int64_t> ParseVersion(const std::string& text) {
   return value;
 }
 
+// The fields that lists of built-in kinds can be selected by, besides name and namespace.
+bool HasFieldLabel(const Resource& resource, std::string_view path) {
+  struct Kind {
+    std::string_view resource, fields;  // each between spaces
+  };
+  static constexpr Kind kKinds[] = {
+      {"pods",
+       " spec.nodeName spec.restartPolicy spec.schedulerName spec.serviceAccountName "
+       "spec.hostNetwork status.phase status.podIP status.podIPs status.nominatedNodeName "},
+      {"events",
+       " involvedObject.kind involvedObject.namespace involvedObject.name involvedObject.uid "
+       "involvedObject.apiVersion involvedObject.resourceVersion involvedObject.fieldPath "
+       "regarding.kind regarding.namespace regarding.name regarding.uid regarding.apiVersion "
+       "regarding.resourceVersion regarding.fieldPath reason reportingComponent "
+       "reportingController source type "},
+      {"nodes", " spec.unschedulable "},
+      {"namespaces", " status.phase "},
+      {"secrets", " type "},
+      {"services", " spec.clusterIP spec.type "},
+      {"replicasets.apps", " status.replicas "},
+      {"jobs.batch", " status.successful "},
+  };
+  if (path == "metadata.name" || path == "metadata.namespace") return true;
+  const std::string key = resource.StorageKey(), word = fmt::format(" {} ", path);
+  for (const Kind& kind : kKinds) {
+    if (kind.resource == key) return kind.fields.find(word) != std::string_view::npos;
+  }
+  return false;
+}
+
+// What may be said together about resourceVersion, as kube-apiserver has it.
+ApiStatus CheckListOptions(const Call& call) {
+  const std::string match = call.Query("resourceVersionMatch");
+  const std::string version = call.Query("resourceVersion");
+  auto forbid = [](std::string_view field, std::string message) {
+    FieldError error{"FieldValueForbidden", "Forbidden: " + message, std::string(field)};
+    return ApiUnexpected(Invalid({"", "meta.k8s.io", "ListOptions"}, "", {error}));
+  };
+  constexpr std::string_view kMatch = "resourceVersionMatch";
+  const bool initial = call.HasQuery("sendInitialEvents");
+  if (initial && !call.watch) {
+    return forbid("sendInitialEvents", "sendInitialEvents is forbidden for list");
+  }
+  if (initial && match != "NotOlderThan") {
+    return forbid(kMatch,
+                  "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+  }
+  if (match.empty() || initial) return {};
+  if (call.watch) {
+    return forbid(
+        kMatch, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+  }
+  if (version.empty()) {
+    return forbid(kMatch, "resourceVersionMatch is forbidden unless resourceVersion is provided");
+  }
+  if (call.HasQuery("continue") && !call.Query("continue").empty()) {
+    return forbid(kMatch, "resourceVersionMatch is forbidden when continue is provided");
+  }
+  if (match == "Exact" && version == "0") {
+    return forbid(kMatch, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+  }
+  return {};
+}
+
 }  // namespace
 
 ApiResult<Selection> ReadSelection(const Call& call) {
+  KINGLET_API_CHECK(CheckListOptions(call));
   std::string labels = call.Query("labelSelector"), fields = call.Query("fieldSelector");
   Selection selection;
   auto label = kube::LabelSelector::Parse(labels);
@@ -59,9 +124,7 @@ ApiResult<Selection> ReadSelection(const Call& call) {
     return ApiUnexpected(BadRequest("invalid field selector: " + field.error().message()));
   }
   for (const auto& requirement : field->requirements()) {
-    bool known = requirement.path == "metadata.name" || requirement.path == "metadata.namespace" ||
-                 !call.resource->custom;
-    if (!known) {
+    if (!HasFieldLabel(*call.resource, requirement.path)) {
       return ApiUnexpected(
           BadRequest(fmt::format("field label not supported: {}", requirement.path)));
     }

@@ -104,31 +104,4 @@ ApiResult<Reply> Scale(Api& api, Call& call) {
   return scale_of(*reply);
 }
 
-// Whoever may talk to this server may do everything: reviews say so.
-ApiResult<Reply> Review(Api& api, Call& call) {
-  (void)api;
-  const std::string& what = call.segments.back();
-  bool access = what == "selfsubjectaccessreviews";
-  if (!access && what != "selfsubjectrulesreviews") return ApiUnexpected(PathNotFound());
-  if (call.method != "POST") {
-    return ApiUnexpected(
-        MethodNotAllowed("the server does not allow this method on the requested resource"));
-  }
-  KINGLET_API_TRY(Json review, ParseBody(call));
-  if (!review.IsObject()) return ApiUnexpected(BadRequest("the request body must be an object"));
-  if (access) {
-    review.Set("status", Json::MakeObject({{"allowed", true}}));
-  } else {
-    Json all = Json::MakeArray({"*"});
-    Json rule = Json::MakeObject({{"verbs", all}, {"apiGroups", all}, {"resources", all}});
-    Json other = Json::MakeObject({{"verbs", all}, {"nonResourceURLs", all}});
-    review.Set("status", Json::MakeObject({{"resourceRules", Json::MakeArray({rule})},
-                                           {"nonResourceRules", Json::MakeArray({other})},
-                                           {"incomplete", false}}));
-  }
-  review.Set("kind", access ? "SelfSubjectAccessReview" : "SelfSubjectRulesReview");
-  review.Set("apiVersion", "authorization.k8s.io/v1");
-  return Reply::Raw(std::move(review), 201);
-}
-
 }  // namespace kinglet::local

@@ -114,6 +114,9 @@ Status ServerImpl::Bootstrap() {
                                  {"kind", "Namespace"},
                                  {"metadata", Json::MakeObject({{"name", name}})}})));
   }
+  for (const RecordPtr& record : store_->List("namespaces", "").records) {
+    MakeDefaultAccount(api_, record->ref.name);
+  }
   for (const Json& crd : options_.crds) {
     KINGLET_RETURN_IF_ERROR(ensure("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd));
   }

@@ -36,7 +36,9 @@ ApiResult<Reply> Review(Api& api, Call& call) {
   }
   // "Who am I" says nothing that is worth reading, in whatever format.
   Json review = Json::MakeObject();
-  if (found->kind != "SelfSubjectReview") KINGLET_API_TRY(review, ParseBody(call));
+  if (found->kind != "SelfSubjectReview") {
+    KINGLET_API_TRY(review, ParseBody(call));
+  }
   if (!review.IsObject()) return ApiUnexpected(BadRequest("the request body must be an object"));
   Json status;
   if (found->kind == "SelfSubjectReview") {

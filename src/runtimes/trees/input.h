@@ -1,7 +1,7 @@
 // The rows of a request as numbers, for models with named or numbered features.
 //
-// A request is a matrix [rows, features], or a tensor a column (PredictRequest::columns). Columns are
-// put into the model's order by name where the model has names.
+// A request is a matrix [rows, features], or a tensor a column (PredictRequest::columns). Columns
+// are put into the model's order by name where the model has names.
 #pragma once
 
 #include <cstdint>

@@ -92,7 +92,9 @@ Capabilities ProbeCapabilities(const std::filesystem::path& bin_dir, IsolationCh
          "seccomp=unconfined; hostNetwork: true gives a pod the host's network"});
   }
   found.notes.push_back(
-      {"resources.limits are not enforced on this machine: pods share its memory and CPU.", ""});
+      {"resources.limits are not enforced: pods share this machine's memory and CPU.",
+       "limits on all pods together: systemd-run --scope -p MemoryMax=8G -p CPUQuota=200% kinglet "
+       "up"});
   return found;
 }
 

@@ -17,10 +17,12 @@ namespace {
 constexpr std::string_view kLeaderLock = "kserve-controller-manager-leader-lock";
 constexpr Duration kDrainTime = std::chrono::seconds(5);
 
-std::string ControllerNamespace() {
-  const char* value = std::getenv("POD_NAMESPACE");
-  return value && *value ? value : "kserve";
+std::string EnvOr(const char* name, const char* fallback) {
+  const char* value = std::getenv(name);
+  return value && *value ? value : fallback;
 }
+
+std::string ControllerNamespace() { return EnvOr("POD_NAMESPACE", "kserve"); }
 
 std::string ClusterDomain() {
   auto text = ReadFile("/etc/resolv.conf", size_t{1} << 16);
@@ -131,6 +133,7 @@ Status RunManager(ManagerOptions options, const sigset_t& signals) {
     control::InferenceServiceController::Options wanted;
     wanted.config_namespace = ns;
     wanted.cluster_domain = ClusterDomain();
+    wanted.knative_namespace = EnvOr("SYSTEM_NAMESPACE", "knative-serving");
     wanted.metrics = &metrics;
     controller = std::make_unique<control::InferenceServiceController>(*client, std::move(wanted));
     reconciler = std::jthread([&] {

@@ -20,7 +20,7 @@ namespace {
 using kube::ReconcileResult;
 
 constexpr std::string_view kRejected = "ServerlessModeRejected";
-// How long until we ask again whether Knative has come.
+// How long until we ask again whether Knative, or Istio, has come.
 constexpr Duration kLookForKnative = std::chrono::seconds(10);
 // The first list of Knative Services is under way.
 constexpr Duration kAwaitWatch = std::chrono::milliseconds(200);
@@ -143,7 +143,15 @@ Result<ReconcileResult> KnativeReconciler::Reconcile(Json object, api::Inference
     if (entry.error().code() != Code::kAborted) {
       parts_.events.Warning(pass.object, "InternalError", entry.error().message());
     }
-    return Unexpected(entry.error().WithContext("fails to reconcile ingress"));
+    Error error = entry.error().WithContext("fails to reconcile ingress");
+    // Without Istio's kinds trying again changes nothing until they are installed.
+    if (error.code() == Code::kNotFound) {
+      LogWarning(
+          "no way in can be made",
+          {{"inferenceservice", kube::KeyOf(pass.object).ToString()}, {"error", error.message()}});
+      return ReconcileResult::After(kLookForKnative);
+    }
+    return Unexpected(std::move(error));
   }
   if (mode == api::Mode::kModelMesh) KINGLET_RETURN_IF_ERROR(ApplyModelConfig(pass));
   KeepTransitionTimes(pass.object, pass.before);

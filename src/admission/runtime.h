@@ -5,8 +5,9 @@
 #include <vector>
 
 #include "api/config.h"
-#include "api/v1alpha1/others.h"
+#include "api/v1alpha1/inference_graph.h"
 #include "api/v1alpha1/serving_runtime.h"
+#include "api/v1alpha1/trained_model.h"
 
 namespace kinglet::admission {
 

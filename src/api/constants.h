@@ -77,6 +77,9 @@ inline constexpr std::string_view kClusterLocal = "cluster-local";
 inline constexpr std::string_view kIsvcGeneration = "isvc.generation";
 inline constexpr std::string_view kMultiNodeRole = "multinode/role";
 inline constexpr std::string_view kTrainedModelParent = "inferenceservice";
+inline constexpr std::string_view kTrainedModelAllocated =
+    "serving.kserve.io/trainedmodel-allocated";
+inline constexpr std::string_view kInferenceGraph = "serving.kserve.io/inferencegraph";
 }  // namespace label
 
 inline constexpr std::string_view kFinalizer = "inferenceservice.finalizers";

@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "api/constants.h"
+#include "api/v1alpha1/inference_graph.h"
 #include "api/v1alpha1/others.h"
 #include "api/v1alpha1/serving_runtime.h"
+#include "api/v1alpha1/trained_model.h"
 #include "api/v1beta1/inference_service.h"
 #include "api/v1beta1/inference_service_status.h"
 

@@ -188,6 +188,30 @@ void Controller::WatchOptional(Informer& informer, MapFunction map, Predicate pr
   });
 }
 
+void Controller::WatchPaced(Informer& informer, MapFunction map, Duration pace) {
+  auto add = [state = std::weak_ptr<State>(state_), map = std::move(map),
+              pace](const Json& object) {
+    auto alive = state.lock();
+    if (!alive) return;
+    Duration delay = Duration::zero();
+    for (const ObjectKey& key : map(object)) {
+      alive->queue.AddAfter(key, delay, WorkQueue::kLowPriority);
+      delay += pace;
+    }
+  };
+  informer.AddHandler({
+      .on_add =
+          [add](const ObjectPtr& object, bool initial) {
+            if (!initial) add(*object);
+          },
+      .on_update =
+          [add](const ObjectPtr& before, const ObjectPtr& after) {
+            if (ResourceVersion(*before) != ResourceVersion(*after)) add(*after);
+          },
+      .on_delete = [add](const ObjectPtr& object) { add(*object); },
+  });
+}
+
 void Controller::Watch(Informer& informer, MapFunction map, Predicate predicate) {
   state_->awaited.push_back(&informer);
   WatchOptional(informer, std::move(map), std::move(predicate));

@@ -66,6 +66,11 @@ class Controller {
   void Join();
   // Like Watch, for kinds that the server may not have: not waited for.
   void WatchOptional(Informer& informer, MapFunction map = {}, Predicate predicate = {});
+  // Like WatchOptional, for objects on which many others depend, such as a configuration: the keys
+  // of a change come behind other work, one every `pace`. What the first list brings does not
+  // count.
+  void WatchPaced(Informer& informer, MapFunction map,
+                  Duration pace = std::chrono::milliseconds(5));
 
   WorkQueue& queue();
   // Nothing queued and no worker busy (delayed keys do not count). For tests.

@@ -1,7 +1,6 @@
-// serving.kserve.io/v1alpha1: graphs, trained models, storage containers and the local model cache.
+// serving.kserve.io/v1alpha1: storage containers and the local model cache.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,50 +8,6 @@
 #include "api/descriptor.h"
 
 namespace kinglet::api {
-
-struct InferenceStep {
-  std::string name;
-  std::string node_name, service_name, service_url;  // exactly one
-  std::string data, condition, dependency;
-  std::optional<int64_t> weight;
-  bool operator==(const InferenceStep&) const = default;
-  static const Struct<InferenceStep>& Describe();
-};
-
-struct InferenceRouter {
-  std::string router_type;
-  std::vector<InferenceStep> steps;
-  bool operator==(const InferenceRouter&) const = default;
-  static const Struct<InferenceRouter>& Describe();
-};
-
-struct InferenceGraphSpec {
-  std::map<std::string, InferenceRouter> nodes;
-  Json resources, affinity;
-  std::vector<Json> tolerations;
-  std::map<std::string, std::string> node_selector;
-  std::string node_name, service_account_name;
-  std::optional<int64_t> timeout;
-  std::optional<int32_t> min_replicas, scale_target;
-  int32_t max_replicas = 0;
-  std::optional<std::string> scale_metric;
-  bool operator==(const InferenceGraphSpec&) const = default;
-  static const Struct<InferenceGraphSpec>& Describe();
-};
-
-struct TrainedModelDetails {
-  std::string storage_uri, framework;
-  Quantity memory;
-  bool operator==(const TrainedModelDetails&) const = default;
-  static const Struct<TrainedModelDetails>& Describe();
-};
-
-struct TrainedModelSpec {
-  std::string inference_service;
-  TrainedModelDetails model;
-  bool operator==(const TrainedModelSpec&) const = default;
-  static const Struct<TrainedModelSpec>& Describe();
-};
 
 struct SupportedUriFormat {
   std::string prefix, regex;

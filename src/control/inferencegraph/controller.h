@@ -1,0 +1,41 @@
+// Reconciles InferenceGraphs: a router for each, as a Deployment with Service and autoscaler
+// (Standard mode) or as a Knative Service. Everything is watched; nothing is polled.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "kube/client.h"
+
+namespace kinglet::control {
+
+class InferenceGraphController {
+ public:
+  struct Options {
+    std::string config_namespace = "kserve";  // of ConfigMap inferenceservice-config
+    int workers = 1;
+    MetricsRegistry* metrics = nullptr;  // may be null; must outlive the controller
+    const Clock* clock = nullptr;        // null: the system's
+  };
+
+  // The client must outlive the controller; it is used from several threads.
+  InferenceGraphController(kube::Client& client, Options options);
+  ~InferenceGraphController();  // stops and joins
+
+  // Starts watches and workers; returns at once. The threads end when `stop` is requested.
+  void Start(std::stop_token stop);
+  // False when the deadline passed first. True: the watches are up.
+  bool WaitForSync(Deadline deadline, std::stop_token stop = {});
+  void Join();
+  // Nothing queued and no worker busy. For tests.
+  bool Idle() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kinglet::control

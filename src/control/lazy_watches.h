@@ -1,0 +1,35 @@
+// Watches that begin when they are first needed: a cluster without graphs pays for none of their
+// neighbours.
+#pragma once
+
+#include <set>
+#include <stop_token>
+
+#include "base/guarded.h"
+#include "kube/discovery.h"
+#include "kube/informer.h"
+
+namespace kinglet::control {
+
+// Thread-safe.
+class LazyWatches {
+ public:
+  LazyWatches(kube::Client& client, const Clock& clock) : discovery_(client, clock) {}
+
+  // Before the first Need: when all watches end.
+  void SetStop(std::stop_token stop) { stop_ = std::move(stop); }
+
+  // The informer runs and has its first list. Waits for that; kUnavailable when it takes too long
+  // or all ends.
+  Status Need(kube::Informer& informer);
+  // The same where the server has the kind; false where it has not. A kind that is installed later
+  // is noticed within half a minute.
+  Result<bool> NeedIfServed(kube::Informer& informer);
+
+ private:
+  kube::Discovery discovery_;
+  std::stop_token stop_;
+  Guarded<std::set<kube::Informer*>> started_;
+};
+
+}  // namespace kinglet::control

@@ -2,6 +2,7 @@
 
 #include "api/constants.h"
 #include "base/log.h"
+#include "control/template.h"
 #include "kube/object.h"
 
 namespace kinglet::control {
@@ -9,6 +10,37 @@ namespace {
 
 kube::InformerOptions OneConfigMap(const kube::ObjectKey& key) {
   return {.ns = key.ns, .field_selector = fmt::format("metadata.name={}", key.name)};
+}
+
+// What nobody can work with.
+api::Config Unreadable(const Error& error) {
+  return {.explainers = Unexpected(error),
+          .storage_initializer = Unexpected(error),
+          .credentials = Unexpected(error),
+          .ingress = Unexpected(error),
+          .logger = Unexpected(error),
+          .batcher = Unexpected(error),
+          .agent = Unexpected(error),
+          .router = Unexpected(error),
+          .deploy = Unexpected(error),
+          .service = Unexpected(error),
+          .metrics_aggregator = Unexpected(error),
+          .local_model = Unexpected(error),
+          .security = Unexpected(error),
+          .inference_service = Unexpected(error),
+          .multi_node = Unexpected(error),
+          .open_telemetry = Unexpected(error),
+          .warnings = {}};
+}
+
+// Templates are read here, where they are known; the fields of every object have these names.
+Status CheckTemplates(const api::IngressConfig& config) {
+  if (config.path_template.empty()) return {};
+  const Json dot = Json::MakeObject({{"Name", "name"}, {"Namespace", "namespace"}});
+  auto path = RenderTemplate(config.path_template, dot);
+  if (path) return {};
+  return Fail(Code::kInvalidArgument, "invalid ingress config, unable to parse pathTemplate: {}",
+              path.error().message());
 }
 
 }  // namespace
@@ -49,9 +81,17 @@ std::shared_ptr<const api::Config> WatchedConfig::Read() {
   if (parsed->config && (!object || parsed->version == kube::ResourceVersion(*object))) {
     return parsed->config;
   }
-  api::Config config = api::ParseConfig(object ? *object : Json());
-  // Without a ConfigMap there are the defaults, until it comes.
-  if (!object) return std::make_shared<const api::Config>(std::move(config));
+  if (!object) {
+    // What the defaults would make is not what the cluster is meant to have.
+    Error missing(Code::kUnavailable, fmt::format("ConfigMap {} is missing", key_.ToString()));
+    return std::make_shared<const api::Config>(Unreadable(missing));
+  }
+  api::Config config = api::ParseConfig(*object);
+  if (config.ingress) {
+    if (auto readable = CheckTemplates(*config.ingress); !readable) {
+      config.ingress = Unexpected(readable.error());
+    }
+  }
   if (parsed->config) config = KeepLastGood(*object, std::move(config), *parsed->config);
   for (const auto& warning : config.warnings) {
     LogWarning("inferenceservice-config", {{"warning", warning}});

@@ -21,7 +21,8 @@ class WatchedConfig {
   // `ns`: the namespace of the ConfigMap.
   WatchedConfig(kube::Client& client, std::string ns, const Clock& clock);
 
-  // A snapshot: hold it for one pass. Problems are logged once for each version.
+  // A snapshot: hold it for one pass. Problems are logged once for each version. Until the
+  // ConfigMap is seen, every section is an error.
   std::shared_ptr<const api::Config> Read();
 
   // Of this one ConfigMap. The owner starts it and waits for it; a controller watches it to

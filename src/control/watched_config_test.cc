@@ -2,6 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
+#include "api/constants.h"
+#include "kube/fake_client.h"
+#include "kube/object.h"
+
 namespace kinglet::control {
 namespace {
 
@@ -34,6 +40,63 @@ TEST(KeepLastGood, RemovedKeysAreNotKept) {
   api::Config next = KeepLastGood(map, api::ParseConfig(map), last);
   EXPECT_FALSE(next.router);
   EXPECT_EQ(next.deploy->mode, api::Mode::kServerless);
+}
+
+class WatchedConfigTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    config_.informer().Start(stop_.get_token());
+    ASSERT_TRUE(config_.informer().WaitForSync(Deadline::After(std::chrono::seconds(20))));
+  }
+  void TearDown() override { stop_.request_stop(); }
+  void Write(Json object) {
+    object.Set("metadata",
+               Json::MakeObject({{"name", api::kConfigMapName}, {"namespace", "kserve"}}));
+    auto written = client_.Create(kube::kConfigMap, object);
+    if (!written) written = client_.Update(kube::kConfigMap, object);
+    ASSERT_TRUE(written) << written.error().message();
+    const std::string version = kube::ResourceVersion(*written);
+    const Deadline deadline = Deadline::After(std::chrono::seconds(20));
+    while (!deadline.Expired()) {
+      auto seen =
+          config_.informer().Get({.ns = "kserve", .name = std::string(api::kConfigMapName)});
+      if (seen && kube::ResourceVersion(*seen) == version) return;
+      std::this_thread::yield();
+    }
+    FAIL() << "the change was not seen";
+  }
+
+  kube::FakeClient client_;
+  std::stop_source stop_;
+  WatchedConfig config_{client_, "kserve", Clock::System()};
+};
+
+TEST_F(WatchedConfigTest, MissingThenGoodThenBadThenGone) {
+  EXPECT_EQ(config_.Read()->deploy.error().message(),
+            "ConfigMap kserve/inferenceservice-config is missing");
+  Write(ConfigMap(kRouter));
+  auto good = config_.Read();
+  EXPECT_EQ(good->deploy->mode, api::Mode::kRawDeployment);
+  EXPECT_EQ(config_.Read(), good);
+
+  Json bad = ConfigMap("{}", R"({"defaultDeploymentMode": ""})");
+  bad.Ref("data").Set("ingress",
+                      R"({"ingressGateway": "a/b", "ingressDomain": "x", "pathTemplate": "{{"})");
+  Write(bad);
+  auto kept = config_.Read();
+  EXPECT_EQ(kept->router->image, "r:1");
+  EXPECT_EQ(kept->deploy->mode, api::Mode::kRawDeployment);
+  EXPECT_EQ(kept->ingress->path_template, "");
+  std::string reasons;
+  for (const auto& warning : kept->warnings) reasons += warning + "\n";
+  for (auto reason : {"invalid deploy config, defaultDeploymentMode is required",
+                      "invalid ingress config, unable to parse pathTemplate",
+                      "Failed to parse resource configuration for \"router\""}) {
+    EXPECT_NE(reasons.find(reason), std::string::npos) << reason << " in " << reasons;
+  }
+  ASSERT_TRUE(
+      client_.Delete(kube::kConfigMap, {.ns = "kserve", .name = std::string(api::kConfigMapName)}));
+  EXPECT_EQ(config_.Read()->router->image, "r:1");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "cmd/kinglet-manager/manager.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <thread>
@@ -8,7 +9,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cmd/kinglet-manager/http_endpoints.h"
+#include "control/inferencegraph/controller.h"
 #include "control/inferenceservice/controller.h"
+#include "control/trainedmodel/controller.h"
 #include "kube/leader.h"
 
 namespace kinglet {
@@ -29,18 +32,56 @@ std::string ClusterDomain() {
   return control::ClusterDomainFromResolvConf(text ? *text : "");
 }
 
-// Which controllers run. An unknown name is an error; one that this build lacks is a warning.
-Result<bool> WantsInferenceServices(const std::string& list) {
-  bool wanted = false;
-  size_t begin = 0;
-  while (begin <= list.size()) {
-    size_t end = std::min(list.find(',', begin), list.size());
-    std::string_view name = std::string_view(list).substr(begin, end - begin);
-    begin = end + 1;
+class RunningController {
+ public:
+  virtual ~RunningController() = default;
+  virtual void Start(std::stop_token stop) = 0;
+  virtual bool WaitForSync(Deadline deadline, std::stop_token stop) = 0;
+  virtual void Join() = 0;
+};
+
+template <class T>
+class Adapter : public RunningController {
+ public:
+  Adapter(kube::Client& client, typename T::Options options)
+      : controller_(client, std::move(options)) {}
+  void Start(std::stop_token stop) override { controller_.Start(std::move(stop)); }
+  bool WaitForSync(Deadline deadline, std::stop_token stop) override {
+    return controller_.WaitForSync(deadline, std::move(stop));
+  }
+  void Join() override { controller_.Join(); }
+
+ private:
+  T controller_;
+};
+
+using Controllers = std::vector<std::unique_ptr<RunningController>>;
+
+// `names`: joined by commas; "none" is nobody. An unknown name is an error.
+Result<Controllers> MakeControllers(std::string_view names, kube::Client& client,
+                                    const std::string& ns, MetricsRegistry& metrics) {
+  Controllers out;
+  while (!names.empty()) {
+    const size_t end = std::min(names.find(','), names.size());
+    const std::string_view name = names.substr(0, end);
+    names.remove_prefix(std::min(end + 1, names.size()));
     if (name == "inferenceservice") {
-      wanted = true;
-    } else if (name == "trainedmodel" || name == "inferencegraph") {
-      LogWarning("this build has no such controller yet", {{"controller", name}});
+      using Controller = control::InferenceServiceController;
+      Controller::Options options;
+      options.config_namespace = ns;
+      options.cluster_domain = ClusterDomain();
+      options.knative_namespace = EnvOr("SYSTEM_NAMESPACE", "knative-serving");
+      options.metrics = &metrics;
+      out.push_back(std::make_unique<Adapter<Controller>>(client, std::move(options)));
+    } else if (name == "trainedmodel") {
+      using Controller = control::TrainedModelController;
+      out.push_back(std::make_unique<Adapter<Controller>>(client, Controller::Options{&metrics}));
+    } else if (name == "inferencegraph") {
+      using Controller = control::InferenceGraphController;
+      Controller::Options options;
+      options.config_namespace = ns;
+      options.metrics = &metrics;
+      out.push_back(std::make_unique<Adapter<Controller>>(client, std::move(options)));
     } else if (!name.empty() && name != "none") {
       return Fail(Code::kInvalidArgument,
                   "--controllers: no controller is named \"{}\"; there are inferenceservice, "
@@ -48,7 +89,20 @@ Result<bool> WantsInferenceServices(const std::string& list) {
                   name);
     }
   }
-  return wanted;
+  return out;
+}
+
+void RunControllers(const Controllers& controllers, const std::stop_token& stop,
+                    std::atomic<bool>& ready) {
+  for (auto& controller : controllers) controller->Start(stop);
+  const bool synced = std::ranges::all_of(controllers, [&](auto& controller) {
+    return controller->WaitForSync(Deadline::Never(), stop);
+  });
+  if (synced) {
+    ready = true;
+    LogInfo("the controllers are ready");
+  }
+  for (auto& controller : controllers) controller->Join();
 }
 
 // Waits for a signal or for `ended`, and looks after the certificate meanwhile.
@@ -84,7 +138,6 @@ Status RunManager(ManagerOptions options, const sigset_t& signals) {
   KINGLET_TRY(auto format,
               ParseLogFormat(options.log_format == "console" ? "text" : options.log_format));
   ConfigureLog(level, format);
-  KINGLET_TRY(bool reconcile, WantsInferenceServices(options.controllers));
   std::error_code ignored;
   const bool serve_webhooks =
       options.webhooks ||
@@ -125,17 +178,12 @@ Status RunManager(ManagerOptions options, const sigset_t& signals) {
     LogInfo("webhooks are served", {{"port", options.webhook_port}});
   }
 
-  std::unique_ptr<control::InferenceServiceController> controller;
+  KINGLET_TRY(const Controllers controllers,
+              MakeControllers(options.controllers, *client, ns, metrics));
   std::stop_source ended;  // the controllers ended by themselves
   Guarded<Status> outcome(Status{});
   std::jthread reconciler;
-  if (reconcile) {
-    control::InferenceServiceController::Options wanted;
-    wanted.config_namespace = ns;
-    wanted.cluster_domain = ClusterDomain();
-    wanted.knative_namespace = EnvOr("SYSTEM_NAMESPACE", "knative-serving");
-    wanted.metrics = &metrics;
-    controller = std::make_unique<control::InferenceServiceController>(*client, std::move(wanted));
+  if (!controllers.empty()) {
     reconciler = std::jthread([&] {
       Status result;
       if (options.leader_elect) {
@@ -144,15 +192,11 @@ Status RunManager(ManagerOptions options, const sigset_t& signals) {
         // A manager that waits to lead serves its webhooks.
         ready = true;
         result = kube::RunAsLeader(
-            *client, leader, [&](std::stop_token token) { controller->Run(token); },
+            *client, leader,
+            [&](std::stop_token token) { RunControllers(controllers, token, ready); },
             stop.get_token());
       } else {
-        controller->Start(stop.get_token());
-        if (controller->WaitForSync(Deadline::Never(), stop.get_token())) {
-          ready = true;
-          LogInfo("the controllers are ready");
-        }
-        controller->Join();
+        RunControllers(controllers, stop.get_token(), ready);
       }
       outcome.With([&](Status& value) { value = std::move(result); });
       ended.request_stop();

@@ -4,7 +4,9 @@
 #include "cmd/kinglet/admission_hook.h"
 #include "cmd/kinglet/pki.h"
 #include "cmd/kinglet/seed.h"
+#include "control/inferencegraph/controller.h"
 #include "control/inferenceservice/controller.h"
+#include "control/trainedmodel/controller.h"
 #include "kube/client.h"
 #include "kube/config.h"
 #include "local/apiserver/apiserver.h"
@@ -55,8 +57,16 @@ class StandaloneImpl : public Standalone {
     KINGLET_RETURN_IF_ERROR(kubelet_->Start());
     controller_ = std::make_unique<control::InferenceServiceController>(
         *client_, control::InferenceServiceController::Options{.metrics = &metrics_});
+    graphs_ = std::make_unique<control::InferenceGraphController>(
+        *client_, control::InferenceGraphController::Options{.metrics = &metrics_});
+    models_ = std::make_unique<control::TrainedModelController>(
+        *client_, control::TrainedModelController::Options{.metrics = &metrics_});
     controller_->Start(stop_.get_token());
-    if (!controller_->WaitForSync(Deadline::After(30s))) {
+    graphs_->Start(stop_.get_token());
+    models_->Start(stop_.get_token());
+    const Deadline synced = Deadline::After(30s);
+    if (!controller_->WaitForSync(synced) || !graphs_->WaitForSync(synced) ||
+        !models_->WaitForSync(synced)) {
       return Fail(Code::kDeadlineExceeded, "the controllers could not list their objects in 30 s");
     }
     return StartMetrics();
@@ -77,6 +87,8 @@ class StandaloneImpl : public Standalone {
     stop_.request_stop();
     if (gateway_) gateway_->Stop(deadline);
     if (controller_) controller_->Join();
+    if (graphs_) graphs_->Join();
+    if (models_) models_->Join();
     if (workloads_) workloads_->Stop();
     if (kubelet_) kubelet_->Stop(deadline);
     if (metrics_server_) metrics_server_->Drain(Deadline::After(Duration::zero()));
@@ -192,6 +204,8 @@ class StandaloneImpl : public Standalone {
   std::unique_ptr<kubelet::Kubelet> kubelet_;
   std::unique_ptr<workloads::Workloads> workloads_;
   std::unique_ptr<control::InferenceServiceController> controller_;
+  std::unique_ptr<control::InferenceGraphController> graphs_;
+  std::unique_ptr<control::TrainedModelController> models_;
   std::unique_ptr<http::Server> metrics_server_;
 };
 

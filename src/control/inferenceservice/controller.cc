@@ -113,11 +113,9 @@ struct InferenceServiceController::Impl {
     }
     controller.Watch(cluster.storage_containers(),
                      [](const Json&) { return std::vector<ObjectKey>(); });
-    controller.Watch(
-        cluster.config().informer(), [this](const Json&) { return All(); },
-        [](const Json* before, const Json* after) {
-          return !before || !after || (*before)["data"] != (*after)["data"];
-        });
+    controller.Watch(cluster.config().informer(),
+                     [](const Json&) { return std::vector<ObjectKey>(); });
+    controller.WatchPaced(cluster.config().informer(), [this](const Json&) { return All(); });
   }
 
   std::vector<ObjectKey> All() {

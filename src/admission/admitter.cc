@@ -61,6 +61,16 @@ const Admitter::Webhook Admitter::kWebhooks[] = {
      "CREATE UPDATE DELETE", &Admitter::ValidateCache},
 };
 
+std::span<const WebhookConfiguration> WebhookConfigurations() {
+  static constexpr WebhookConfiguration kConfigurations[] = {
+      {"inferenceservice.serving.kserve.io", true}, {"inferenceservice.serving.kserve.io"},
+      {"trainedmodel.serving.kserve.io"},           {"inferencegraph.serving.kserve.io"},
+      {"clusterservingruntime.serving.kserve.io"},  {"servingruntime.serving.kserve.io"},
+      {"localmodelcache.serving.kserve.io"},
+  };
+  return kConfigurations;
+}
+
 Admitter::Admitter(kube::Client& client, std::string config_namespace)
     : client_(client), config_namespace_(std::move(config_namespace)) {}
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -41,6 +42,13 @@ class Admitter {
   kube::Client& client_;
   const std::string config_namespace_;
 };
+
+// The webhook configurations (admissionregistration.k8s.io) that send reviews to these webhooks.
+struct WebhookConfiguration {
+  std::string_view name;
+  bool mutating = false;
+};
+std::span<const WebhookConfiguration> WebhookConfigurations();
 
 // The answer to an AdmissionReview document (admission.k8s.io/v1 or v1beta1), with a JSON patch.
 // kInvalidArgument: not a review; kNotFound: no webhook at this path.

@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 #include "base/flags.h"
 #include "base/json.h"
+#include "base/metrics.h"
 #include "base/result.h"
 #include "net/http/client.h"
 
@@ -42,6 +44,9 @@ struct ClientConfig {
   double qps = 50;  // of this client, all threads together; 0: no limit
   int burst = 100;
   Duration timeout = std::chrono::seconds(30);  // of one call that is not a stream
+  MetricsRegistry* metrics = nullptr;           // rest_client_requests_total; may be null
+  // Asked right before every request that is not a GET, retries too; its error is the call's.
+  std::function<Status()> before_write;
 };
 
 struct ConfigOptions {

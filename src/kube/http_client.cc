@@ -118,6 +118,8 @@ class HttpClient : public Client {
         credentials_(MakeCredentials(config_)),
         limiter_(config_.qps, config_.burst) {
     while (config_.server.ends_with('/')) config_.server.pop_back();
+    const size_t begin = config_.server.find("://") + 3;
+    host_ = config_.server.substr(begin, config_.server.find('/', begin) - begin);
   }
 
   Result<Json> Get(const ResourceType& type, const ObjectKey& key,
@@ -295,6 +297,18 @@ class HttpClient : public Client {
     return request;
   }
 
+  // As client-go counts. Status 0: no answer.
+  void Count(std::string_view method, int status) {
+    if (!config_.metrics) return;
+    config_.metrics
+        ->GetCounter("rest_client_requests_total",
+                     "Number of HTTP requests, partitioned by status code, method, and host.",
+                     {{"code", status ? std::to_string(status) : "<error>"},
+                      {"host", host_},
+                      {"method", std::string(method)}})
+        .Add();
+  }
+
   Result<http::ClientResponse> Do(const Call& call) {
     Deadline deadline = Deadline::After(config_.timeout);
     bool rejected = false, reconnected = false;
@@ -304,7 +318,11 @@ class HttpClient : public Client {
       http::ClientRequest request = MakeRequest(call, credential);
       request.deadline = deadline;
       request.stop = stop_;
+      if (config_.before_write && call.method != "GET") {
+        KINGLET_RETURN_IF_ERROR(config_.before_write());
+      }
       auto response = TransportFor(credential)->Do(request);
+      Count(call.method, response ? response->status : 0);
       if (!response) {
         // A kept connection that the server had closed: once more where that is harmless.
         if (call.method == "GET" && response.error().code() == Code::kUnavailable && !reconnected) {
@@ -373,6 +391,7 @@ class HttpClient : public Client {
                                   0, kMaxErrorBody - std::min(kMaxErrorBody, error_body.size()));
                               return {};
                             });
+    Count(call.method, status);
     if (status == 401) credentials_->Get(true, both.get_token());  // for the next try
     if (status >= 400) return Unexpected(ErrorFromStatus(status, error_body));
     if (!response) return Unexpected(response.error());
@@ -380,6 +399,7 @@ class HttpClient : public Client {
   }
 
   ClientConfig config_;
+  std::string host_;  // and port
   std::stop_token stop_;
   std::unique_ptr<Credentials> credentials_;
   RateLimiter limiter_;

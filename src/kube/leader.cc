@@ -31,6 +31,30 @@ class Election {
 
   // Whether this process holds the lease now. Errors (conflicts too) mean: not this time.
   Result<bool> TryAcquireOrRenew() {
+    // Others count from when they see the renewal, which is later than this.
+    const SteadyTime asked = clock_.Now();
+    auto held = Try();
+    if (held && *held && options_.term) options_.term->ExtendTo(asked + options_.renew_deadline);
+    return held;
+  }
+
+  // Lets others take over at once.
+  void Release() {
+    if (options_.term) options_.term->ExtendTo(SteadyTime::min());
+    auto lease = client_.Get(kLease, options_.lease);
+    if (!lease || (*lease)["spec"]["holderIdentity"].AsString() != identity_) return;
+    Json& spec = lease->Path({"spec"});
+    spec.Set("holderIdentity", "");
+    spec.Set("leaseDurationSeconds", 1);
+    spec.Set("renewTime", FormatRfc3339Micro(clock_.Wall()));
+    spec.Set("acquireTime", FormatRfc3339Micro(clock_.Wall()));
+    if (auto updated = client_.Update(kLease, *lease); !updated) {
+      LogWarning("cannot release the leader lease", {{"error", updated.error().message()}});
+    }
+  }
+
+ private:
+  Result<bool> Try() {
     auto lease = client_.Get(kLease, options_.lease);
     if (!lease) {
       if (lease.error().code() != Code::kNotFound) return Unexpected(lease.error());
@@ -56,21 +80,6 @@ class Election {
     return true;
   }
 
-  // Lets others take over at once.
-  void Release() {
-    auto lease = client_.Get(kLease, options_.lease);
-    if (!lease || (*lease)["spec"]["holderIdentity"].AsString() != identity_) return;
-    Json& spec = lease->Path({"spec"});
-    spec.Set("holderIdentity", "");
-    spec.Set("leaseDurationSeconds", 1);
-    spec.Set("renewTime", FormatRfc3339Micro(clock_.Wall()));
-    spec.Set("acquireTime", FormatRfc3339Micro(clock_.Wall()));
-    if (auto updated = client_.Update(kLease, *lease); !updated) {
-      LogWarning("cannot release the leader lease", {{"error", updated.error().message()}});
-    }
-  }
-
- private:
   // How long a lease lasts counts from when we saw it change: clocks of machines differ.
   Duration Valid(const Json& spec) const {
     int64_t seconds = spec["leaseDurationSeconds"].AsInt();
@@ -136,6 +145,11 @@ void KeepRenewing(Election& election, const LeaderOptions& options, const std::s
 }
 
 }  // namespace
+
+Status LeaderTerm::Check() const {
+  if (clock_.Now().time_since_epoch().count() < end_.load()) return {};
+  return Fail(Code::kAborted, "this process does not lead (any more)");
+}
 
 Status RunAsLeader(Client& client, const LeaderOptions& options,
                    const std::function<void(std::stop_token)>& lead, std::stop_token stop) {

@@ -8,124 +8,160 @@
 #include "admission/admitter.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cmd/kinglet-manager/controllers.h"
 #include "cmd/kinglet-manager/http_endpoints.h"
-#include "control/inferencegraph/controller.h"
-#include "control/inferenceservice/controller.h"
-#include "control/trainedmodel/controller.h"
+#include "cmd/kinglet-manager/webhook_server.h"
 #include "kube/leader.h"
+#include "kube/scoped_client.h"
+#include "kube/webhook_certificates.h"
 
 namespace kinglet {
 namespace {
 
 constexpr std::string_view kLeaderLock = "kserve-controller-manager-leader-lock";
-constexpr Duration kDrainTime = std::chrono::seconds(5);
+constexpr std::string_view kWebhookService = "kserve-webhook-server-service";
+constexpr std::string_view kWebhookSecret = "kserve-webhook-server-cert";
+constexpr Duration kDrainTime = std::chrono::seconds(3);
+constexpr Duration kCertificatePeriod = std::chrono::seconds(30);
 
-std::string EnvOr(const char* name, const char* fallback) {
+std::string FromEnvironment(const char* name, std::string_view otherwise) {
   const char* value = std::getenv(name);
-  return value && *value ? value : fallback;
+  return std::string(value && *value ? value : otherwise);
 }
 
-std::string ControllerNamespace() { return EnvOr("POD_NAMESPACE", "kserve"); }
-
-std::string ClusterDomain() {
-  auto text = ReadFile("/etc/resolv.conf", size_t{1} << 16);
-  return control::ClusterDomainFromResolvConf(text ? *text : "");
+// As ConfigMaps and flags of controllers give times: "15s".
+Result<kube::LeaderOptions> LeaderOptionsFrom(const ManagerOptions& options, const std::string& ns,
+                                              const kube::Scope& scope, kube::LeaderTerm& term) {
+  kube::LeaderOptions leader;
+  leader.lease = {.ns = ns, .name = std::string(kLeaderLock)};
+  if (scope.shards > 1) leader.lease.name += fmt::format("-{}-of-{}", scope.shard, scope.shards);
+  if (!scope.ns.empty()) leader.lease.name += "-" + scope.ns;
+  KINGLET_TRY(leader.lease_duration, ParseDuration(options.leader_lease_duration));
+  KINGLET_TRY(leader.renew_deadline, ParseDuration(options.leader_renew_deadline));
+  KINGLET_TRY(leader.retry_period, ParseDuration(options.leader_retry_period));
+  leader.term = &term;
+  return leader;
 }
 
-class RunningController {
- public:
-  virtual ~RunningController() = default;
-  virtual void Start(std::stop_token stop) = 0;
-  virtual bool WaitForSync(Deadline deadline, std::stop_token stop) = 0;
-  virtual void Join() = 0;
-};
-
-template <class T>
-class Adapter : public RunningController {
- public:
-  Adapter(kube::Client& client, typename T::Options options)
-      : controller_(client, std::move(options)) {}
-  void Start(std::stop_token stop) override { controller_.Start(std::move(stop)); }
-  bool WaitForSync(Deadline deadline, std::stop_token stop) override {
-    return controller_.WaitForSync(deadline, std::move(stop));
+kube::WebhookCertificateOptions CertificateOptions(const ManagerOptions& options,
+                                                   const std::string& ns) {
+  kube::WebhookCertificateOptions out;
+  out.secret = {.ns = ns, .name = FromEnvironment("SECRET_NAME", kWebhookSecret)};
+  for (std::string_view suffix : {".svc", "", ".svc.cluster.local"}) {
+    out.names.push_back(fmt::format("{}.{}{}", kWebhookService, ns, suffix));
   }
-  void Join() override { controller_.Join(); }
-
- private:
-  T controller_;
-};
-
-using Controllers = std::vector<std::unique_ptr<RunningController>>;
-
-// `names`: joined by commas; "none" is nobody. An unknown name is an error.
-Result<Controllers> MakeControllers(std::string_view names, kube::Client& client,
-                                    const std::string& ns, MetricsRegistry& metrics) {
-  Controllers out;
-  while (!names.empty()) {
-    const size_t end = std::min(names.find(','), names.size());
-    const std::string_view name = names.substr(0, end);
-    names.remove_prefix(std::min(end + 1, names.size()));
-    if (name == "inferenceservice") {
-      using Controller = control::InferenceServiceController;
-      Controller::Options options;
-      options.config_namespace = ns;
-      options.cluster_domain = ClusterDomain();
-      options.knative_namespace = EnvOr("SYSTEM_NAMESPACE", "knative-serving");
-      options.metrics = &metrics;
-      out.push_back(std::make_unique<Adapter<Controller>>(client, std::move(options)));
-    } else if (name == "trainedmodel") {
-      using Controller = control::TrainedModelController;
-      out.push_back(std::make_unique<Adapter<Controller>>(client, Controller::Options{&metrics}));
-    } else if (name == "inferencegraph") {
-      using Controller = control::InferenceGraphController;
-      Controller::Options options;
-      options.config_namespace = ns;
-      options.metrics = &metrics;
-      out.push_back(std::make_unique<Adapter<Controller>>(client, std::move(options)));
-    } else if (!name.empty() && name != "none") {
-      return Fail(Code::kInvalidArgument,
-                  "--controllers: no controller is named \"{}\"; there are inferenceservice, "
-                  "trainedmodel, inferencegraph and none",
-                  name);
-    }
+  for (const std::string& host : options.webhook_hosts) out.names.push_back(host);
+  for (const auto& configuration : admission::WebhookConfigurations()) {
+    (configuration.mutating ? out.mutating : out.validating).emplace_back(configuration.name);
   }
   return out;
 }
 
-void RunControllers(const Controllers& controllers, const std::stop_token& stop,
-                    std::atomic<bool>& ready) {
-  for (auto& controller : controllers) controller->Start(stop);
-  const bool synced = std::ranges::all_of(controllers, [&](auto& controller) {
-    return controller->WaitForSync(Deadline::Never(), stop);
-  });
-  if (synced) {
-    ready = true;
-    LogInfo("the controllers are ready");
-  }
-  for (auto& controller : controllers) controller->Join();
-}
+// Runs the controllers, as leader where that is asked, until the manager ends or leadership is
+// lost.
+class Reconcilers {
+ public:
+  Reconcilers(const ManagerOptions& options, MetricsRegistry& metrics)
+      : options_(options), metrics_(metrics) {}
 
-// Waits for a signal or for `ended`, and looks after the certificate meanwhile.
-void WaitForEnd(const sigset_t& signals, const std::stop_token& ended, WebhookServer* webhooks) {
-  const timespec pause = {.tv_sec = 1, .tv_nsec = 0};
-  while (!ended.stop_requested()) {
-    if (sigtimedwait(&signals, nullptr, &pause) > 0) return;
-    if (webhooks) webhooks->Reload();
+  // Clients are made for `config`; the controllers' own stops with them.
+  Status Make(kube::ClientConfig config, const std::string& ns, const kube::Scope& scope) {
+    KINGLET_TRY(leader_, LeaderOptionsFrom(options_, ns, scope, term_));
+    // Renewing must neither wait behind the controllers' calls nor end with them.
+    kube::ClientConfig election = config;
+    election.timeout = leader_.renew_deadline / 2;
+    KINGLET_TRY(election_client_, kube::MakeClient(std::move(election)));
+    if (options_.leader_elect) {
+      config.before_write = [this] { return term_.Check(); };
+    }
+    KINGLET_TRY(client_, kube::MakeClient(std::move(config), calls_.get_token()));
+    scoped_ = kube::MakeScopedClient(*client_, scope);
+    KINGLET_TRY(controllers_, MakeControllers(options_.controllers,
+                                              {.client = *scoped_,
+                                               .config_namespace = ns,
+                                               .workers = static_cast<int>(options_.workers),
+                                               .metrics = &metrics_}));
+    return {};
   }
-}
+
+  bool empty() const { return controllers_.empty(); }
+  // Also true of one that waits to lead: its webhooks are wanted meanwhile.
+  bool IsReady() const { return ready_.load(); }
+
+  // kAborted when leadership was lost.
+  Status Run(const std::stop_token& stop) {
+    if (!options_.leader_elect) {
+      Lead(stop);
+      return {};
+    }
+    ready_ = true;
+    Gauge& leading = metrics_.GetGauge(
+        "leader_election_master_status",
+        "Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, 1 "
+        "indicates master.",
+        {{"name", leader_.lease.name}});
+    return kube::RunAsLeader(
+        *election_client_, leader_,
+        [&](const std::stop_token& token) {
+          leading.Set(1);
+          Lead(token);
+          leading.Set(0);
+        },
+        stop);
+  }
+
+ private:
+  void Lead(const std::stop_token& stop) {
+    // What is under way when it ends is not waited for.
+    std::stop_callback cancel(stop, [this] { calls_.request_stop(); });
+    for (auto& controller : controllers_) controller->Start(stop);
+    const bool synced = std::ranges::all_of(controllers_, [&](auto& controller) {
+      return controller->WaitForSync(Deadline::Never(), stop);
+    });
+    if (synced) {
+      ready_ = true;
+      LogInfo("the controllers are ready");
+    }
+    for (auto& controller : controllers_) controller->Join();
+  }
+
+  const ManagerOptions& options_;
+  MetricsRegistry& metrics_;
+  std::atomic<bool> ready_ = false;
+  kube::LeaderTerm term_;
+  kube::LeaderOptions leader_;
+  std::stop_source calls_;
+  std::unique_ptr<kube::Client> election_client_, client_, scoped_;
+  std::vector<std::unique_ptr<RunningController>> controllers_;
+};
 
 }  // namespace
 
 void ManagerOptions::AddTo(Flags& flags) {
   kube.AddTo(flags);
   flags.Add("controllers", &controllers, "controllers to run, joined by commas, or none");
+  flags.Add("kube-api-qps", &kube_api_qps, "calls to the API server a second; 0: no limit");
+  flags.Add("kube-api-burst", &kube_api_burst, "calls that may come at once");
+  flags.Add("shard", &shard,
+            "INDEX/COUNT: take the namespaces that hash to INDEX (from 0) of COUNT managers");
+  flags.Add("workers", &workers, "objects of one kind that are reconciled at a time");
   flags.Add("webhooks", &webhooks,
             "serve the webhooks (also when the certificate folder has a certificate)");
   flags.Add("webhook-port", &webhook_port, "port of the webhooks");
+  flags.Add("webhook-certs", &webhook_certs,
+            "mounted: from --webhook-cert-dir; self-issued: made and renewed here, kept in Secret "
+            "$SECRET_NAME and announced in the webhook configurations");
   flags.Add("webhook-cert-dir", &webhook_cert_dir, "folder with tls.crt and tls.key");
+  flags.Add("webhook-host", &webhook_hosts,
+            "further name or address for a self-issued certificate");
   flags.Add("health-probe-addr", &health_probe_addr, "address of /healthz and /readyz");
   flags.Add("metrics-addr", &metrics_addr, "address of /metrics; 0 serves none");
   flags.Add("leader-elect", &leader_elect, "let only one of several managers reconcile");
+  flags.Add("leader-elect-lease-duration", &leader_lease_duration,
+            "a leader that says nothing this long is replaced");
+  flags.Add("leader-elect-renew-deadline", &leader_renew_deadline,
+            "a leader that could not renew this long stops writing and ends");
+  flags.Add("leader-elect-retry-period", &leader_retry_period, "between two tries");
   flags.Add("zap-log-level", &log_level, "debug, info, warning or error");
   flags.Add("zap-encoder", &log_format, "text or json (console is text)");
   flags.AddIgnored("zap-devel", "for the command lines of KServe's manager");
@@ -138,24 +174,43 @@ Status RunManager(ManagerOptions options, const sigset_t& signals) {
   KINGLET_TRY(auto format,
               ParseLogFormat(options.log_format == "console" ? "text" : options.log_format));
   ConfigureLog(level, format);
+  const bool self_issued = options.webhook_certs == "self-issued";
+  if (!self_issued && options.webhook_certs != "mounted") {
+    return Fail(Code::kInvalidArgument, "--webhook-certs is \"{}\": want mounted or self-issued",
+                options.webhook_certs);
+  }
+  const std::filesystem::path cert_dir = options.webhook_cert_dir;
   std::error_code ignored;
   const bool serve_webhooks =
-      options.webhooks ||
-      std::filesystem::exists(std::filesystem::path(options.webhook_cert_dir) / "tls.crt", ignored);
+      options.webhooks || std::filesystem::exists(cert_dir / "tls.crt", ignored);
+  const std::string ns = FromEnvironment("POD_NAMESPACE", "kserve");
+  // --namespace is the scope here; objects name their namespaces themselves.
+  KINGLET_TRY(auto scope,
+              kube::ParseScope(options.kube.ns.empty() ? FromEnvironment("WATCH_NAMESPACE", "")
+                                                       : options.kube.ns,
+                               options.shard));
 
   std::stop_source stop;
+  MetricsRegistry metrics;
   KINGLET_TRY(auto config, kube::LoadConfig(options.kube));
   config.user_agent = "kinglet-manager";
-  config.qps = 200;
-  config.burst = 400;
-  KINGLET_TRY(auto client, kube::MakeClient(std::move(config), stop.get_token()));
+  config.qps = options.kube_api_qps;
+  config.burst = static_cast<int>(options.kube_api_burst);
+  config.metrics = &metrics;
+  // Webhooks do not wait behind the controllers' calls.
+  KINGLET_TRY(auto webhook_client, kube::MakeClient(config, stop.get_token()));
+  Reconcilers reconcilers(options, metrics);
+  KINGLET_RETURN_IF_ERROR(reconcilers.Make(std::move(config), ns, scope));
 
-  MetricsRegistry metrics;
-  std::atomic<bool> ready = false;
   net::LoopGroup loops(1);
   loops.Start();
   net::Pool pool("webhooks", 8, 256);
-  KINGLET_TRY(auto health, StartHealthServer(loops, options.health_probe_addr, ready));
+  admission::Admitter admitter(*webhook_client, ns);
+  WebhookServer webhooks(loops, pool, admitter, static_cast<int>(options.webhook_port));
+  KINGLET_TRY(auto health, StartHealthServer(loops, options.health_probe_addr, [&] {
+                return (!serve_webhooks || webhooks.IsServing()) &&
+                       (reconcilers.empty() || reconcilers.IsReady()) && !stop.stop_requested();
+              }));
   std::unique_ptr<http::Server> metrics_server;
   if (options.metrics_addr != "0" && !options.metrics_addr.empty()) {
     auto started = StartMetricsServer(loops, options.metrics_addr, metrics);
@@ -166,57 +221,35 @@ Status RunManager(ManagerOptions options, const sigset_t& signals) {
       LogWarning("metrics are not served", {{"error", started.error().message()}});
     }
   }
-
-  const std::string ns = ControllerNamespace();
-  admission::Admitter admitter(*client, ns);
-  std::unique_ptr<WebhookServer> webhooks;
+  kube::WebhookCertificateIssuer issuer(*webhook_client, CertificateOptions(options, ns));
   if (serve_webhooks) {
-    auto started = WebhookServer::Start(loops, pool, admitter, options.webhook_cert_dir,
-                                        static_cast<int>(options.webhook_port));
-    if (!started) return Unexpected(started.error().WithContext("cannot serve the webhooks"));
-    webhooks = *std::move(started);
-    LogInfo("webhooks are served", {{"port", options.webhook_port}});
+    webhooks.Start(self_issued
+                       ? CertificateSource{[&] { return issuer.Step(); }, kCertificatePeriod}
+                       : MountedCertificate(cert_dir),
+                   stop.get_token());
   }
 
-  KINGLET_TRY(const Controllers controllers,
-              MakeControllers(options.controllers, *client, ns, metrics));
+  Status outcome;
   std::stop_source ended;  // the controllers ended by themselves
-  Guarded<Status> outcome(Status{});
   std::jthread reconciler;
-  if (!controllers.empty()) {
+  if (!reconcilers.empty()) {
     reconciler = std::jthread([&] {
-      Status result;
-      if (options.leader_elect) {
-        kube::LeaderOptions leader;
-        leader.lease = {.ns = ns, .name = std::string(kLeaderLock)};
-        // A manager that waits to lead serves its webhooks.
-        ready = true;
-        result = kube::RunAsLeader(
-            *client, leader,
-            [&](std::stop_token token) { RunControllers(controllers, token, ready); },
-            stop.get_token());
-      } else {
-        RunControllers(controllers, stop.get_token(), ready);
-      }
-      outcome.With([&](Status& value) { value = std::move(result); });
+      outcome = reconcilers.Run(stop.get_token());
       ended.request_stop();
     });
-  } else {
-    ready = true;
   }
-
-  WaitForEnd(signals, ended.get_token(), webhooks.get());
-  ready = false;
+  const timespec pause = {.tv_sec = 0, .tv_nsec = 200'000'000};
+  while (!ended.stop_requested() && sigtimedwait(&signals, nullptr, &pause) < 0) {
+  }
   stop.request_stop();
   if (reconciler.joinable()) reconciler.join();
-  if (webhooks) webhooks->Drain(Deadline::After(kDrainTime));
+  webhooks.Drain(Deadline::After(kDrainTime));
   // Servers end while their loops still run.
-  webhooks.reset();
   metrics_server.reset();
   health.reset();
   loops.Stop();
   loops.Join();
-  return outcome.With([](Status& value) { return std::move(value); });
+  return outcome;
 }
 
 }  // namespace kinglet

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <string>
+#include <vector>
 
 #include "base/flags.h"
 #include "base/result.h"
@@ -13,12 +14,21 @@ namespace kinglet {
 struct ManagerOptions {
   kube::ConfigOptions kube;
   std::string controllers = "inferenceservice,trainedmodel,inferencegraph";
+  double kube_api_qps = 200;
+  int64_t kube_api_burst = 400;
+  std::string shard;
+  int64_t workers = 4;
   bool webhooks = false;
   int64_t webhook_port = 9443;
+  std::string webhook_certs = "mounted";
   std::string webhook_cert_dir = "/tmp/k8s-webhook-server/serving-certs";
+  std::vector<std::string> webhook_hosts;
   std::string health_probe_addr = ":8081";
   std::string metrics_addr = ":8080";
   bool leader_elect = false;
+  std::string leader_lease_duration = "15s";
+  std::string leader_renew_deadline = "10s";
+  std::string leader_retry_period = "2s";
   std::string log_level = "info", log_format = "text";
 
   void AddTo(Flags& flags);

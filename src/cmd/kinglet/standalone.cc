@@ -19,8 +19,8 @@
 namespace kinglet::standalone {
 namespace {
 
-// What one controller-side component may ask of the API server: it is on loopback, so no client-side
-// limit but a timeout.
+// What one controller-side component may ask of the API server: it is on loopback, so no
+// client-side limit but a timeout.
 Result<std::unique_ptr<kube::Client>> LoopbackClient(const Pki& pki, const std::string& url,
                                                      std::string user_agent) {
   kube::ClientConfig config;
@@ -48,13 +48,15 @@ class StandaloneImpl : public Standalone {
     // The gateway's port is part of every InferenceService's URL: bind it before the configuration
     // that carries it is written.
     KINGLET_RETURN_IF_ERROR(StartGateway());
-    KINGLET_RETURN_IF_ERROR(SeedObjects(
-        *client_, fmt::format("{}:{}", options_.host, gateway_->port())));
-    KINGLET_RETURN_IF_ERROR(WriteFileAtomic(options_.data.Kubeconfig(),
-                                            KubeconfigText(pki_, api_->url()), 0600));
+    KINGLET_RETURN_IF_ERROR(
+        SeedObjects(*client_, fmt::format("{}:{}", options_.host, gateway_->port())));
+    KINGLET_RETURN_IF_ERROR(
+        WriteFileAtomic(options_.data.Kubeconfig(), KubeconfigText(pki_, api_->url()), 0600));
     workloads_ = workloads::Workloads::Make(*client_, {.clock = nullptr, .metrics = &metrics_});
-    KINGLET_RETURN_IF_ERROR(workloads_->Start());
-    KINGLET_RETURN_IF_ERROR(kubelet_->Start());
+    if (options_.workloads) {
+      KINGLET_RETURN_IF_ERROR(workloads_->Start());
+      KINGLET_RETURN_IF_ERROR(kubelet_->Start());
+    }
     controller_ = std::make_unique<control::InferenceServiceController>(
         *client_, control::InferenceServiceController::Options{.metrics = &metrics_});
     graphs_ = std::make_unique<control::InferenceGraphController>(

@@ -1,5 +1,5 @@
-// Standalone mode put together: API server, admission, controllers, workloads, kubelet and gateway in
-// one process, all talking to the API server as they would to a cluster's.
+// Standalone mode put together: API server, admission, controllers, workloads, kubelet and gateway
+// in one process, all talking to the API server as they would to a cluster's.
 #pragma once
 
 #include <memory>
@@ -16,10 +16,11 @@ namespace kinglet::standalone {
 struct Options {
   DataDir data;
   std::string host = "127.0.0.1";
-  int api_port = 7443;      // 0: any free port
+  int api_port = 7443;  // 0: any free port
   int gateway_port = 7080;
   int metrics_port = 7081;
   kubelet::IsolationChoice isolation = kubelet::IsolationChoice::kAutomatic;
+  bool workloads = true;  // Deployments and pods run
 };
 
 class Standalone {

@@ -27,14 +27,15 @@ struct UpFlags {
   std::string isolation = "automatic";
   std::string log_level = "info", log_format = "text";
   bool detach = false;
+  bool workloads = true;
 };
 
 Result<kubelet::IsolationChoice> ParseIsolation(std::string_view text) {
   if (text == "automatic") return kubelet::IsolationChoice::kAutomatic;
   if (text == "host") return kubelet::IsolationChoice::kHost;
   if (text == "namespaces") return kubelet::IsolationChoice::kNamespaces;
-  return Fail(Code::kInvalidArgument,
-              "unknown --isolation \"{}\": automatic, namespaces or host", text);
+  return Fail(Code::kInvalidArgument, "unknown --isolation \"{}\": automatic, namespaces or host",
+              text);
 }
 
 int Failed(cli::Context& context, const Error& error) {
@@ -55,8 +56,7 @@ void PrintReady(std::ostream& out, const DataDir& data, const Json& state) {
 
 // Runs the same command without --detach in a session of its own, with its output in the log file,
 // and waits until it says that it is ready or ends.
-int Detach(cli::Context& context, const DataDir& data,
-           std::vector<std::string> arguments) {
+int Detach(cli::Context& context, const DataDir& data, std::vector<std::string> arguments) {
   std::error_code ignored;
   std::filesystem::create_directories(data.root, ignored);
   if (auto pid = standalone::RunningPid(data)) {
@@ -119,6 +119,8 @@ int Up(cli::Context& context, std::vector<std::string> arguments) {
             "how pods run: automatic, namespaces (user, mount, network, ...) or host");
   flags.Add("log-level", &values.log_level, "debug, info, warning or error");
   flags.Add("log-format", &values.log_format, "text or json");
+  flags.Add("workloads", &values.workloads,
+            "run Deployments and pods; without, whoever tests the controllers plays them");
   flags.Add("detach", &values.detach, "return once it is up; `kinglet down` stops it");
   flags.Alias('d', "detach");
   auto rest = flags.Parse(arguments);
@@ -136,8 +138,9 @@ int Up(cli::Context& context, std::vector<std::string> arguments) {
   auto isolation = ParseIsolation(values.isolation);
   auto level = ParseLogLevel(values.log_level);
   auto format = ParseLogFormat(values.log_format);
-  for (const Error* error : {isolation ? nullptr : &isolation.error(),
-                             level ? nullptr : &level.error(), format ? nullptr : &format.error()}) {
+  for (const Error* error :
+       {isolation ? nullptr : &isolation.error(), level ? nullptr : &level.error(),
+        format ? nullptr : &format.error()}) {
     if (error) {
       context.err << "kinglet up: " << error->message() << "\n";
       return 2;
@@ -154,6 +157,7 @@ int Up(cli::Context& context, std::vector<std::string> arguments) {
       .gateway_port = static_cast<int>(values.gateway_port),
       .metrics_port = static_cast<int>(values.metrics_port),
       .isolation = *isolation,
+      .workloads = values.workloads,
   });
   if (!running) return Failed(context, running.error());
   Json state = Json::MakeObject(

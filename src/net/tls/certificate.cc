@@ -6,6 +6,8 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
+#include <ctime>
+
 #include "net/tls/context.h"
 
 namespace kinglet::net {
@@ -89,6 +91,38 @@ bool IsAddress(const std::string& name) {
          inet_pton(AF_INET6, name.c_str(), bytes) == 1;
 }
 
+Owned<X509> Read(std::string_view pem) {
+  Owned<BIO> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  Owned<X509> certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+  ERR_clear_error();
+  return certificate;
+}
+
+Result<WallTime> Time(const ASN1_TIME* time) {
+  tm parts = {};
+  if (ASN1_TIME_to_tm(time, &parts) != 1) {
+    return Fail(Code::kInvalidArgument, "a certificate's time cannot be read");
+  }
+  return std::chrono::system_clock::from_time_t(timegm(&parts));
+}
+
+std::string NameText(const GENERAL_NAME& name) {
+  if (name.type == GEN_DNS) {
+    const ASN1_STRING* text = name.d.dNSName;
+    return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+            static_cast<size_t>(ASN1_STRING_length(text))};
+  }
+  if (name.type == GEN_IPADD) {
+    const ASN1_STRING* bytes = name.d.iPAddress;
+    char text[INET6_ADDRSTRLEN] = {};
+    const int family = ASN1_STRING_length(bytes) == 4 ? AF_INET : AF_INET6;
+    if (ASN1_STRING_length(bytes) != 4 && ASN1_STRING_length(bytes) != 16) return "";
+    inet_ntop(family, ASN1_STRING_get0_data(bytes), text, sizeof text);
+    return text;
+  }
+  return "";
+}
+
 }  // namespace
 
 Result<Certificate> MakeCertificateAuthority(std::string_view common_name, int days) {
@@ -104,8 +138,7 @@ Result<Certificate> MakeCertificateAuthority(std::string_view common_name, int d
 }
 
 Result<Certificate> IssueCertificate(const Certificate& ca, std::string_view common_name,
-                                     const std::vector<std::string>& names, int days,
-                                     bool client) {
+                                     const std::vector<std::string>& names, int days, bool client) {
   Owned<BIO> cert_bio(BIO_new_mem_buf(ca.cert_pem.data(), static_cast<int>(ca.cert_pem.size())));
   Owned<BIO> key_bio(BIO_new_mem_buf(ca.key_pem.data(), static_cast<int>(ca.key_pem.size())));
   Owned<X509> issuer(PEM_read_bio_X509(cert_bio.get(), nullptr, nullptr, nullptr));
@@ -119,8 +152,10 @@ Result<Certificate> IssueCertificate(const Certificate& ca, std::string_view com
   KINGLET_TRY(Owned<X509> certificate, Begin(key.get(), common_name, days));
   X509* x = certificate.get();
   X509_set_issuer_name(x, X509_get_subject_name(issuer.get()));
-  KINGLET_RETURN_IF_ERROR(AddExtension(x, issuer.get(), NID_basic_constraints, "critical,CA:FALSE"));
-  KINGLET_RETURN_IF_ERROR(AddExtension(x, issuer.get(), NID_key_usage, "critical,digitalSignature"));
+  KINGLET_RETURN_IF_ERROR(
+      AddExtension(x, issuer.get(), NID_basic_constraints, "critical,CA:FALSE"));
+  KINGLET_RETURN_IF_ERROR(
+      AddExtension(x, issuer.get(), NID_key_usage, "critical,digitalSignature"));
   KINGLET_RETURN_IF_ERROR(
       AddExtension(x, issuer.get(), NID_ext_key_usage, client ? "clientAuth" : "serverAuth"));
   KINGLET_RETURN_IF_ERROR(
@@ -138,6 +173,29 @@ Result<Certificate> IssueCertificate(const Certificate& ca, std::string_view com
     KINGLET_RETURN_IF_ERROR(AddExtension(x, issuer.get(), NID_subject_alt_name, alternative));
   }
   return Finish(x, key.get(), signer.get());
+}
+
+Result<CertificateInfo> InspectCertificate(std::string_view pem) {
+  Owned<X509> certificate = Read(pem);
+  if (!certificate) return Fail(Code::kInvalidArgument, "not a certificate in PEM");
+  CertificateInfo info;
+  KINGLET_TRY(info.not_before, Time(X509_get0_notBefore(certificate.get())));
+  KINGLET_TRY(info.not_after, Time(X509_get0_notAfter(certificate.get())));
+  auto* names = static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr));
+  for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
+    info.names.push_back(NameText(*sk_GENERAL_NAME_value(names, i)));
+  }
+  GENERAL_NAMES_free(names);
+  return info;
+}
+
+bool IsSignedBy(std::string_view pem, std::string_view issuer_pem) {
+  Owned<X509> certificate = Read(pem), issuer = Read(issuer_pem);
+  const bool signed_by =
+      certificate && issuer && X509_verify(certificate.get(), X509_get0_pubkey(issuer.get())) == 1;
+  ERR_clear_error();
+  return signed_by;
 }
 
 }  // namespace kinglet::net

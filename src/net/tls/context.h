@@ -6,14 +6,15 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace kinglet::net {
 
 struct TlsOptions {
-  std::string cert_pem;        // certificate chain
+  std::string cert_pem;  // certificate chain
   std::string key_pem;
-  std::string client_ca_pem;   // when set, client certificates are verified
+  std::string client_ca_pem;  // when set, client certificates are verified
   bool require_client_cert = false;
 };
 
@@ -36,5 +37,13 @@ Result<Certificate> MakeCertificateAuthority(std::string_view common_name, int d
 Result<Certificate> IssueCertificate(const Certificate& ca, std::string_view common_name,
                                      const std::vector<std::string>& names, int days,
                                      bool client = false);
+
+struct CertificateInfo {
+  WallTime not_before, not_after;
+  std::vector<std::string> names;  // DNS names and addresses it is for, in its order
+};
+// Of the first certificate of a PEM text.
+Result<CertificateInfo> InspectCertificate(std::string_view pem);
+bool IsSignedBy(std::string_view pem, std::string_view issuer_pem);
 
 }  // namespace kinglet::net

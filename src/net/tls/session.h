@@ -12,8 +12,8 @@ namespace kinglet::net {
 class TlsSession {
  public:
   // Results of Handshake, Read and Write besides a byte count.
-  static constexpr ssize_t kEnd = 0;      // the peer ended the stream
-  static constexpr ssize_t kAgain = -1;   // wait for the descriptor
+  static constexpr ssize_t kEnd = 0;     // the peer ended the stream
+  static constexpr ssize_t kAgain = -1;  // wait for the descriptor
   static constexpr ssize_t kFailed = -2;
 
   virtual ~TlsSession() = default;

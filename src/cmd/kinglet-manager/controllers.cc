@@ -1,0 +1,64 @@
+#include "cmd/kinglet-manager/controllers.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "control/inferenceservice/controller.h"
+
+namespace kinglet {
+namespace {
+
+// Any controller with these three functions.
+template <class T>
+class Adapter : public RunningController {
+ public:
+  Adapter(kube::Client& client, typename T::Options options)
+      : controller_(client, std::move(options)) {}
+  void Start(std::stop_token stop) override { controller_.Start(std::move(stop)); }
+  bool WaitForSync(Deadline deadline, std::stop_token stop) override {
+    return controller_.WaitForSync(deadline, std::move(stop));
+  }
+  void Join() override { controller_.Join(); }
+
+ private:
+  T controller_;
+};
+
+std::string ClusterDomain() {
+  auto text = ReadFile("/etc/resolv.conf", size_t{1} << 16);
+  return control::ClusterDomainFromResolvConf(text ? *text : "");
+}
+
+std::unique_ptr<RunningController> MakeInferenceService(const ControllerSetup& setup) {
+  control::InferenceServiceController::Options options;
+  options.config_namespace = setup.config_namespace;
+  options.cluster_domain = ClusterDomain();
+  options.workers = setup.workers;
+  options.metrics = setup.metrics;
+  return std::make_unique<Adapter<control::InferenceServiceController>>(setup.client,
+                                                                        std::move(options));
+}
+
+}  // namespace
+
+Result<std::vector<std::unique_ptr<RunningController>>> MakeControllers(
+    std::string_view names, const ControllerSetup& setup) {
+  std::vector<std::unique_ptr<RunningController>> out;
+  while (!names.empty()) {
+    const size_t end = std::min(names.find(','), names.size());
+    const std::string_view name = names.substr(0, end);
+    names.remove_prefix(std::min(end + 1, names.size()));
+    if (name == "inferenceservice") {
+      out.push_back(MakeInferenceService(setup));
+    } else if (name == "trainedmodel" || name == "inferencegraph") {
+      LogWarning("this build has no such controller yet", {{"controller", name}});
+    } else if (!name.empty() && name != "none") {
+      return Fail(Code::kInvalidArgument,
+                  "--controllers: no controller is named \"{}\"; there are inferenceservice, "
+                  "trainedmodel, inferencegraph and none",
+                  name);
+    }
+  }
+  return out;
+}
+
+}  // namespace kinglet

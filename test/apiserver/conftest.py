@@ -1,0 +1,50 @@
+"""Fixtures: one control plane with the manager, and one standalone mode, for all tests of a run."""
+
+import pytest
+
+from cluster import ROOT, Api, ControlPlane, Manager, Standalone, documents  # noqa: F401
+
+
+class Target:
+    """Where a table is played: its API, and who answers there."""
+
+    def __init__(self, name, api):
+        self.name, self.api = name, api
+
+
+@pytest.fixture(scope="session")
+def plane():
+    plane = ControlPlane()
+    yield plane
+    plane.stop()
+
+
+@pytest.fixture(scope="session")
+def manager(plane):
+    manager = Manager(plane, webhooks=True)
+    plane.register_webhooks(manager.webhook_port)
+    manager.start()
+    yield manager
+    assert manager.stop() == 0, manager.process.output()[-3000:]
+
+
+@pytest.fixture(scope="session")
+def standalone_api():
+    standalone = Standalone()
+    for o in documents(ROOT / "config/configmap"):
+        standalone.api.apply(o)
+    yield standalone.api
+    standalone.stop()
+
+
+@pytest.fixture(scope="session", params=["kubernetes", "standalone"])
+def target(request):
+    if request.param == "kubernetes":
+        request.getfixturevalue("manager")
+        api = request.getfixturevalue("plane").api
+    else:
+        api = request.getfixturevalue("standalone_api")
+    api.merge({"apiVersion": "v1", "kind": "ConfigMap",
+               "metadata": {"name": "inferenceservice-config", "namespace": "kserve"}},
+              {"data": {"deploy": '{"defaultDeploymentMode": "RawDeployment"}'}})
+    return Target(request.param, api)

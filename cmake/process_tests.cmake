@@ -5,6 +5,10 @@ foreach(check layers house)
   set_tests_properties(lint_${check} PROPERTIES LABELS lint)
 endforeach()
 
+if(TARGET kinglet-rbacgen)
+  add_test(NAME rbac_is_generated COMMAND kinglet-rbacgen --check ${CMAKE_SOURCE_DIR}/config/rbac)
+endif()
+
 if(DEFINED ENV{XDG_CACHE_HOME})
   set(kinglet_cache $ENV{XDG_CACHE_HOME}/kinglet)
 else()
@@ -20,3 +24,11 @@ foreach(file ${process_tests})
   set_tests_properties(${name} PROPERTIES LABELS process TIMEOUT 900 RUN_SERIAL TRUE
     ENVIRONMENT "KINGLET_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};KINGLET_CACHE=${kinglet_cache}")
 endforeach()
+
+# The controllers and webhooks on a real kube-apiserver: one entry, because the API server is started
+# once for all of them.
+add_test(NAME apiserver
+  COMMAND ${kinglet_cache}/venv/bin/python -m pytest -q -p no:cacheprovider .
+  WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/test/apiserver)
+set_tests_properties(apiserver PROPERTIES LABELS process TIMEOUT 1500 RUN_SERIAL TRUE
+  ENVIRONMENT "KINGLET_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};KINGLET_CACHE=${kinglet_cache}")

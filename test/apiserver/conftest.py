@@ -20,10 +20,19 @@ def plane():
 
 
 @pytest.fixture(scope="session")
-def manager(plane):
-    manager = Manager(plane, webhooks=True)
+def webhooks(plane):
+    """A manager without controllers."""
+    manager = Manager(plane, name="webhooks", flags=["--controllers=none", "--webhook-certs-period=1s"], webhooks=True)
     plane.register_webhooks(manager.webhook_port)
     manager.start()
+    yield manager
+    assert manager.stop() == 0, manager.process.output()[-3000:]
+
+
+@pytest.fixture(scope="session")
+def controllers(plane, webhooks):
+    """A manager without webhooks: some tests stop it for a while."""
+    manager = Manager(plane, name="controllers").start()
     yield manager
     assert manager.stop() == 0, manager.process.output()[-3000:]
 
@@ -40,7 +49,7 @@ def standalone_api():
 @pytest.fixture(scope="session", params=["kubernetes", "standalone"])
 def target(request):
     if request.param == "kubernetes":
-        request.getfixturevalue("manager")
+        request.getfixturevalue("controllers")
         api = request.getfixturevalue("plane").api
     else:
         api = request.getfixturevalue("standalone_api")
@@ -48,3 +57,8 @@ def target(request):
                "metadata": {"name": "inferenceservice-config", "namespace": "kserve"}},
               {"data": {"deploy": '{"defaultDeploymentMode": "RawDeployment"}'}})
     return Target(request.param, api)
+
+
+def pytest_collection_modifyitems(items):
+    """What is said of the whole run is said at its end."""
+    items.sort(key=lambda item: item.fspath.basename == "test_audit.py")

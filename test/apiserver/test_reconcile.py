@@ -116,7 +116,9 @@ class Row:
 
 
 @pytest.mark.parametrize("row", TABLE.rows, ids=TABLE.titles())
-def test_row(target, row):
+def test_row(target, row, request):
+    if row.get("waits"):
+        request.applymarker(pytest.mark.xfail(reason="a controller that is being written", strict=False))
     target.api.ensure_namespace(row["namespace"])
     play = Row(target.api, row)
     with configuration(target.api) as change:

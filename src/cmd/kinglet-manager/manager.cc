@@ -22,7 +22,6 @@ constexpr std::string_view kLeaderLock = "kserve-controller-manager-leader-lock"
 constexpr std::string_view kWebhookService = "kserve-webhook-server-service";
 constexpr std::string_view kWebhookSecret = "kserve-webhook-server-cert";
 constexpr Duration kDrainTime = std::chrono::seconds(3);
-constexpr Duration kCertificatePeriod = std::chrono::seconds(30);
 
 std::string FromEnvironment(const char* name, std::string_view otherwise) {
   const char* value = std::getenv(name);
@@ -152,6 +151,8 @@ void ManagerOptions::AddTo(Flags& flags) {
             "mounted: from --webhook-cert-dir; self-issued: made and renewed here, kept in Secret "
             "$SECRET_NAME and announced in the webhook configurations");
   flags.Add("webhook-cert-dir", &webhook_cert_dir, "folder with tls.crt and tls.key");
+  flags.Add("webhook-certs-period", &webhook_certs_period,
+            "how often self-issued certificates are looked after");
   flags.Add("webhook-host", &webhook_hosts,
             "further name or address for a self-issued certificate");
   flags.Add("health-probe-addr", &health_probe_addr, "address of /healthz and /readyz");
@@ -179,6 +180,7 @@ Status RunManager(ManagerOptions options, const sigset_t& signals) {
     return Fail(Code::kInvalidArgument, "--webhook-certs is \"{}\": want mounted or self-issued",
                 options.webhook_certs);
   }
+  KINGLET_TRY(Duration certificate_period, ParseDuration(options.webhook_certs_period));
   const std::filesystem::path cert_dir = options.webhook_cert_dir;
   std::error_code ignored;
   const bool serve_webhooks =
@@ -224,7 +226,7 @@ Status RunManager(ManagerOptions options, const sigset_t& signals) {
   kube::WebhookCertificateIssuer issuer(*webhook_client, CertificateOptions(options, ns));
   if (serve_webhooks) {
     webhooks.Start(self_issued
-                       ? CertificateSource{[&] { return issuer.Step(); }, kCertificatePeriod}
+                       ? CertificateSource{[&] { return issuer.Step(); }, certificate_period}
                        : MountedCertificate(cert_dir),
                    stop.get_token());
   }

@@ -22,6 +22,7 @@ struct ManagerOptions {
   int64_t webhook_port = 9443;
   std::string webhook_certs = "mounted";
   std::string webhook_cert_dir = "/tmp/k8s-webhook-server/serving-certs";
+  std::string webhook_certs_period = "30s";
   std::vector<std::string> webhook_hosts;
   std::string health_probe_addr = ":8081";
   std::string metrics_addr = ":8080";

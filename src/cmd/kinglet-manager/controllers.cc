@@ -1,8 +1,9 @@
 #include "cmd/kinglet-manager/controllers.h"
 
 #include "base/file.h"
-#include "base/log.h"
+#include "control/inferencegraph/controller.h"
 #include "control/inferenceservice/controller.h"
+#include "control/trainedmodel/controller.h"
 
 namespace kinglet {
 namespace {
@@ -49,8 +50,16 @@ Result<std::vector<std::unique_ptr<RunningController>>> MakeControllers(
     names.remove_prefix(std::min(end + 1, names.size()));
     if (name == "inferenceservice") {
       out.push_back(MakeInferenceService(setup));
-    } else if (name == "trainedmodel" || name == "inferencegraph") {
-      LogWarning("this build has no such controller yet", {{"controller", name}});
+    } else if (name == "trainedmodel") {
+      using Controller = control::TrainedModelController;
+      out.push_back(
+          std::make_unique<Adapter<Controller>>(setup.client, Controller::Options{setup.metrics}));
+    } else if (name == "inferencegraph") {
+      using Controller = control::InferenceGraphController;
+      Controller::Options options;
+      options.config_namespace = setup.config_namespace;
+      options.metrics = setup.metrics;
+      out.push_back(std::make_unique<Adapter<Controller>>(setup.client, std::move(options)));
     } else if (!name.empty() && name != "none") {
       return Fail(Code::kInvalidArgument,
                   "--controllers: no controller is named \"{}\"; there are inferenceservice, "

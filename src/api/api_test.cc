@@ -118,6 +118,7 @@ TEST(Manifests, AreValidForTheirKinds) {
     for (const auto& entry :
          std::filesystem::directory_iterator(std::filesystem::path(KINGLET_SOURCE_DIR) / folder)) {
       if (entry.path().extension() != ".yaml") continue;
+      if (entry.path().filename() == "kustomization.yaml") continue;
       auto text = ReadFile(entry.path());
       ASSERT_TRUE(text);
       auto documents = ParseYamlDocuments(*text);

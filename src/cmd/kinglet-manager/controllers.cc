@@ -1,5 +1,7 @@
 #include "cmd/kinglet-manager/controllers.h"
 
+#include <cstdlib>
+
 #include "base/file.h"
 #include "control/inferencegraph/controller.h"
 #include "control/inferenceservice/controller.h"
@@ -33,6 +35,8 @@ std::unique_ptr<RunningController> MakeInferenceService(const ControllerSetup& s
   control::InferenceServiceController::Options options;
   options.config_namespace = setup.config_namespace;
   options.cluster_domain = ClusterDomain();
+  const char* knative = std::getenv("SYSTEM_NAMESPACE");
+  if (knative && *knative) options.knative_namespace = knative;
   options.workers = setup.workers;
   options.metrics = setup.metrics;
   return std::make_unique<Adapter<control::InferenceServiceController>>(setup.client,

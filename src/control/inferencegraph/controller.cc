@@ -230,7 +230,12 @@ Result<ReconcileResult> InferenceGraphController::Impl::ReconcileStandard(
       return Unexpected(Report(object, applied.error(), std::string(kContext)));
     }
   }
-  KINGLET_RETURN_IF_ERROR(children.DeleteOthers(object, *wanted));
+  // As KServe 0.15: what another mode leaves behind stays until the graph goes; only the autoscaler
+  // follows its class.
+  auto may_go = [](const kube::ResourceType& type, const Json&) {
+    return type == kube::kHorizontalPodAutoscaler;
+  };
+  KINGLET_RETURN_IF_ERROR(children.DeleteOthers(object, *wanted, may_go));
   const Json before = object;
   if (!SetGraphStatusFromDeployment(object, deployments.Get(key).get(), *url, clock)) {
     return ReconcileResult::Done();  // the Deployment's change brings the next pass
@@ -257,7 +262,6 @@ Result<ReconcileResult> InferenceGraphController::Impl::ReconcileKnative(
   if (auto applied = children.Apply(object, wanted[0]); !applied) {
     return Unexpected(Report(object, applied.error(), "fails to reconcile inference graph ksvc"));
   }
-  KINGLET_RETURN_IF_ERROR(children.DeleteOthers(object, wanted));
   const Json before = object;
   SetGraphStatusFromKnativeService(object, knative_services.Get(key).get());
   SetGraphStopped(object, clock);

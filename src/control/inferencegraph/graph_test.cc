@@ -319,17 +319,23 @@ TEST_F(GraphTest, StopsAndResumes) {
                }).IsNull());
 }
 
-TEST_F(GraphTest, OtherModeOtherChildren) {
+TEST_F(GraphTest, ExternalAutoscalerAndOtherMode) {
   CreateGraph("RawDeployment");
   ASSERT_FALSE(Await(client_, kube::kHorizontalPodAutoscaler, "g").IsNull());
-  ASSERT_TRUE(client_.Patch(kube::kInferenceGraph, {.ns = "ns", .name = "g"},
-                            kube::PatchType::kMerge,
-                            Yaml("metadata: {annotations: {serving.kserve.io/deploymentMode: "
-                                 "Knative}}")));
-  EXPECT_FALSE(Await(client_, kube::kKnativeService, "g").IsNull());
-  EXPECT_TRUE(AwaitGone(client_, kube::kDeployment, "g"));
-  EXPECT_TRUE(AwaitGone(client_, kube::kService, "g"));
+  auto annotate = [&](const char* annotation) {
+    ASSERT_TRUE(client_.Patch(
+        kube::kInferenceGraph, {.ns = "ns", .name = "g"}, kube::PatchType::kMerge,
+        Yaml(fmt::format("metadata: {{annotations: {{serving.kserve.io/{}}}}}", annotation))));
+  };
+  annotate("autoscalerClass: external");
   EXPECT_TRUE(AwaitGone(client_, kube::kHorizontalPodAutoscaler, "g"));
+  annotate("deploymentMode: Knative");
+  EXPECT_FALSE(Await(client_, kube::kKnativeService, "g").IsNull());
+  // As KServe: what the other mode made stays until the graph goes.
+  EXPECT_TRUE(client_.Get(kube::kDeployment, {.ns = "ns", .name = "g"}));
+  ASSERT_TRUE(client_.Delete(kube::kInferenceGraph, {.ns = "ns", .name = "g"}));
+  EXPECT_TRUE(AwaitGone(client_, kube::kDeployment, "g"));
+  EXPECT_TRUE(AwaitGone(client_, kube::kKnativeService, "g"));
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from cluster import wait_for, writes
 from test_manager import deployment, isvc
 
@@ -51,8 +53,10 @@ def test_secrets_are_never_listed(plane):
     assert seen == []
 
 
-def test_every_rule_is_used(plane, webhooks, controllers):
+def test_every_rule_is_used(plane, webhooks, controllers, request):
     """The generated roles have nothing broader than what these tests made the managers do."""
+    if len({item.fspath.basename for item in request.session.items}) < 5:
+        pytest.skip("this is about a run of all tests")
     used = set()
     for e in plane.audit():
         ref = e.get("objectRef", {})
@@ -64,4 +68,5 @@ def test_every_rule_is_used(plane, webhooks, controllers):
              plane.api.call("GET", "/apis/rbac.authorization.k8s.io/v1/namespaces/kserve/roles/kserve-manager-namespace-role")]
     allowed = {(g, r, v) for role in roles for rule in role["rules"]
                for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]}
-    assert sorted(allowed - used - rare) == []
+    unused = sorted(allowed - used - rare)
+    assert not unused, "\n".join(map(str, unused))

@@ -13,6 +13,8 @@ std::vector<kube::Access> InferenceServiceAccess() {
       Managed(kube::kHorizontalPodAutoscaler),
       Managed(kube::kIngress),
       Managed(kube::kHttpRoute),
+      Managed(kube::kKnativeService),
+      Managed(kube::kVirtualService),
       // The configuration is watched; lists of models and CA bundles are written.
       {kube::kConfigMap, {"create", "get", "list", "update", "watch"}},
       Watched(kube::kPod),

@@ -18,7 +18,7 @@ constexpr std::string_view kBase = R"(
   metadata: {name: inferenceservice-config, namespace: kserve}
   data:
     deploy: '{"defaultDeploymentMode": "RawDeployment"}'
-    ingress: '{"ingressGateway": "a/b", "kserveIngressGateway": "a/b", "ingressDomain": "example.com", "enableGatewayApi": GATEWAY}'
+    ingress: '{"ingressGateway": "a/b", "kserveIngressGateway": "a/b", "localGateway": "lo/gw", "localGatewayService": "lo.svc", "ingressDomain": "example.com", "enableGatewayApi": GATEWAY}'
     inferenceService: '{}'
 - apiVersion: serving.kserve.io/v1alpha1
   kind: ClusterServingRuntime
@@ -49,6 +49,13 @@ struct Scenario {
   std::vector<Step> steps;
 };
 
+std::string WithAnnotation(std::string_view yaml, std::string_view annotation) {
+  std::string out(yaml);
+  constexpr std::string_view kPlace = "namespace: ns";
+  out.insert(out.find(kPlace) + kPlace.size(), fmt::format(", annotations: {{{}}}", annotation));
+  return out;
+}
+
 std::vector<Scenario> Scenarios() {
   const std::vector<Step> life = {
       {.apply = std::string(kIris) + "  transformer: {containers: [{image: t}]}\n"},
@@ -62,7 +69,34 @@ spec: {predictor: {minReplicas: 2, maxReplicas: 3, model: {storageUri: "s3://mod
 )"},
       {.remove = "iris"},
   };
-  return {{"Ingress", "false", life}, {"GatewayApi", "true", life}};
+  const std::string serverless =
+      WithAnnotation(kIris, "serving.kserve.io/deploymentMode: Serverless");
+  const std::vector<Step> rollout = {
+      {.apply = serverless + "  transformer: {containers: [{image: t}]}\n"},
+      // Another model as a canary, no transformer; then for all; then back.
+      {.apply = R"(
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {name: iris, namespace: ns}
+spec:
+  transformer: null
+  predictor: {canaryTrafficPercent: 20, model: {storageUri: "s3://models/iris-2"}}
+)"},
+      {.apply = R"(
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {name: iris, namespace: ns}
+spec: {predictor: {canaryTrafficPercent: null}}
+)"},
+      {.apply = R"(
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {name: iris, namespace: ns}
+spec: {predictor: {canaryTrafficPercent: 0}}
+)"},
+      {.remove = "iris"},
+  };
+  return {{"Ingress", "false", life}, {"GatewayApi", "true", life}, {"Knative", "false", rollout}};
 }
 
 std::string BaseOf(const Scenario& scenario) {
@@ -124,8 +158,9 @@ TEST_P(ControllerFault, EndsTheSameWhicheverCallFails) {
 }
 
 TEST_P(ControllerFault, EndsTheSameHoweverEventsArrive) {
-  for (auto kind : {"InferenceService", "Deployment", "Service", "HorizontalPodAutoscaler",
-                    "Ingress", "HTTPRoute", "ClusterServingRuntime", "ConfigMap"}) {
+  for (auto kind :
+       {"InferenceService", "Deployment", "Service", "HorizontalPodAutoscaler", "Ingress",
+        "HTTPRoute", "VirtualService", "ClusterServingRuntime", "ConfigMap"}) {
     for (Delivery delivery : {Delivery::kTwice, Delivery::kLate, Delivery::kMissed}) {
       World world(BaseOf(GetParam()));
       world.faults().Deliver(kind, delivery);

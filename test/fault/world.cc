@@ -21,8 +21,11 @@ constexpr int kQuietRounds = 60;
 constexpr Duration kRound = 2ms;
 
 const kube::ResourceType* const kKinds[] = {
-    &kube::kInferenceService, &kube::kDeployment, &kube::kService,  &kube::kHorizontalPodAutoscaler,
-    &kube::kIngress,          &kube::kHttpRoute,  &kube::kConfigMap};
+    &kube::kInferenceService, &kube::kDeployment,
+    &kube::kService,          &kube::kHorizontalPodAutoscaler,
+    &kube::kIngress,          &kube::kHttpRoute,
+    &kube::kConfigMap,        &kube::kKnativeService,
+    &kube::kVirtualService};
 
 const kube::ResourceType& TypeOf(std::string_view kind) {
   for (const auto* type : kube::KnownResources()) {
@@ -48,6 +51,29 @@ void DropVolatile(Json& value) {
 
 Json Condition(std::string_view type, std::string_view reason) {
   return Json::MakeObject({{"type", type}, {"status", "True"}, {"reason", reason}});
+}
+
+// What Knative says of a Service: a revision for each template, and traffic as asked for.
+Json KnativeStatus(const Json& service) {
+  const Json& before = service["status"];
+  const Json& revision = service["spec"]["template"];
+  const bool is_new = before["template"] != revision;
+  const int64_t number = before["number"].AsInt() + (is_new ? 1 : 0);
+  const std::string name = fmt::format("{}-{:05}", kube::Name(service), number);
+  Json traffic = service["spec"]["traffic"];
+  for (Json& target : traffic.MutableArray()) {
+    if (target["latestRevision"].AsBool()) target.Set("revisionName", name);
+  }
+  return Json::MakeObject(
+      {{"observedGeneration", service["metadata"]["generation"]},
+       {"template", revision},
+       {"number", number},
+       {"latestCreatedRevisionName", name},
+       {"latestReadyRevisionName", name},
+       {"traffic", std::move(traffic)},
+       {"url", fmt::format("http://{}.ns.example.com", kube::Name(service))},
+       {"conditions", Json::MakeArray({Condition("Ready", ""), Condition("RoutesReady", ""),
+                                       Condition("ConfigurationsReady", "")})}});
 }
 
 }  // namespace
@@ -95,6 +121,13 @@ void World::PlayNeighbours() {
                         {"conditions",
                          Json::MakeArray({Condition("Available", "MinimumReplicasAvailable")})}}));
     (void)server_.UpdateStatus(kube::kDeployment, deployment);
+  }
+  auto services = server_.ListAll(kube::kKnativeService, kNamespace);
+  for (Json service : *services) {
+    const Json& generation = service["metadata"]["generation"];
+    if (service["status"]["observedGeneration"] == generation) continue;
+    service.Set("status", KnativeStatus(service));
+    (void)server_.UpdateStatus(kube::kKnativeService, service);
   }
   auto routes = server_.ListAll(kube::kHttpRoute, kNamespace);
   for (Json route : *routes) {

@@ -292,3 +292,29 @@ def test_logs_and_metrics(serve):
     assert re.search(r"kserve.trace requestId: r-1, preprocess_ms: [\d.e-]+, explain_ms: 0, "
                      r"predict_ms: [\d.e-]+, postprocess_ms: [\d.e-]+\n", log), log
     assert '"POST /v1/models/m:predict HTTP/1.1" 200 OK' in log
+
+
+def test_model_from_a_url(tmp_path):
+    """The storage initializer beside the server brings it; a URL without a model ends the server."""
+    import functools
+    import http.server
+    import threading
+
+    file, data, case = sklearn_case("random_forest")
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    shutil.copy(file, shop / "model.joblib")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=shop)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{web.server_port}"
+        server = Server(f"{url}/model.joblib", tmp_path / "log", "--model_name", "remote")
+        answer = requests.post(f"{server.url}/v1/models/remote:predict", json={"instances": data[:2]})
+        assert answer.status_code == 200, answer.text
+        close(answer.json()["predictions"], case["predict"][:2])
+        assert server.stop() == 0
+        gone = subprocess.run([BIN / "kinglet-server", "--model_dir", f"{url}/none.joblib",
+                               "--http_port", "0"], capture_output=True, text=True, timeout=60)
+        web.shutdown()
+    assert gone.returncode != 0
+    assert "404" in gone.stderr and "none.joblib" in gone.stderr, gone.stderr

@@ -338,5 +338,44 @@ TEST_F(KnativeTest, AChangedRuntimeReachesItsServices) {
       }).IsObject());
 }
 
+class KnativeComesLaterTest : public KnativeTest {
+ protected:
+  void SetUp() override {
+    std::vector<kube::ResourceType> others;
+    for (const auto* type : kube::KnownResources()) {
+      if (type->group != kube::kKnativeService.group) others.push_back(*type);
+    }
+    client_.Serve(std::move(others));
+    options_.clock = &clock_;
+    KnativeTest::SetUp();
+  }
+
+  void InstallKnative() {
+    std::vector<kube::ResourceType> all;
+    for (const auto* type : kube::KnownResources()) all.push_back(*type);
+    client_.Serve(std::move(all));
+  }
+
+  FakeClock clock_;
+};
+
+TEST_F(KnativeComesLaterTest, AndIsNoticedWithoutARestart) {
+  Create(kube::kInferenceService, Serverless());
+  Json rejected = AwaitCondition("PredictorReady", "False", "ServerlessModeRejected");
+  ASSERT_TRUE(rejected.IsObject());
+  EXPECT_TRUE(AwaitEvent("ServerlessModeRejected",
+                         "It is not possible to use Serverless deployment mode when Knative "
+                         "Services are not available"));
+  InstallKnative();
+  clock_.Advance(std::chrono::seconds(11));
+  // The queue looks at this clock whenever it is woken.
+  Patch("{metadata: {labels: {wake: up}}}");
+  EXPECT_TRUE(Await(kube::kKnativeService, "iris-predictor").IsObject());
+  Json accepted = Await(kube::kInferenceService, "iris", [](const Json& isvc) {
+    return kube::FindCondition(isvc, "RoutesReady") != nullptr;
+  });
+  EXPECT_EQ(kube::FindCondition(accepted, "PredictorReady"), nullptr);
+}
+
 }  // namespace
 }  // namespace kinglet::control

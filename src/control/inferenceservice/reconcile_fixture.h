@@ -45,8 +45,7 @@ spec:
     image: kserve/sklearnserver:latest
     args: ["--model_name={{.Name}}", --model_dir=/mnt/models]
 )");
-    controller_ = std::make_unique<InferenceServiceController>(
-        client_, InferenceServiceController::Options{});
+    controller_ = std::make_unique<InferenceServiceController>(client_, options_);
     controller_->Start(stop_.get_token());
     ASSERT_TRUE(controller_->WaitForSync(Deadline::After(std::chrono::seconds(20))));
   }
@@ -137,6 +136,7 @@ spec:
 )";
 
   kube::FakeClient client_;
+  InferenceServiceController::Options options_;
   std::stop_source stop_;
   std::unique_ptr<InferenceServiceController> controller_;
 };

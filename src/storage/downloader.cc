@@ -6,9 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <filesystem>
-#include <mutex>
 
 #include "base/encoding.h"
 #include "base/log.h"
@@ -16,6 +14,7 @@
 #include "storage/local_copy.h"
 #include "storage/path.h"
 #include "storage/plugin.h"
+#include "storage/web.h"
 
 namespace kinglet::storage {
 
@@ -162,11 +161,7 @@ class Downloading {
       if (!again) return Unexpected(listing.error());
       ++counters_.retries;
       LogWarning("retrying", {{"uri", uri_}, {"why", listing.error().message()}});
-      std::mutex mutex;
-      std::condition_variable_any never;
-      std::unique_lock lock(mutex);
-      auto until = std::min(std::chrono::steady_clock::now() + backoff, context_.deadline.at());
-      never.wait_until(lock, context_.stop, until, [] { return false; });
+      Wait(backoff, context_);
       backoff = std::min(backoff * 2, options_.fetch.max_backoff);
     }
   }

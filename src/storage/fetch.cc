@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "storage/path.h"
+#include "storage/web.h"
 
 namespace kinglet::storage {
 
@@ -220,18 +221,9 @@ struct Fetcher::Impl {
                               {"offset", chunk.offset + done},
                               {"why", outcome.status.error().message()},
                               {"wait_s", std::chrono::duration<double>(wait).count()}});
-      Wait(wait);
+      Wait(wait, context);
       backoff = std::min(backoff * 2, options.max_backoff);
     }
-  }
-
-  // Sleeps, but no longer than until the stop token or the deadline.
-  void Wait(Duration duration) {
-    std::mutex local;
-    std::condition_variable_any never;
-    std::unique_lock lock(local);
-    auto until = std::min(std::chrono::steady_clock::now() + duration, context.deadline.at());
-    never.wait_until(lock, context.stop, until, [] { return false; });
   }
 
   Outcome Attempt(const Chunk& chunk, int fd, uint64_t& done) {

@@ -7,6 +7,7 @@
 #include "base/uri.h"
 #include "storage/plugin.h"
 #include "storage/scheme.h"
+#include "storage/web.h"
 
 namespace kinglet::storage {
 
@@ -196,13 +197,8 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& en
       headers.Add(key, value.IsString() ? value.AsString() : value.Dump());
     }
   }
-  http::ClientOptions options;
+  KINGLET_TRY(http::ClientOptions options, WebOptions(environment));
   options.max_redirects = kMaxRedirects;
-  options.user_agent = "kinglet";
-  std::string bundle = environment.Get("CA_BUNDLE_VOLUME_MOUNT_POINT");
-  if (!environment.Get("CA_BUNDLE_CONFIGMAP_NAME").empty() && !bundle.empty()) {
-    options.ca_file = bundle + "/cabundle.crt";
-  }
   return std::make_unique<HttpSource>(std::string(uri), std::move(parsed), std::move(headers),
                                       http::Client::Make(std::move(options)));
 }

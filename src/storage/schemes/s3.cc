@@ -1,14 +1,20 @@
 // s3://bucket/key-or-prefix: Amazon S3 and what speaks its REST API.
 #include <algorithm>
+#include <atomic>
 #include <charconv>
+#include <ctime>
 
 #include "base/encoding.h"
 #include "base/file.h"
 #include "base/guarded.h"
+#include "base/log.h"
+#include "base/text.h"
 #include "base/uri.h"
+#include "storage/aws_credentials.h"
 #include "storage/plugin.h"
 #include "storage/scheme.h"
 #include "storage/sigv4.h"
+#include "storage/web.h"
 #include "storage/xml.h"
 
 namespace kinglet::storage {
@@ -22,9 +28,19 @@ struct Settings {
   Uri endpoint;
   bool aws = false;  // Amazon's own endpoint, which depends on the region
   bool virtual_style = false, accelerate = false, anonymous = false;
-  std::string region = "us-east-1";
-  AwsCredentials credentials;
+  std::string region;
+  http::Headers object_fields;  // for requests of objects: a customer's key
+  std::string request_payer;    // for all requests
 };
+
+// Seconds that the server's clock is ahead, from its Date field.
+std::optional<Duration> ClockSkew(std::string_view date) {
+  tm parts{};
+  std::string text(date);
+  const char* end = strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  if (!end || *end) return {};
+  return std::chrono::system_clock::from_time_t(timegm(&parts)) - std::chrono::system_clock::now();
+}
 
 // Whether a bucket's name can stand in a host name that a wildcard certificate covers.
 bool DnsBucket(std::string_view bucket) {
@@ -37,16 +53,18 @@ bool DnsBucket(std::string_view bucket) {
 class S3Source final : public Source {
  public:
   S3Source(std::string bucket, std::string prefix, Settings settings,
-           std::unique_ptr<http::Client> client)
+           std::unique_ptr<AwsCredentialChain> credentials, std::unique_ptr<http::Client> client)
       : bucket_(std::move(bucket)),
         prefix_(std::move(prefix)),
         settings_(std::move(settings)),
         region_(settings_.region),
+        credentials_(std::move(credentials)),
         client_(std::move(client)) {}
 
   // KServe's rules: keys that end in "/" are folders; a key equal to the prefix is the model and
   // the only object; otherwise the prefix and one "/" are cut off every key that begins with it.
   Result<Listing> List(const Context& context) override {
+    context_ = context;
     Listing listing;
     std::string token;
     for (size_t page = 0; page < kMaxPages; ++page) {
@@ -105,12 +123,33 @@ class S3Source final : public Source {
     http::Headers headers;
     headers.Add("x-amz-checksum-mode", "ENABLED");
     auto request = Make("HEAD", object.locator, {}, std::move(headers));
-    request.stop = context.stop;
-    request.deadline = context.deadline;
-    request.stall_timeout = context.stall_timeout;
-    auto response = client_->Do(request, 0);
+    if (!request) return {};
+    request->stop = context.stop;
+    request->deadline = context.deadline;
+    request->stall_timeout = context.stall_timeout;
+    auto response = client_->Do(*request, 0);
     if (!response || response->status != 200) return {};
     return HeadChecksum(object, *response);
+  }
+
+  bool Renew(const http::ClientResponse& answer) override {
+    if (settings_.anonymous ||
+        (answer.status != 400 && answer.status != 401 && answer.status != 403)) {
+      return false;
+    }
+    auto xml = ParseXml(answer.body);
+    std::string code = xml && xml->name == "Error" ? xml->Text("Code") : "";
+    if (code == "RequestTimeTooSkewed") {
+      auto skew = ClockSkew(answer.headers.Get("date"));
+      if (!skew || skew_.exchange(skew->count()) != 0) return false;
+      LogWarning("this machine's clock is wrong; signing with the store's",
+                 {{"seconds_ahead", std::chrono::duration<double>(-*skew).count()}});
+      return true;
+    }
+    bool ended = code == "ExpiredToken" || code == "InvalidToken" ||
+                 code == "TokenRefreshRequired" || code == "InvalidAccessKeyId" ||
+                 answer.status == 401 || code == "RequestExpired";
+    return ended && credentials_->Renew();
   }
 
   Checksum HeadChecksum(const Object& object, const http::ClientResponse& head) const override {
@@ -137,7 +176,7 @@ class S3Source final : public Source {
         {"list-type", "2"}, {"prefix", prefix_}, {"encoding-type", "url"}};
     if (!token.empty()) query.emplace_back("continuation-token", token);
     for (int attempt = 0;; ++attempt) {
-      http::ClientRequest request = Make("GET", "", query, {});
+      KINGLET_TRY(http::ClientRequest request, Make("GET", "", query, {}));
       request.stop = context.stop;
       request.deadline = context.deadline;
       request.stall_timeout = context.stall_timeout;
@@ -156,6 +195,7 @@ class S3Source final : public Source {
         *region_.Acquire() = region;
         continue;
       }
+      if (attempt < 2 && Renew(response)) continue;
       if (response.status == 404) {
         return Fail(Code::kNotFound, "s3://{}: {}", bucket_, Explain(response));
       }
@@ -168,9 +208,9 @@ class S3Source final : public Source {
     return region_.With([](const std::string& region) { return region; });
   }
 
-  http::ClientRequest Make(std::string method, std::string_view key,
-                           std::vector<std::pair<std::string, std::string>> query,
-                           http::Headers headers) const {
+  Result<http::ClientRequest> Make(std::string method, std::string_view key,
+                                   std::vector<std::pair<std::string, std::string>> query,
+                                   http::Headers headers) const {
     std::string region = Region();
     Uri endpoint = settings_.endpoint;
     if (settings_.accelerate) {
@@ -191,8 +231,19 @@ class S3Source final : public Source {
     }
     request.host = endpoint.Authority();
     request.payload_sha256 = kEmptySha256;
+    if (!key.empty()) {
+      for (auto& [name, value] : settings_.object_fields.fields()) request.headers.Add(name, value);
+    }
+    if (!settings_.request_payer.empty()) {
+      request.headers.Add("x-amz-request-payer", settings_.request_payer);
+    }
     if (!settings_.anonymous) {
-      SignV4(request, settings_.credentials, region, "s3", Clock::System().Wall());
+      KINGLET_TRY(AwsCredentials credentials, credentials_->Get(context_));
+      // Without credentials a request can only be anonymous; the store's answer says so if it
+      // minds.
+      if (!credentials.access_key_id.empty()) {
+        SignV4(request, credentials, region, "s3", Clock::System().Wall() + Duration(skew_.load()));
+      }
     }
     http::ClientRequest out;
     out.method = std::move(method);
@@ -207,16 +258,46 @@ class S3Source final : public Source {
   std::string bucket_, prefix_;
   Settings settings_;
   Guarded<std::string> region_;
+  std::unique_ptr<AwsCredentialChain> credentials_;
+  Context context_;               // List's
+  std::atomic<int64_t> skew_{0};  // nanoseconds
   std::unique_ptr<http::Client> client_;
 };
 
+// Server-side encryption with a key of the customer's, as other tools name it:
+// AWS_SSE_CUSTOMER_KEY_BASE64.
+Result<http::Headers> CustomerKey(const Environment& env) {
+  http::Headers fields;
+  std::string encoded = env.Get("AWS_SSE_CUSTOMER_KEY_BASE64");
+  if (encoded.empty()) return fields;
+  auto key = Base64Decode(encoded);
+  if (!key || key->size() != 32) {
+    return Fail(Code::kInvalidArgument,
+                "AWS_SSE_CUSTOMER_KEY_BASE64 is not a key of 32 bytes in Base64");
+  }
+  Digest md5("md5");
+  md5.Update(*key);
+  fields.Add("x-amz-server-side-encryption-customer-algorithm", "AES256");
+  fields.Add("x-amz-server-side-encryption-customer-key", Base64Encode(*key));
+  fields.Add("x-amz-server-side-encryption-customer-key-MD5", Base64Encode(md5.Finish()));
+  return fields;
+}
+
+bool IsAmazon(std::string_view host) {
+  return host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
+}
+
 Result<Settings> ReadSettings(const Environment& env, std::string_view bucket) {
   Settings s;
+  AwsProfile profile = ReadAwsProfile(env, AwsProfileName(env));
+  s.region = profile["region"];
   for (const char* name : {"AWS_REGION", "AWS_DEFAULT_REGION"}) {
     if (std::string region = env.Get(name); !region.empty()) s.region = region;
   }
+  if (s.region.empty()) s.region = "us-east-1";
   std::string endpoint = env.Get("AWS_ENDPOINT_URL");
   if (endpoint.empty()) endpoint = env.Get("AWS_ENDPOINT_URL_S3");
+  if (endpoint.empty()) endpoint = profile["endpoint_url"];
   if (endpoint.empty()) endpoint = "https://s3.amazonaws.com";
   if (endpoint.find("://") == std::string::npos) {
     endpoint = (env.IsFalse("S3_USE_HTTPS") ? "http://" : "https://") + endpoint;
@@ -230,10 +311,8 @@ Result<Settings> ReadSettings(const Environment& env, std::string_view bucket) {
   s.accelerate = env.IsTrue("S3_USE_ACCELERATE");
   s.virtual_style = env.IsTrue("S3_USER_VIRTUAL_BUCKET") || (s.aws && DnsBucket(bucket));
   s.anonymous = env.IsTrue("awsAnonymousCredential");
-  s.credentials = {env.Get("AWS_ACCESS_KEY_ID"), env.Get("AWS_SECRET_ACCESS_KEY"),
-                   env.Get("AWS_SESSION_TOKEN")};
-  // Without credentials a request can only be anonymous; the store's answer says so if it minds.
-  if (s.credentials.access_key_id.empty()) s.anonymous = true;
+  s.request_payer = env.Get("AWS_REQUEST_PAYER");
+  KINGLET_TRY(s.object_fields, CustomerKey(env));
   return s;
 }
 
@@ -244,15 +323,14 @@ Result<http::ClientOptions> ReadClientOptions(const Environment& env) {
     options.insecure_skip_verify = true;
     return options;
   }
-  std::string bundle = env.Get("AWS_CA_BUNDLE");
-  if (!env.Get("CA_BUNDLE_CONFIGMAP_NAME").empty()) {
-    if (bundle.empty()) bundle = env.Get("CA_BUNDLE_VOLUME_MOUNT_POINT") + "/cabundle.crt";
-    if (!ReadFile(bundle, size_t{16} << 20)) {
+  if (std::string bundle = env.Get("AWS_CA_BUNDLE"); !bundle.empty()) {
+    options.ca_file = bundle;
+    if (!env.Get("CA_BUNDLE_CONFIGMAP_NAME").empty() && !ReadFile(bundle, size_t{16} << 20)) {
       return Fail(Code::kNotFound, "Failed to find ca bundle file({}).", bundle);
     }
+    return options;
   }
-  options.ca_file = bundle;
-  return options;
+  return WebOptions(env);
 }
 
 Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& environment) {
@@ -266,8 +344,10 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& en
   }
   KINGLET_TRY(Settings settings, ReadSettings(environment, bucket));
   KINGLET_TRY(auto options, ReadClientOptions(environment));
+  auto credentials = std::make_unique<AwsCredentialChain>(environment, settings.region,
+                                                          IsAmazon(settings.endpoint.host));
   return std::make_unique<S3Source>(std::move(bucket), std::move(key), std::move(settings),
-                                    http::Client::Make(std::move(options)));
+                                    std::move(credentials), http::Client::Make(std::move(options)));
 }
 
 }  // namespace

@@ -95,9 +95,10 @@ class Content {
 class Unpacker {
  public:
   Unpacker(archive* reader, int folder, uint64_t packed, const ArchiveLimits& limits,
-           std::stop_token stop)
+           std::stop_token stop, std::string_view beneath)
       : reader_(reader),
         folder_(folder),
+        beneath_(beneath),
         limits_(limits),
         stop_(stop),
         content_(reader, packed, limits, std::move(stop)) {}
@@ -116,7 +117,7 @@ class Unpacker {
       KINGLET_RETURN_IF_ERROR(Entry(entry));
     }
     KINGLET_RETURN_IF_ERROR(MakeLinks());
-    if (files_.empty()) return Invalid("it is empty");
+    if (files_.empty() && beneath_.empty()) return Invalid("it is empty");
     return std::move(files_);
   }
 
@@ -126,6 +127,7 @@ class Unpacker {
     if (!raw) raw = archive_entry_pathname_utf8(entry);
     if (!raw) return Invalid("an entry has no name");
     std::string_view name = raw;
+    if (!beneath_.empty() && !CutBeneath(name)) return {};
     auto type = archive_entry_filetype(entry);
     if (type == AE_IFDIR) {
       while (name.ends_with('/')) name.remove_suffix(1);
@@ -155,6 +157,17 @@ class Unpacker {
     return File(path, executable ? 0755 : 0644);
   }
 
+  // Whether the name lies beneath the wanted folder; cuts the folder off.
+  bool CutBeneath(std::string_view& name) const {
+    while (name.starts_with("./") || name.starts_with('/'))
+      name.remove_prefix(name[0] == '/' ? 1 : 2);
+    if (!name.starts_with(beneath_) || name.size() <= beneath_.size() + 1) return false;
+    name.remove_prefix(beneath_.size());
+    if (name[0] != '/') return false;
+    name.remove_prefix(1);
+    return true;
+  }
+
   Status File(const std::string& path, int mode) {
     KINGLET_TRY(Fd fd, CreateBeneath(folder_, path, O_WRONLY | O_CREAT | O_EXCL, mode));
     KINGLET_TRY(uint64_t size, content_.Write(fd.get(), path));
@@ -172,7 +185,7 @@ class Unpacker {
 
   // Links come last, so that no file is ever written through one.
   Status MakeLinks() {
-    KINGLET_RETURN_IF_ERROR(CheckLinks());
+    KINGLET_RETURN_IF_ERROR(CheckLinks({links_.begin(), links_.end()}));
     for (auto& [path, target] : links_) {
       KINGLET_RETURN_IF_ERROR(MakeFoldersBeneath(folder_, path));
       size_t slash = path.rfind('/');
@@ -193,51 +206,9 @@ class Unpacker {
     return {};
   }
 
-  // Follows the links of the archive as the kernel would. Two that are harmless alone can combine
-  // to a way out, and one that leads nowhere today may lead somewhere tomorrow.
-  Status CheckLinks() {
-    std::map<std::string, std::string> targets(links_.begin(), links_.end());
-    for (auto& [path, target] : links_) {
-      std::vector<std::string> at;
-      std::deque<std::string> rest = Parts(path);
-      int hops = 0;
-      bool out = false;
-      while (!rest.empty() && !out) {
-        std::string part = std::move(rest.front());
-        rest.pop_front();
-        if (part == "..") {
-          out = at.empty();
-          if (!out) at.pop_back();
-          continue;
-        }
-        at.push_back(std::move(part));
-        auto link = targets.find(fmt::format("{}", fmt::join(at, "/")));
-        if (link == targets.end()) continue;
-        at.pop_back();
-        out = ++hops > kMaxHops;
-        auto parts = Parts(link->second);
-        rest.insert(rest.begin(), parts.begin(), parts.end());
-      }
-      if (out) {
-        return Fail(Code::kInvalidArgument, "the archive's link {} leads out of it: refused", path);
-      }
-    }
-    return {};
-  }
-
-  static std::deque<std::string> Parts(std::string_view path) {
-    std::deque<std::string> parts;
-    while (!path.empty()) {
-      size_t slash = path.find('/');
-      std::string_view part = path.substr(0, slash);
-      path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
-      if (!part.empty() && part != ".") parts.emplace_back(part);
-    }
-    return parts;
-  }
-
   archive* reader_;
   int folder_;
+  std::string_view beneath_;
   const ArchiveLimits& limits_;
   std::stop_token stop_;
   Content content_;
@@ -248,7 +219,47 @@ class Unpacker {
   std::vector<StagedFile> files_;
 };
 
+std::deque<std::string> Parts(std::string_view path) {
+  std::deque<std::string> parts;
+  while (!path.empty()) {
+    size_t slash = path.find('/');
+    std::string_view part = path.substr(0, slash);
+    path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
+    if (!part.empty() && part != ".") parts.emplace_back(part);
+  }
+  return parts;
+}
+
 }  // namespace
+
+Status CheckLinks(const std::map<std::string, std::string>& targets) {
+  for (auto& [path, target] : targets) {
+    std::vector<std::string> at;
+    std::deque<std::string> rest = Parts(path);
+    int hops = 0;
+    bool out = false;
+    while (!rest.empty() && !out) {
+      std::string part = std::move(rest.front());
+      rest.pop_front();
+      if (part == "..") {
+        out = at.empty();
+        if (!out) at.pop_back();
+        continue;
+      }
+      at.push_back(std::move(part));
+      auto link = targets.find(fmt::format("{}", fmt::join(at, "/")));
+      if (link == targets.end()) continue;
+      at.pop_back();
+      out = ++hops > kMaxHops;
+      auto parts = Parts(link->second);
+      rest.insert(rest.begin(), parts.begin(), parts.end());
+    }
+    if (out) {
+      return Fail(Code::kInvalidArgument, "the archive's link {} leads out of it: refused", path);
+    }
+  }
+  return {};
+}
 
 bool IsArchiveName(std::string_view name) {
   std::string lower(name);
@@ -263,7 +274,7 @@ bool IsArchiveName(std::string_view name) {
 }
 
 Result<std::vector<StagedFile>> UnpackArchive(int file, int folder, const ArchiveLimits& limits,
-                                              std::stop_token stop) {
+                                              std::stop_token stop, std::string_view beneath) {
   struct stat info{};
   if (fstat(file, &info) != 0) return Unexpected(ErrnoError("the archive", errno));
   std::unique_ptr<archive, FreeArchive> reader(archive_read_new());
@@ -277,7 +288,8 @@ Result<std::vector<StagedFile>> UnpackArchive(int file, int folder, const Archiv
   archive_read_support_filter_xz(a);
   archive_read_support_filter_zstd(a);
   if (archive_read_open_fd(a, file, kReadBlock) != ARCHIVE_OK) return Invalid(MessageOf(a));
-  return Unpacker(a, folder, static_cast<uint64_t>(info.st_size), limits, std::move(stop)).Run();
+  return Unpacker(a, folder, static_cast<uint64_t>(info.st_size), limits, std::move(stop), beneath)
+      .Run();
 }
 
 Result<uint64_t> Gunzip(int packed, int unpacked, const ArchiveLimits& limits,

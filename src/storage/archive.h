@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -27,9 +28,16 @@ struct ArchiveLimits {
 bool IsArchiveName(std::string_view name);
 
 // Unpacks the open file into the folder. Gives the files made. kInvalidArgument with KServe's
-// "Failed to unpack archive file. The file format is not valid." and why.
+// "Failed to unpack archive file. The file format is not valid." and why. With `beneath` only what
+// lies beneath that folder of the archive, its name cut off, and there may be nothing.
 Result<std::vector<StagedFile>> UnpackArchive(int archive, int folder, const ArchiveLimits& limits,
-                                              std::stop_token stop = {});
+                                              std::stop_token stop = {},
+                                              std::string_view beneath = {});
+
+// Whether links (path to target, both relative to one folder) stay in the folder, followed as the
+// kernel would: two that are harmless alone can combine to a way out, and one that leads nowhere
+// today may lead somewhere tomorrow.
+Status CheckLinks(const std::map<std::string, std::string>& targets);
 
 // Decodes the gzip file `packed` into the empty file `unpacked`. Gives the size.
 Result<uint64_t> Gunzip(int packed, int unpacked, const ArchiveLimits& limits,

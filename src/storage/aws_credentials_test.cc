@@ -118,7 +118,7 @@ TEST_F(AwsCredentialsTest, RenewedBeforeTheEnd) {
   EXPECT_EQ(chain.Get({})->access_key_id, "STS1");
   EXPECT_EQ(chain.Get({})->access_key_id, "STS1");
   EXPECT_FALSE(chain.Renew()) << "too young to be over";
-  lifetime_ = std::chrono::seconds(100);
+  lifetime_ = Duration::zero();
   AwsCredentialChain short_lived(environment_, "", false);
   EXPECT_EQ(short_lived.Get({})->access_key_id, "STS2");
   EXPECT_EQ(short_lived.Get({})->access_key_id, "STS3");

@@ -80,7 +80,9 @@ Status VerifyFile(int fd, uint64_t size, const Checksum& checksum, std::string_v
   auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
   bool crc = checksum.algorithm == "crc32c";
   uint32_t crc_value = 0;
-  Digest digest(crc ? "md5" : checksum.algorithm);
+  bool blob = checksum.algorithm == "git-blob";  // Git's name of a file: SHA-1 over a head and it
+  Digest digest(crc ? "md5" : blob ? "sha1" : checksum.algorithm);
+  if (blob) digest.Update(fmt::format("blob {}", size) + '\0');
   uint64_t offset = 0;
   while (true) {
     ssize_t got = pread(fd, buffer.get(), kBuffer, static_cast<off_t>(offset));

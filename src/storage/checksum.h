@@ -12,7 +12,7 @@
 namespace kinglet::storage {
 
 struct Checksum {
-  std::string algorithm;  // "md5", "sha1", "sha256", "crc32c"; "" for none
+  std::string algorithm;  // "md5", "sha1", "sha256", "crc32c", "git-blob"; "" for none
   std::string value;      // raw bytes
 
   explicit operator bool() const { return !algorithm.empty(); }

@@ -30,6 +30,7 @@ std::string ManifestDigest(std::string_view uri, const std::vector<Object>& obje
   for (const Object& object : objects) {
     digest.Update(fmt::format("{}\n{}\n{}\n{}\n", object.path, object.locator,
                               object.size ? std::to_string(*object.size) : "?", object.etag));
+    digest.Update(object.ranges ? "ranges\n" : "whole\n");
     // Nothing tells whether such an object is still the same: never continued.
     if (object.etag.empty()) digest.Update(RandomBytes(16));
   }
@@ -113,6 +114,7 @@ class Downloading {
   Result<DownloadResult> Run() {
     KINGLET_RETURN_IF_ERROR(environment_.ApplyStorageConfig());
     KINGLET_TRY(Plugin plugin, FindPlugin(uri_));
+    local_ = plugin.local;
     KINGLET_TRY(filter_, PathFilter::Make(environment_.Get("STORAGE_ALLOW_PATTERNS"),
                                           environment_.Get("STORAGE_IGNORE_PATTERNS")));
     for (int restart = 0;; ++restart) {
@@ -128,7 +130,7 @@ class Downloading {
 
  private:
   Status Once(Source& source) {
-    if (!destination_ && uri_.find("://") != std::string::npos && !uri_.starts_with("file://")) {
+    if (!destination_ && !local_) {
       KINGLET_TRY(destination_, Destination::Open(where_, context_));
     }
     if (destination_ && destination_->Complete(uri_)) {
@@ -137,6 +139,7 @@ class Downloading {
     }
     KINGLET_TRY(Listing listing, ListWithRetry(source));
     KINGLET_RETURN_IF_ERROR(CheckNames(listing, filter_, uri_));
+    for (Object& object : listing.objects) object.ranges &= !counters_.ranges_ignored;
     if (listing.in_place) {
       result_.already_complete = true;
       return {};
@@ -309,6 +312,7 @@ class Downloading {
 
   std::string uri_;
   std::string where_;
+  bool local_ = false;
   const DownloadOptions& options_;
   Environment environment_;
   Context context_;

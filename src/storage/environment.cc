@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "base/encoding.h"
 #include "base/json.h"
 
 namespace kinglet::storage {
@@ -40,6 +41,21 @@ void Environment::Set(std::string_view name, std::string_view value) {
   values_.insert_or_assign(std::string(name), std::string(value));
 }
 
+Status Environment::ApplyHdfs(const Json& config) {
+  for (auto& [key, value] : config.AsObject()) {
+    std::string text = value.IsString() ? value.AsString() : value.Dump();
+    // Files came in Base64.
+    if (key == "KERBEROS_KEYTAB" || key == "TLS_CERT" || key == "TLS_KEY" || key == "TLS_CA") {
+      std::erase_if(text, [](char c) { return c == '\n' || c == '\r'; });
+      auto bytes = Base64Decode(text);
+      if (!bytes) return Unexpected(bytes.error().WithContext(key));
+      text = std::move(*bytes);
+    }
+    Set(fmt::format("{}{}", kHdfsSecretPrefix, key), text);
+  }
+  return {};
+}
+
 Status Environment::ApplyStorageConfig() {
   Json config = Json::MakeObject();
   for (std::string_view name : {"STORAGE_CONFIG", "STORAGE_OVERRIDE_CONFIG"}) {
@@ -50,7 +66,9 @@ Status Environment::ApplyStorageConfig() {
     if (!parsed->IsObject()) return Fail(Code::kInvalidArgument, "{}: not a JSON object", name);
     for (auto& [key, value] : parsed->AsObject()) config.Set(key, value);
   }
-  if (config["type"].AsString() != "s3") return {};
+  const std::string& type = config["type"].AsString();
+  if (type == "hdfs" || type == "webhdfs") return ApplyHdfs(config);
+  if (type != "s3") return {};
   static constexpr std::pair<std::string_view, std::string_view> kNames[] = {
       {"endpoint_url", "AWS_ENDPOINT_URL"},
       {"access_key_id", "AWS_ACCESS_KEY_ID"},

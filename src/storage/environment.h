@@ -6,9 +6,13 @@
 #include <string>
 #include <string_view>
 
+#include "base/json.h"
 #include "base/result.h"
 
 namespace kinglet::storage {
+
+// What the storage secret of type hdfs has: no process's variable begins so.
+inline constexpr std::string_view kHdfsSecretPrefix = "hdfs-secret/";
 
 class Environment {
  public:
@@ -26,11 +30,13 @@ class Environment {
   bool IsFalse(std::string_view name) const;
   void Set(std::string_view name, std::string_view value);
 
+  // For types hdfs and webhdfs the keys become variables with kHdfsSecretPrefix, files decoded.
   // For type s3: endpoint_url, access_key_id ... become AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID ...
   // kInvalidArgument when one of the two is not a JSON object.
   Status ApplyStorageConfig();
 
  private:
+  Status ApplyHdfs(const Json& config);
   std::map<std::string, std::string, std::less<>> values_;
 };
 

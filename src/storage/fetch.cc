@@ -21,6 +21,8 @@ namespace {
 
 constexpr size_t kErrorBody = 64 << 10;
 constexpr Duration kTick = std::chrono::milliseconds(100);
+constexpr int kImpatience =
+    8;  // the first wait for a silent server is this part of the stall timeout
 constexpr Duration kMaxRetryAfter = std::chrono::seconds(60);
 
 // What one request came to.
@@ -193,9 +195,13 @@ struct Fetcher::Impl {
     if (!chunk.unbounded && chunk.size == 0) return {};
     uint64_t done = 0;
     Duration backoff = options.first_backoff;
+    // A silent server is asked again long before it counts as stalled: bytes that came are kept,
+    // and a connection that hangs alone is the common case. Each time is waited for longer.
+    bool resumes = object.ranges && !chunk.unbounded;
+    Duration patience = resumes ? context.stall_timeout / kImpatience : context.stall_timeout;
     for (int failures = 0;;) {
       uint64_t before = done;
-      Outcome outcome = Attempt(chunk, fd, done);
+      Outcome outcome = Attempt(chunk, fd, done, patience);
       if (outcome.status) return {};
       if (context.stop.stop_requested()) return Fail(Code::kCancelled, "stopped");
       if (context.deadline.Expired()) {
@@ -207,7 +213,14 @@ struct Fetcher::Impl {
         failures = 0;
         backoff = options.first_backoff;
       }
-      if (!object.ranges || chunk.unbounded) {
+      bool silent = outcome.status.error().code() == Code::kDeadlineExceeded;
+      if (silent && patience < context.stall_timeout) {
+        patience = std::min(2 * patience, context.stall_timeout);
+        ++counters.retries;
+        LogDebug("asking again after silence", {{"file", object.path}});
+        continue;
+      }
+      if (!resumes) {
         counters.present -= std::min<uint64_t>(counters.present, done);
         done = 0;  // such a server can only begin again
       }
@@ -226,7 +239,7 @@ struct Fetcher::Impl {
     }
   }
 
-  Outcome Attempt(const Chunk& chunk, int fd, uint64_t& done) {
+  Outcome Attempt(const Chunk& chunk, int fd, uint64_t& done, Duration patience) {
     const Object& object = objects[chunk.file];
     bool whole = chunk.whole && done == 0;
     uint64_t want = chunk.size - done;
@@ -234,7 +247,7 @@ struct Fetcher::Impl {
     if (!request) return {Unexpected(request.error())};
     request->stop = context.stop;
     request->deadline = context.deadline;
-    request->stall_timeout = context.stall_timeout;
+    request->stall_timeout = patience;
 
     http::ClientResponse
         bad;  // a response that is not the bytes: its head and the body's beginning
@@ -302,7 +315,9 @@ struct Fetcher::Impl {
       return Fail(Code::kAborted, "{}: the object changed while it was downloaded", object.locator);
     }
     if (head.status != expected) {
-      // 200 to a range: with If-Range that says "changed".
+      // With If-Range, 200 says "changed"; the same validator or none says that ranges are not
+      // known.
+      counters.ranges_ignored = head.status == 200;
       return Fail(Code::kAborted, "{}: the server answered {} to a request for a range",
                   object.locator, head.status);
     }

@@ -25,6 +25,8 @@ struct FetchCounters {
   std::atomic<uint64_t> received{0};  // bytes that came over the network
   std::atomic<uint64_t> files{0};     // finished
   std::atomic<uint64_t> retries{0};
+  // A server answered with all of an object instead of the range: fetch whole objects instead.
+  std::atomic<bool> ranges_ignored{false};
 };
 
 class Fetcher {

@@ -22,6 +22,8 @@ struct Plugin {
   std::vector<std::string_view> prefixes;
   // A form that is no prefix, as people read it ("https://{}.blob.core.windows.net/{}/{}") or "".
   std::string_view form;
+  // What it names lies on this machine: it is linked, not downloaded.
+  bool local = false;
   bool (*recognises)(std::string_view uri) = nullptr;
   Result<std::unique_ptr<Source>> (*open)(std::string_view uri,
                                           const Environment& environment) = nullptr;

@@ -1,6 +1,7 @@
 // A secret that ends: fetched when it is first needed, and again some minutes before its end.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -33,6 +34,10 @@ class Renewed {
     if (next) {
       current_ = std::move(*next);
       fetched_ = std::chrono::steady_clock::now();
+      if (current_->expires) {
+        // Short-lived ones serve for most of their life.
+        margin_ = std::clamp<Duration>((*current_->expires - now) / 4, Duration::zero(), kMargin);
+      }
       return current_->value;
     }
     // A value that is not over yet is better than none.
@@ -55,13 +60,14 @@ class Renewed {
   static constexpr Duration kYoung = std::chrono::seconds(30);
 
   bool Fresh(WallTime now) const {
-    return current_ && (!current_->expires || now + kMargin < *current_->expires);
+    return current_ && (!current_->expires || now + margin_ < *current_->expires);
   }
 
   Fetch fetch_;
   std::mutex mutex_;
   std::optional<Expiring<T>> current_;
   SteadyTime fetched_;
+  Duration margin_ = kMargin;
 };
 
 }  // namespace kinglet::storage

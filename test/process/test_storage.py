@@ -398,3 +398,21 @@ def test_s3_patterns_and_several_pairs(s3, tmp_path):
     env.pop("STORAGE_IGNORE_PATTERNS")
     assert run("s3://models/p/b.txt", tmp_path / "b", env=env).returncode == 0
     assert visible(tmp_path / "b") == {"b.txt": b"p/b.txt"}
+
+
+def test_s3_web_identity(s3, tmp_path):
+    """IRSA: a token of the pod is exchanged at STS for credentials that end."""
+    s3.put_object(Bucket="models", Key="irsa/model", Body=b"m")
+    token = tmp_path / "token"
+    token.write_text("a.b.c")
+    env = {
+        "AWS_ENDPOINT_URL": s3.endpoint,
+        "AWS_ENDPOINT_URL_STS": s3.endpoint,
+        "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/models",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
+    }
+    result = run("s3://models/irsa", tmp_path / "m", env=env)
+    assert result.returncode == 0, result.stderr
+    assert visible(tmp_path / "m") == {"model": b"m"}
+    result = run("s3://models/irsa", tmp_path / "n", env={**env, "AWS_WEB_IDENTITY_TOKEN_FILE": "/none"})
+    assert result.returncode == 1 and "AWS_WEB_IDENTITY_TOKEN_FILE" in result.stderr

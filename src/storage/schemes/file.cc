@@ -79,7 +79,12 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment&) {
 }  // namespace
 
 Plugin Plugin_file() {
-  return {.order = 10, .prefixes = {kPrefix}, .form = "", .recognises = Recognises, .open = Open};
+  return {.order = 10,
+          .prefixes = {kPrefix},
+          .form = "",
+          .local = true,
+          .recognises = Recognises,
+          .open = Open};
 }
 
 }  // namespace kinglet::storage

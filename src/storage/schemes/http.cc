@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "base/uri.h"
+#include "storage/addresses.h"
 #include "storage/plugin.h"
 #include "storage/scheme.h"
 #include "storage/web.h"
@@ -199,6 +200,16 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& en
   }
   KINGLET_TRY(http::ClientOptions options, WebOptions(environment));
   options.max_redirects = kMaxRedirects;
+  // Checked for each connection, so that neither a redirect nor a changed name gets around it. A
+  // proxy would resolve names by itself: none is used then.
+  std::string addresses = environment.Get("STORAGE_HTTP_ADDRESSES");
+  if (addresses == "public") {
+    options.allow_address = [](std::string_view ip, int) { return IsPublicAddress(ip); };
+    options.use_environment_proxy = false;
+  } else if (!addresses.empty() && addresses != "any") {
+    return Fail(Code::kInvalidArgument, "STORAGE_HTTP_ADDRESSES is \"{}\": want public or any",
+                addresses);
+  }
   return std::make_unique<HttpSource>(std::string(uri), std::move(parsed), std::move(headers),
                                       http::Client::Make(std::move(options)));
 }

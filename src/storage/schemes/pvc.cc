@@ -1,0 +1,36 @@
+// pvc://claim/path: the path on a claim's volume. A pod has one claim mounted, at /mnt/pvc; the
+// claim's name matters to who mounts it.
+#include <sys/stat.h>
+
+#include "storage/plugin.h"
+#include "storage/scheme.h"
+
+namespace kinglet::storage {
+
+namespace {
+
+constexpr std::string_view kPrefix = "pvc://";
+constexpr std::string_view kMount = "/mnt/pvc";
+
+Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& environment) {
+  std::string_view rest = uri.substr(kPrefix.size());
+  size_t slash = rest.find('/');
+  if (slash == 0 || rest.empty()) return Fail(Code::kInvalidArgument, "no claim name in {}", uri);
+  std::string path =
+      fmt::format("{}{}", kMount, slash == std::string_view::npos ? "" : rest.substr(slash));
+  KINGLET_TRY(Plugin local, FindPlugin(path));
+  return local.open(path, environment);
+}
+
+}  // namespace
+
+Plugin Plugin_pvc() {
+  return {.order = 20,
+          .prefixes = {kPrefix},
+          .form = "",
+          .local = true,
+          .recognises = [](std::string_view uri) { return uri.starts_with(kPrefix); },
+          .open = Open};
+}
+
+}  // namespace kinglet::storage

@@ -99,7 +99,7 @@ class CloudTest : public testing::Test {
     if (!result) return {{"error", result.error().message()}};
     std::map<std::string, std::string> files;
     for (auto& entry : fs::recursive_directory_iterator(to)) {
-      std::string name = fs::relative(entry.path(), to);
+      std::string name = entry.path().lexically_relative(to);
       if (entry.is_regular_file() && name != kCompleteMarker) files[name] = *ReadFile(entry.path());
     }
     return files;

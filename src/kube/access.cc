@@ -20,7 +20,7 @@ Access Managed(const ResourceType& type) {
   return {type, {"create", "delete", "get", "list", "update", "watch"}};
 }
 
-Access Reported(const ResourceType& type) { return {type, {"get", "update"}, "status"}; }
+Access Reported(const ResourceType& type) { return {type, {"update"}, "status"}; }
 
 Access Owning(const ResourceType& type) { return {type, {"update"}, "finalizers"}; }
 

@@ -27,7 +27,7 @@ TEST(MakeRules, UnitesVerbsOfAResourceAndResourcesWithTheSameVerbs) {
   verbs: [get]
 - apiGroups: [serving.kserve.io]
   resources: [inferenceservices/status]
-  verbs: [get, update]
+  verbs: [update]
 )"));
 }
 

@@ -8,7 +8,9 @@
 #include "admission/admitter.h"
 #include "base/file.h"
 #include "base/yaml.h"
+#include "control/inferencegraph/access.h"
 #include "control/inferenceservice/access.h"
+#include "control/trainedmodel/access.h"
 #include "kube/access.h"
 #include "kube/object.h"
 
@@ -29,6 +31,8 @@ std::vector<kube::Access> Everything() {
     (configuration.mutating ? mutating : validating).emplace_back(configuration.name);
   }
   add(control::InferenceServiceAccess());
+  add(control::InferenceGraphAccess());
+  add(control::TrainedModelAccess());
   add(admission::WebhookAccess());
   add(kube::EventAccess());
   add(kube::LeaderElectionAccess());

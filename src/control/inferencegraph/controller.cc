@@ -217,6 +217,9 @@ Status InferenceGraphController::Impl::ResolveServices(api::InferenceGraph& grap
 
 Result<ReconcileResult> InferenceGraphController::Impl::ReconcileStandard(
     Json object, const api::InferenceGraph& graph, const api::Config& config) {
+  if (!config.ingress) {
+    return Unexpected(Report(object, config.ingress.error(), "cannot use the configuration"));
+  }
   auto url = MakeGraphUrl(graph, *config.ingress);
   auto wanted = MakeRouterObjects(graph, config, *config.router);
   constexpr std::string_view kContext = "fails to reconcile inference graph raw deployment";

@@ -333,9 +333,6 @@ TEST_F(GraphTest, ExternalAutoscalerAndOtherMode) {
   EXPECT_FALSE(Await(client_, kube::kKnativeService, "g").IsNull());
   // As KServe: what the other mode made stays until the graph goes.
   EXPECT_TRUE(client_.Get(kube::kDeployment, {.ns = "ns", .name = "g"}));
-  ASSERT_TRUE(client_.Delete(kube::kInferenceGraph, {.ns = "ns", .name = "g"}));
-  EXPECT_TRUE(AwaitGone(client_, kube::kDeployment, "g"));
-  EXPECT_TRUE(AwaitGone(client_, kube::kKnativeService, "g"));
 }
 
 }  // namespace

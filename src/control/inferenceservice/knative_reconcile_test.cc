@@ -8,16 +8,18 @@ namespace {
 class KnativeTest : public ReconcileTest {
  protected:
   void SetUp() override {
+    ingress_ = Ingress("");
     ReconcileTest::SetUp();
-    SetIngress("");
   }
 
-  // `more`: further members of the ingress section, each with a comma before it.
-  void SetIngress(std::string_view more) {
-    SetConfig("ingress", fmt::format(R"({{"ingressGateway": "in/gw", "localGateway": "lo/gw",
-                              "localGatewayService": "lo.svc", "ingressDomain": "x.com"{}}})",
-                                     more));
+  // `more`: further members, each with a comma before it.
+  static std::string Ingress(std::string_view more) {
+    return fmt::format(R"({{"ingressGateway": "in/gw", "localGateway": "lo/gw",
+                            "localGatewayService": "lo.svc", "ingressDomain": "x.com"{}}})",
+                       more);
   }
+
+  void SetIngress(std::string_view more) { SetConfig("ingress", Ingress(more)); }
 
   void SetConfig(std::string_view key, std::string_view value) {
     const kube::ObjectKey config{.ns = "kserve", .name = "inferenceservice-config"};
@@ -233,8 +235,10 @@ data: {_example: "", x.com: ""}
               }).IsObject());
 }
 
-TEST_F(KnativeTest, OldNamesAreKept) {
-  Create(kube::kKnativeService, R"(
+class OldNamesTest : public KnativeTest {
+ protected:
+  void SetUp() override {
+    Create(kube::kKnativeService, R"(
 apiVersion: serving.knative.dev/v1
 kind: Service
 metadata:
@@ -243,6 +247,11 @@ metadata:
   annotations: {serving.knative.dev/creator: admin}
 spec: {}
 )");
+    KnativeTest::SetUp();
+  }
+};
+
+TEST_F(OldNamesTest, AreKept) {
   Create(kube::kInferenceService, Serverless());
   Json service = AwaitService("iris-predictor-default", "[{latestRevision: true, percent: 100}]");
   EXPECT_EQ(kube::Annotation(service, "serving.knative.dev/creator"), "admin");
@@ -336,6 +345,29 @@ TEST_F(KnativeTest, AChangedRuntimeReachesItsServices) {
         return service.At({"spec", "template", "spec", "containers"})[0]["image"].AsString() ==
                "new";
       }).IsObject());
+}
+
+TEST_F(KnativeTest, AnotherManagerTakesOverWithoutAWrite) {
+  Create(kube::kInferenceService, Serverless("  transformer: {containers: [{image: t}]}\n"));
+  constexpr std::string_view kAll = "[{revisionName: r, latestRevision: true, percent: 100}]";
+  SayReady("iris-predictor", "r", kAll);
+  SayReady("iris-transformer", "r", kAll, "http://iris-transformer.ns.x.com");
+  ASSERT_TRUE(AwaitCondition("Ready", "True", "").IsObject());
+  while (!controller_->Idle()) std::this_thread::yield();
+  stop_.request_stop();
+  controller_->Join();
+  client_.ClearCalls();
+
+  stop_ = std::stop_source();
+  controller_ = std::make_unique<InferenceServiceController>(client_, options_);
+  controller_->Start(stop_.get_token());
+  ASSERT_TRUE(controller_->WaitForSync(Deadline::After(std::chrono::seconds(20))));
+  while (!controller_->Idle()) std::this_thread::yield();
+  for (const auto& call : client_.calls()) {
+    const bool reads = call.verb == "get" || call.verb == "list" || call.verb == "watch";
+    EXPECT_TRUE(reads || call.dry_run || call.type == kube::kEvent)
+        << call.verb << " " << call.type.kind << " " << call.key.ToString();
+  }
 }
 
 class KnativeComesLaterTest : public KnativeTest {

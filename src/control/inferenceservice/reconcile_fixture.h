@@ -23,15 +23,14 @@ inline Json Yaml(std::string_view text) {
 class ReconcileTest : public testing::Test {
  protected:
   void SetUp() override {
-    Create(kube::kConfigMap, R"(
+    Json config = Yaml(R"(
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: inferenceservice-config, namespace: kserve}
-data:
-  deploy: '{"defaultDeploymentMode": "Standard"}'
-  ingress: '{"ingressGateway": "a/b", "ingressDomain": "127.0.0.1:8080", "pathBasedURL": true, "pathTemplate": "/serving/{{ .Namespace }}/{{ .Name }}"}'
-  inferenceService: '{}'
+data: {deploy: '{"defaultDeploymentMode": "Standard"}', inferenceService: '{}'}
 )");
+    config.Path({"data", "ingress"}) = ingress_;
+    ASSERT_TRUE(client_.Create(kube::kConfigMap, config));
     Create(kube::kClusterServingRuntime, R"(
 apiVersion: serving.kserve.io/v1alpha1
 kind: ClusterServingRuntime
@@ -136,7 +135,11 @@ spec:
 )";
 
   kube::FakeClient client_;
+  // Before SetUp.
   InferenceServiceController::Options options_;
+  std::string ingress_ =
+      R"({"ingressGateway": "a/b", "ingressDomain": "127.0.0.1:8080", "pathBasedURL": true,
+          "pathTemplate": "/serving/{{ .Namespace }}/{{ .Name }}"})";
   std::stop_source stop_;
   std::unique_ptr<InferenceServiceController> controller_;
 };

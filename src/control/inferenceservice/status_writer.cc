@@ -9,12 +9,14 @@ namespace kinglet::control {
 
 Status StatusWriter::Write(const Json& before, const Json& object, OnConflict on_conflict) {
   if (object["status"] == before["status"]) return {};
+  bool was_ready = kube::IsConditionTrue(before, "Ready");
   auto written = client_.UpdateStatus(kube::kInferenceService, object);
   const bool conflict = !written && written.error().code() == Code::kAborted;
   if (conflict && on_conflict == OnConflict::kWriteOver) {
     // The object changed meanwhile: this status is of what was, the next pass tells the rest.
     written = kube::UpdateStatusWithRetry(client_, kube::kInferenceService, kube::KeyOf(object),
                                           [&](Json& latest) {
+                                            was_ready = kube::IsConditionTrue(latest, "Ready");
                                             if (latest["status"] == object["status"]) return false;
                                             latest.Set("status", object["status"]);
                                             return true;
@@ -27,7 +29,6 @@ Status StatusWriter::Write(const Json& before, const Json& object, OnConflict on
                                 kube::Name(object), written.error().message()));
     return Unexpected(written.error());
   }
-  const bool was_ready = kube::IsConditionTrue(before, "Ready");
   if (!was_ready && kube::IsConditionTrue(object, "Ready")) {
     events_.Normal(object, "InferenceServiceReady",
                    fmt::format("InferenceService [{}] is Ready", kube::Name(object)));

@@ -6,6 +6,7 @@ import base64
 import datetime
 import hashlib
 import hmac
+import http.server
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import random
 import shutil
 import socket
 import subprocess
+import threading
 import urllib.parse
 import urllib.request
 
@@ -163,3 +165,104 @@ def test_azure(azurite, tmp_path):
     wrong = {**key, "AZURE_STORAGE_ACCESS_KEY": base64.b64encode(b"wrong").decode()}
     result = run(uri + "m", tmp_path / "e", env=wrong)
     assert result.returncode == 1 and "403" in result.stderr
+
+
+class GitServer:
+    """git's own http-backend behind Python's server; asks for a password when it has one."""
+
+    def __init__(self, root):
+        self.password = None
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *arguments):
+                pass
+
+            def answer(self):
+                wanted = outer.password and "Basic " + base64.b64encode(outer.password).decode()
+                if wanted and self.headers.get("Authorization") != wanted:
+                    self.send_response(401)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                path, _, query = self.path.partition("?")
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                env = {
+                    **os.environ,
+                    "GIT_PROJECT_ROOT": str(root),
+                    "GIT_HTTP_EXPORT_ALL": "1",
+                    "PATH_INFO": path,
+                    "QUERY_STRING": query,
+                    "REQUEST_METHOD": self.command,
+                    "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                    "CONTENT_LENGTH": str(len(body)),
+                    "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                }
+                made = subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True)
+                head, _, content = made.stdout.partition(b"\r\n\r\n")
+                fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
+                self.send_response(int(fields.pop("Status", "200").split()[0]))
+                for name, value in fields.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = answer
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.base = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="no git")
+def test_git(tmp_path):
+    work, bare = tmp_path / "work", tmp_path / "model.git"
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(work)]
+    (work / "deep/er").mkdir(parents=True)
+    subprocess.run([*git, "init", "-q", "-b", "trunk"], check=True)
+    base = random.Random(8).randbytes(300_000)
+    # Similar files become deltas of each other in the pack.
+    files = {"model.bin": BIG, "deep/er/a.txt": b"a\n", "empty": b"", "v0": base}
+    files |= {f"v{i}": base[:1000 * i] + b"changed" + base[1000 * i :] for i in range(1, 8)}
+    for name, content in files.items():
+        (work / name).write_bytes(content)
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-qm", "one"], check=True)
+    (work / "gone").write_text("x")
+    (work / "link").symlink_to("deep/er/a.txt")
+    (work / "deep/run.sh").write_text("#!/bin/sh\n")
+    (work / "deep/run.sh").chmod(0o755)
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-qm", "two"], check=True)
+    (work / "gone").unlink()
+    subprocess.run([*git, "commit", "-qam", "three"], check=True)
+    subprocess.run(["git", "clone", "-q", "--bare", str(work), str(bare)], check=True)
+    subprocess.run(["git", "-C", str(bare), "repack", "-adfq"], check=True)
+    server = GitServer(tmp_path)
+    expected = {**files, "link": b"a\n", "deep/run.sh": b"#!/bin/sh\n"}
+    result = run(f"{server.base}/model.git", tmp_path / "a")
+    assert result.returncode == 0, result.stderr
+    assert visible(tmp_path / "a") == expected
+    assert os.readlink(tmp_path / "a/link") == "deep/er/a.txt"
+    assert os.access(tmp_path / "a/deep/run.sh", os.X_OK)
+    result = run(f"{server.base}/none.git", tmp_path / "b")
+    assert result.returncode == 1 and "Git: " in result.stderr and "404" in result.stderr
+    server.password = b"bob:secret"
+    result = run(f"{server.base}/model.git", tmp_path / "b")
+    assert result.returncode == 1 and "GIT_PASSWORD" in result.stderr
+    host = server.base.removeprefix("http://")
+    result = run(f"http://bob:ignored@{host}/model.git", tmp_path / "b", env={"GIT_PASSWORD": "secret"})
+    assert result.returncode == 0, result.stderr
+    assert visible(tmp_path / "b") == expected
+    # Links and names that lead out, written with git's plumbing.
+    (work / "out").symlink_to("../../etc/passwd")
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-qm", "evil"], check=True)
+    subprocess.run(["git", "clone", "-q", "--bare", str(work), str(tmp_path / "evil.git")], check=True)
+    server.password = None
+    result = run(f"{server.base}/evil.git", tmp_path / "e")
+    assert result.returncode == 1 and "leads out" in result.stderr
+    assert not (tmp_path / "e").exists()

@@ -230,6 +230,8 @@ Status Destination::Publish(const Json& source) {
     KINGLET_RETURN_IF_ERROR(MoveInto(entry.path(), fs::path(path_) / entry.path().filename()));
   }
   KINGLET_RETURN_IF_ERROR(SyncPath(path_));
+  // From here on the staging folder is worth nothing: see FinishCut.
+  unlink(fmt::format("{}/journal", staging_).c_str());
   Json marker = Marker();
   marker.Set("version", 1);
   Json::Array sources;
@@ -251,7 +253,11 @@ Status Destination::FinishCut() {
   std::error_code error;
   if (fs::is_directory(beside, error) && !fs::exists(beside + "/data", error)) RemoveTree(beside);
   auto text = ReadFile(fmt::format("{}{}", staging_, kCommitting), size_t{64} << 20);
-  if (!text) return {};
+  if (!text) {
+    // Without a journal: what a process left that was killed while it cleaned up.
+    if (!fs::exists(fmt::format("{}/journal", staging_), error)) RemoveTree(staging_);
+    return {};
+  }
   auto source = Json::Parse(*text);
   if (source && source->IsObject()) return Publish(*source);
   return {};

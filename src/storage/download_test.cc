@@ -300,6 +300,18 @@ TEST_F(DownloadTest, FinishesACommitThatWasCut) {
   EXPECT_EQ(Read("d/left"), "22");
 }
 
+TEST_F(DownloadTest, CleansUpAfterACommitThatWasCutAtItsEnd) {
+  fs::create_directories(destination_ / ".kinglet-staging/data");
+  ASSERT_TRUE(WriteFileAtomic(destination_ / "m", "1"));
+  ASSERT_TRUE(
+      WriteFileAtomic(destination_ / kCompleteMarker,
+                      R"({"sources":[{"uri":"s3://b/m","files":[{"path":"m","size":1}]}]})"));
+  auto again = Download("s3://b/m", destination_, options_);
+  ASSERT_TRUE(again) << again.error().message();
+  EXPECT_TRUE(again->already_complete);
+  ExpectClean();
+}
+
 TEST_F(DownloadTest, TwoAtOnceDoNotHarmEachOther) {
   Store store(Bytes(2'000'000));
   http::TestServer server([&](http::Exchange& exchange) { return store.Serve(exchange); });

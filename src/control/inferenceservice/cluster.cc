@@ -13,6 +13,15 @@ kube::InformerOptions OfInferenceServices() {
           .transform = [](Json& object) { object.Ref("metadata").Erase("managedFields"); }};
 }
 
+// Of pods, which are many, only who they are and how they do.
+kube::InformerOptions StatesOfPods() {
+  return {.label_selector = std::string(api::label::kInferenceService), .transform = [](Json& pod) {
+            pod.Erase("spec");
+            pod.Ref("metadata").Erase("managedFields");
+            pod.Ref("metadata").Erase("annotations");
+          }};
+}
+
 kube::InformerOptions Slim() {
   return {.transform = [](Json& object) { object.Ref("metadata").Erase("managedFields"); }};
 }
@@ -42,7 +51,7 @@ Cluster::Cluster(kube::Client& client, std::string config_namespace, const Clock
       http_routes_(client, kube::kHttpRoute, Slim(), clock),
       knative_services_(client, kube::kKnativeService, Slim(), clock),
       virtual_services_(client, kube::kVirtualService, Slim(), clock),
-      pods_(client, kube::kPod, OfInferenceServices(), clock),
+      pods_(client, kube::kPod, StatesOfPods(), clock),
       runtimes_(client, kube::kServingRuntime, Slim(), clock),
       cluster_runtimes_(client, kube::kClusterServingRuntime, Slim(), clock),
       storage_containers_(client, kube::kClusterStorageContainer, Slim(), clock),

@@ -176,6 +176,36 @@ def test_kill_anywhere_and_resume(file_server, tmp_path, inside):
     assert server.sent == sent
 
 
+def test_kill_an_archive_anywhere(file_server, tmp_path):
+    """Also while unpacking: what was fetched is not fetched again."""
+    files = {f"f{i}": random.Random(i).randbytes(400_000) for i in range(40)}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    server = file_server(packed.getvalue())
+    server.type, server.delay = "application/x-tar", 0.001
+    dice = random.Random(5)
+    kills = 0
+    arguments = [INITIALIZER, server.url("m.tar"), tmp_path / "m", "--chunk-mib", "1", "--connections", "4"]
+    while True:
+        process = subprocess.Popen(arguments, stderr=subprocess.PIPE)
+        try:
+            process.wait(timeout=dice.uniform(0.01, 0.3) if kills < KILLS else 120)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            kills += 1
+            assert visible(tmp_path / "m") in ({}, files)
+            continue
+        assert process.returncode == 0, process.stderr.read()
+        break
+    assert visible(tmp_path / "m") == files
+    assert server.sent <= len(server.content) + kills * 4 * ((1 << 20) + 65536) + kills + 1
+
+
 def test_sigterm_stops_cleanly(file_server, tmp_path):
     server = file_server(random.Random(4).randbytes(8_000_000))
     server.delay = 0.05

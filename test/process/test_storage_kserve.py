@@ -2,6 +2,7 @@
 or the same error text. Where they differ on purpose, the test says how."""
 
 import gzip
+import importlib.util
 import io
 import itertools
 import json
@@ -13,7 +14,8 @@ import zipfile
 
 import pytest
 
-from test_storage import INITIALIZER, FileServer, run, visible
+from test_storage import INITIALIZER, FileServer, run, s3, s3_environment, visible  # noqa: F401
+from test_storage_clouds import gcs  # noqa: F401
 
 pytest.importorskip("kserve.storage")
 pytestmark = pytest.mark.skipif(not INITIALIZER.exists(), reason="the initializer is not built")
@@ -159,4 +161,56 @@ def test_local(compare, tmp_path):
     for uri in (f"file://{model}", str(model), f"file://{model}/a.txt", str(model / "a.txt")):
         assert compare(uri)[0]
     for uri in ("file:///absent", "/mnt/pvc/absent", f"file://{tmp_path}/empty", "ftp://h/x", "s3:/x"):
+        assert isinstance(compare(uri)[0], str)
+
+
+def test_s3(compare, s3):  # noqa: F811
+    s3.create_bucket(Bucket="compare")
+    objects = {
+        "churn": b"exact",
+        "churn-pickle": b"sibling",
+        "churn-pickle-logs": b"sibling too",
+        "dir/model.joblib": b"m" * 3_000_000,
+        "dir/deep/er/a b+c%.txt": b"a",
+        "dir/": b"",
+        "dir-sibling/x": b"x",
+        "one/model.tar.gz": tar("w:gz", FILES),
+        "zip/m.zip": zipped(FILES),
+        "bad/m.zip": b"PK nothing",
+        "two/a.tar": tar("w", FILES),
+        "two/b": b"b",
+    }
+    for key, body in objects.items():
+        s3.put_object(Bucket="compare", Key=key, Body=body)
+    env = s3_environment(s3)
+    for path in ("churn", "churn-", "dir", "dir/", "dir/deep", "dir/model.joblib", "one", "zip/m.zip", "two"):
+        files, _ = compare(f"s3://compare/{path}", env=env)
+        assert isinstance(files, dict) and files, path
+    assert isinstance(compare("s3://compare/none", env=env)[0], str)
+    ours, theirs = compare("s3://compare/bad", env=env, same=False)
+    assert ours.startswith(theirs)
+    config = {"type": "s3", "endpoint_url": s3.endpoint, "access_key_id": "a", "secret_access_key": "b"}
+    spec = {"STORAGE_CONFIG": json.dumps(config), "STORAGE_OVERRIDE_CONFIG": json.dumps({"region": "eu"})}
+    compare("s3://compare/dir", env=spec)
+
+
+def optional(module):
+    """KServe's initializer needs clients of Google and Hugging Face that the test setup does not bring."""
+    try:
+        found = importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        found = False
+    return pytest.mark.skipif(not found, reason=f"no {module}")
+
+
+@optional("google.cloud.storage")
+def test_gcs(compare, gcs):
+    env = {"STORAGE_EMULATOR_HOST": gcs}
+    for path in ("m", "m/", "m/deep", "m/model.bin", "single"):
+        assert isinstance(compare(f"gs://models/{path}", env=env)[0], dict), path
+
+
+@optional("huggingface_hub")
+def test_hub_uris(compare):
+    for uri in ("hf://m", "hf://a/b/c", "hf:///m", "hf://a/", "hf://a/:main"):
         assert isinstance(compare(uri)[0], str)

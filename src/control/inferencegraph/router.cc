@@ -163,6 +163,8 @@ DesiredObject MakeRouterKnativeService(const api::InferenceGraph& graph,
 
   Json pod = RouterPod(graph.spec, router);
   if (graph.spec.timeout) pod.Set("timeoutSeconds", *graph.spec.timeout);
+  // Knative names it; an empty name is what KServe wrote, so what it left is taken over as it is.
+  pod.Ref("containers").MutableArray()[0].Set("name", "");
   Json revision = Json::MakeObject(
       {{"metadata",
         Json::MakeObject({{"labels", std::move(labels)}, {"annotations", std::move(annotations)}})},

@@ -41,14 +41,7 @@ Status ChildApplier::Apply(const Json& owner, const DesiredObject& desired) {
   std::string wish = Sha256(object.Dump());
   kube::Informer* informer = InformerOf(*desired.type);
   kube::ObjectPtr seen = informer ? informer->Get(key) : nullptr;
-  if (seen) {
-    std::string result = ChildFingerprint(*seen);
-    bool same = applied_.With([&](auto& applied) {
-      auto it = applied.find(id);
-      return it != applied.end() && it->second.wish == wish && it->second.result == result;
-    });
-    if (same) return {};
-  }
+  if (seen && IsAsApplied(id, wish, *seen)) return {};
   kube::CreateOrUpdateOptions options;
   options.merge = MergeChild;
   options.check_controller = true;
@@ -64,9 +57,32 @@ Status ChildApplier::Apply(const Json& owner, const DesiredObject& desired) {
                               {"what", kube::AppliedText(outcome->what)}});
   }
   applied_.With([&](auto& applied) {
-    applied[id] = {kube::KeyOf(owner), std::move(wish), ChildFingerprint(outcome->object)};
+    applied[id] = {kube::KeyOf(owner), std::move(wish), ChildFingerprint(outcome->object),
+                   kube::ResourceVersion(outcome->object)};
   });
   return {};
+}
+
+bool ChildApplier::IsAsApplied(const std::string& id, const std::string& wish, const Json& seen) {
+  const std::string& version = kube::ResourceVersion(seen);
+  return applied_.With([&](auto& applied) {
+    auto it = applied.find(id);
+    if (it == applied.end() || it->second.wish != wish) return false;
+    if (it->second.version == version) return true;
+    if (it->second.result != ChildFingerprint(seen)) return false;
+    it->second.version = version;  // spares the next pass the comparison
+    return true;
+  });
+}
+
+bool ChildApplier::IsOwnWrite(const Json& object) const {
+  const kube::ResourceType* type =
+      kube::FindKnownResource(object["apiVersion"].AsString(), kube::Kind(object));
+  if (!type) return false;
+  return applied_.With([&](const auto& applied) {
+    auto it = applied.find(ChildKey(*type, kube::KeyOf(object)));
+    return it != applied.end() && it->second.version == kube::ResourceVersion(object);
+  });
 }
 
 void ChildApplier::Forget(const kube::ObjectKey& owner) {
@@ -78,11 +94,12 @@ void ChildApplier::Forget(const kube::ObjectKey& owner) {
 Status ChildApplier::DeleteOthers(const Json& owner, const std::vector<DesiredObject>& wanted,
                                   const MayGo& may_go) {
   for (auto* informer : children_) {
-    for (const auto& object : informer->ByIndex(kByOwner, kube::Uid(owner))) {
+    for (const auto& key : informer->KeysByIndex(kByOwner, kube::Uid(owner))) {
       bool keep = std::ranges::any_of(wanted, [&](const DesiredObject& other) {
-        return *other.type == informer->type() && kube::KeyOf(other.object) == kube::KeyOf(*object);
+        return *other.type == informer->type() && kube::KeyOf(other.object) == key;
       });
-      if (keep || kube::IsDeleting(*object)) continue;
+      kube::ObjectPtr object = keep ? nullptr : informer->Get(key);
+      if (!object || kube::IsDeleting(*object)) continue;
       if (may_go && !may_go(informer->type(), *object)) continue;
       LogInfo("child deleted",
               {{"kind", informer->type().kind}, {"name", kube::KeyOf(*object).ToString()}});

@@ -29,6 +29,8 @@ class ChildApplier {
   // Brings one child to its desired state. Asks the server only where the child or the wish
   // differs from when it was last brought there.
   Status Apply(const Json& owner, const DesiredObject& desired);
+  // Whether the object is as a write of this applier left it: its event tells nothing new.
+  bool IsOwnWrite(const Json& object) const;
   // Drops what is remembered of the children of an owner that is gone.
   void Forget(const kube::ObjectKey& owner);
   using MayGo = std::function<bool(const kube::ResourceType& type, const Json& object)>;
@@ -42,7 +44,9 @@ class ChildApplier {
   struct AppliedState {
     kube::ObjectKey owner;
     std::string wish, result;
+    std::string version;  // the resourceVersion with that result
   };
+  bool IsAsApplied(const std::string& id, const std::string& wish, const Json& seen);
   kube::Informer* InformerOf(const kube::ResourceType& type) const;
 
   kube::Client& client_;

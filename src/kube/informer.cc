@@ -281,6 +281,10 @@ std::vector<ObjectPtr> Informer::ByIndex(std::string_view index, std::string_vie
   return state_->store.ByIndex(index, value);
 }
 
+std::vector<ObjectKey> Informer::KeysByIndex(std::string_view index, std::string_view value) const {
+  return state_->store.KeysByIndex(index, value);
+}
+
 size_t Informer::size() const { return state_->store.size(); }
 
 std::vector<std::string> IndexByControllerUid(const Json& object) {

@@ -67,6 +67,8 @@ class Informer {
   std::vector<ObjectPtr> List(std::string_view ns = "") const;
   std::vector<ObjectPtr> List(std::string_view ns, const LabelSelector& selector) const;
   std::vector<ObjectPtr> ByIndex(std::string_view index, std::string_view value) const;
+  // As ByIndex, without reading the objects.
+  std::vector<ObjectKey> KeysByIndex(std::string_view index, std::string_view value) const;
   size_t size() const;
 
   const ResourceType& type() const { return type_; }

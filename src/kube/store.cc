@@ -85,6 +85,16 @@ std::vector<Store::ObjectPtr> Store::ByIndex(std::string_view name, std::string_
   }));
 }
 
+std::vector<ObjectKey> Store::KeysByIndex(std::string_view name, std::string_view value) const {
+  return data_.With([&](const Data& data) -> std::vector<ObjectKey> {
+    auto index = data.indexes.find(name);
+    if (index == data.indexes.end()) return {};
+    auto keys = index->second.keys.find(value);
+    if (keys == index->second.keys.end()) return {};
+    return {keys->second.begin(), keys->second.end()};
+  });
+}
+
 std::vector<ObjectKey> Store::Keys() const {
   return data_.With([](const Data& data) {
     std::vector<ObjectKey> out;

@@ -31,6 +31,7 @@ class Store {
   ObjectPtr Get(const ObjectKey& key) const;
   std::vector<ObjectPtr> List(std::string_view ns) const;  // "" all
   std::vector<ObjectPtr> ByIndex(std::string_view index, std::string_view value) const;
+  std::vector<ObjectKey> KeysByIndex(std::string_view index, std::string_view value) const;
   std::vector<ObjectKey> Keys() const;
   size_t size() const;
   // Objects present are indexed at once. Replaces an index of that name.

@@ -1,4 +1,6 @@
 // kinglet-manager: KServe's controllers and webhooks, as a Deployment on Kubernetes.
+#include <malloc.h>
+
 #include <csignal>
 #include <cstdio>
 
@@ -32,6 +34,9 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  // Thirty threads that mostly wait share one heap: it takes a third less memory, and no thread
+  // allocates often enough to queue for it.
+  mallopt(M_ARENA_MAX, 1);
 
   auto ended = kinglet::RunManager(options, signals);
   if (!ended) {

@@ -14,8 +14,8 @@ namespace kinglet {
 struct ManagerOptions {
   kube::ConfigOptions kube;
   std::string controllers = "inferenceservice,trainedmodel,inferencegraph";
-  double kube_api_qps = 200;
-  int64_t kube_api_burst = 400;
+  double kube_api_qps = 500;
+  int64_t kube_api_burst = 1000;
   std::string shard;
   int64_t workers = 4;
   bool webhooks = false;

@@ -98,9 +98,16 @@ struct InferenceServiceController::Impl {
                    [this](const ObjectKey& key, std::stop_token) { return Reconcile(key); }) {
     controller.Watch(cluster.services_of_kserve());
     controller.WatchOwned(cluster.deployments(), kube::kInferenceService);
-    controller.WatchOwned(cluster.services(), kube::kInferenceService);
-    controller.WatchOwned(cluster.autoscalers(), kube::kInferenceService, kube::GenerationChanged);
-    controller.WatchOwned(cluster.ingresses(), kube::kInferenceService, kube::GenerationChanged);
+    // Of these, what we wrote ourselves is not news: no status is made of them.
+    auto news = [this](const Json*, const Json* after) {
+      return !after || !cluster.children().IsOwnWrite(*after);
+    };
+    auto news_of_spec = [news](const Json* before, const Json* after) {
+      return kube::GenerationChanged(before, after) && news(before, after);
+    };
+    controller.WatchOwned(cluster.services(), kube::kInferenceService, news);
+    controller.WatchOwned(cluster.autoscalers(), kube::kInferenceService, news_of_spec);
+    controller.WatchOwned(cluster.ingresses(), kube::kInferenceService, news_of_spec);
     controller.WatchOptional(cluster.http_routes(), OwningInferenceService);
     controller.WatchOptional(cluster.knative_services(), OwningInferenceService);
     controller.WatchOptional(cluster.virtual_services(), OwningInferenceService);

@@ -14,7 +14,7 @@ FOREIGN = {"cert-manager.io"}  # kinds that this API server does not know
 def tool(name):
     path = KUBE_BIN / name
     if not path.exists():
-        pytest.skip(f"NO {name}: tools/setup/kube-apiserver.sh could not build it, the manifests are NOT tested")
+        pytest.skip(f"NO {name}: `OUT={KUBE_BIN} tools/kube/build-tools.sh {name}` builds it; without it this is NOT tested")
     return path
 
 

@@ -138,6 +138,15 @@ Response Admitter::ValidateService(const Request& request) const {
   if (isvc->name().empty() && !request.name.empty()) isvc->metadata.Set("name", request.name);
   auto config = ReadConfig();
   if (!config) return ServerError(config.error());
+  if (request.operation == "UPDATE") {
+    // Whatever it says: its finalizer must be able to go.
+    if (kube::IsDeleting(request.object)) return Response::Allow();
+    if (auto old_isvc = api::Decode<api::InferenceService>(request.old_object)) {
+      if (auto valid = ValidateInferenceServiceUpdate(*isvc, *old_isvc); !valid) {
+        return FromStatus(valid);
+      }
+    }
+  }
   return FromStatus(ValidateInferenceService(*isvc, *config));
 }
 

@@ -23,7 +23,14 @@ Result<Json> DefaultInferenceService(const Json& object, const api::Config& conf
 // kInvalidArgument with KServe's message. Errors of the configuration are kInternal.
 Status ValidateInferenceService(const api::InferenceService& isvc, const api::Config& config);
 
+// What an update may not change, where the above does not tell.
+Status ValidateInferenceServiceUpdate(const api::InferenceService& isvc,
+                                      const api::InferenceService& old_isvc);
+
 // Parts of the above.
+Status ValidatePredictor(const api::PredictorSpec& spec);
+Status ValidateStorageUris(const api::InferenceService& isvc);
+Status ValidateCanaries(const api::InferenceService& isvc);
 Status ValidateMultiNode(const api::InferenceService& isvc, const api::Config& config);
 Status ValidateScaling(const api::InferenceService& isvc, const api::ComponentExtension& extension);
 

@@ -127,9 +127,18 @@ Result<Json> DefaultInferenceService(const Json& object, const api::Config& conf
 
   Json out = object;
   const Json original_mode = object["metadata"]["annotations"][api::annotation::kDeploymentMode];
-  if (original_mode.IsNull() && config.deploy->mode != api::Mode::kServerless) {
+  // The mode that is recorded stays, whatever the configuration says meanwhile.
+  if (original_mode.IsNull() && config.deploy->mode != api::Mode::kServerless &&
+      object["status"]["deploymentMode"].IsNull()) {
     out.Path({"metadata", "annotations", api::annotation::kDeploymentMode}) =
         config.deploy->default_deployment_mode;
+  }
+  if (config.latest && original_mode.IsString()) {
+    auto mode = api::ParseMode(original_mode.AsString());
+    if (mode && *mode != api::Mode::kModelMesh) {
+      out.Path({"metadata", "annotations", api::annotation::kDeploymentMode}) =
+          api::LaterModeName(*mode);
+    }
   }
   if (original_mode.AsString() != api::kModeModelMesh) {
     Json& predictor = out.Path({"spec", "predictor"});

@@ -28,7 +28,7 @@ Status CheckName(const std::string& name) {
 Status CheckAutoscalerClass(const api::InferenceService& isvc) {
   if (!isvc.HasAnnotation(api::annotation::kAutoscalerClass)) return {};
   const std::string& value = isvc.Annotation(api::annotation::kAutoscalerClass);
-  if (value == "hpa" || value == "external" || value == "keda") return {};
+  if (value == "hpa" || value == "external" || value == "keda" || value == "none") return {};
   return Invalid("[{}] is not a supported autoscaler class type", value);
 }
 
@@ -154,14 +154,19 @@ Status CheckExtension(const api::ComponentExtension& extension) {
 
 }  // namespace
 
+Status ValidatePredictor(const api::PredictorSpec& spec) {
+  KINGLET_RETURN_IF_ERROR(CheckPredictor(spec));
+  return CheckExtension(spec);
+}
+
 Status ValidateInferenceService(const api::InferenceService& isvc, const api::Config& config) {
   KINGLET_RETURN_IF_ERROR(CheckName(isvc.name()));
   KINGLET_RETURN_IF_ERROR(CheckAutoscalerClass(isvc));
   KINGLET_RETURN_IF_ERROR(ValidateMultiNode(isvc, config));
   KINGLET_RETURN_IF_ERROR(CheckCollocation(isvc.spec.predictor));
 
-  KINGLET_RETURN_IF_ERROR(CheckPredictor(isvc.spec.predictor));
-  KINGLET_RETURN_IF_ERROR(CheckExtension(isvc.spec.predictor));
+  KINGLET_RETURN_IF_ERROR(ValidateStorageUris(isvc));
+  KINGLET_RETURN_IF_ERROR(ValidatePredictor(isvc.spec.predictor));
   KINGLET_RETURN_IF_ERROR(ValidateScaling(isvc, isvc.spec.predictor));
   if (isvc.spec.transformer) {
     const auto& transformer = *isvc.spec.transformer;
@@ -180,7 +185,7 @@ Status ValidateInferenceService(const api::InferenceService& isvc, const api::Co
     KINGLET_RETURN_IF_ERROR(CheckExtension(explainer));
     KINGLET_RETURN_IF_ERROR(ValidateScaling(isvc, explainer));
   }
-  return {};
+  return ValidateCanaries(isvc);
 }
 
 }  // namespace kinglet::admission

@@ -3,7 +3,6 @@
 
 #include "admission/inference_service.h"
 #include "api/constants.h"
-#include "api/storage_uri.h"
 
 namespace kinglet::admission {
 
@@ -53,6 +52,7 @@ Status ValidateMultiNode(const api::InferenceService& isvc, const api::Config& c
   known.insert(known.end(), custom.begin(), custom.end());
 
   const auto& worker = *predictor.worker_spec;
+  const std::string& autoscaler = isvc.Annotation(api::annotation::kAutoscalerClass);
   if (worker.pod["containers"].size() > 1) {
     return invalid("setting multiple containers in workerSpec is not allowed");
   }
@@ -67,18 +67,20 @@ Status ValidateMultiNode(const api::InferenceService& isvc, const api::Config& c
       return invalid(std::string(kUnknownGpu));
     }
     if (!model.storage_uri) return invalid("StorageURI must be set for multinode enabled");
-    std::string_view scheme = api::SchemeOf(*model.storage_uri);
-    if (scheme != "pvc") {
+    // What is before "://", all of a URI without it.
+    const std::string scheme = model.storage_uri->substr(0, model.storage_uri->find("://"));
+    if (scheme != "pvc" && scheme != "oci") {
       return invalid(fmt::format("Multinode only supports 'pvc' Storage Protocol({})", scheme));
     }
-    const std::string& autoscaler = isvc.Annotation(api::annotation::kAutoscalerClass);
-    if (isvc.HasAnnotation(api::annotation::kAutoscalerClass) && autoscaler != "external") {
+    // 0.15 asks for external; later releases for none.
+    if (autoscaler != "external" && autoscaler != "none") {
       return invalid(fmt::format("Multinode only supports 'external' autoscaler({})", autoscaler));
     }
   }
-  if (worker.pipeline_parallel_size && *worker.pipeline_parallel_size < 2) {
-    return invalid(fmt::format("WorkerSpec.PipelineParallelSize cannot be less than 2({})",
-                               *worker.pipeline_parallel_size));
+  const int fewest_stages = autoscaler == "none" || config.latest ? 1 : 2;
+  if (worker.pipeline_parallel_size && *worker.pipeline_parallel_size < fewest_stages) {
+    return invalid(fmt::format("WorkerSpec.PipelineParallelSize cannot be less than {}({})",
+                               fewest_stages, *worker.pipeline_parallel_size));
   }
   if (worker.tensor_parallel_size && *worker.tensor_parallel_size < 1) {
     return invalid(fmt::format("WorkerSpec.TensorParallelSize cannot be less than 1({})",

@@ -71,7 +71,7 @@ Status CheckAgainst(const api::ServingRuntime& runtime, const api::ServingRuntim
 }
 
 Status CheckWorkers(const api::ServingRuntime& runtime, const std::vector<std::string>& gpus,
-                    bool had_workers) {
+                    bool had_workers, bool latest) {
   auto invalid = [&](std::string what) -> Status {
     return Invalid("the {} {} is invalid: {}",
                    runtime.ns().empty() ? "ClusterServingRuntime" : "ServingRuntime",
@@ -102,7 +102,7 @@ Status CheckWorkers(const api::ServingRuntime& runtime, const std::vector<std::s
   if (!worker.tensor_parallel_size) {
     return invalid("tensorParallelSize must be set when WorkerSpec is set");
   }
-  if (*worker.pipeline_parallel_size < 2) {
+  if (*worker.pipeline_parallel_size < 2 && !(latest && *worker.pipeline_parallel_size == 1)) {
     return invalid(fmt::format(
         "the WorkerSpec.PipelineParallelSize cannot be less than 2 ({}) because "
         "WorkerSpec.PipelineParallelSize should include at least 1 head node and 1 worker node",
@@ -136,7 +136,7 @@ Status ValidateServingRuntime(const api::ServingRuntime& runtime,
       KINGLET_RETURN_IF_ERROR(CheckAgainst(runtime, other));
     }
     KINGLET_RETURN_IF_ERROR(
-        CheckWorkers(runtime, gpus, itself && other.spec.worker_spec.has_value()));
+        CheckWorkers(runtime, gpus, itself && other.spec.worker_spec.has_value(), config.latest));
   }
   return {};
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "api/constants.h"
+
 namespace kinglet::api {
 
 std::optional<Mode> ParseMode(std::string_view text) {
@@ -9,6 +11,18 @@ std::optional<Mode> ParseMode(std::string_view text) {
   if (text == "Serverless" || text == "Knative") return Mode::kServerless;
   if (text == "ModelMesh") return Mode::kModelMesh;
   return std::nullopt;
+}
+
+std::string_view LaterModeName(Mode mode) {
+  switch (mode) {
+    case Mode::kRawDeployment:
+      return kModeStandard;
+    case Mode::kServerless:
+      return kModeKnative;
+    case Mode::kModelMesh:
+      return kModeModelMesh;
+  }
+  return "";
 }
 
 const Struct<S3Config>& S3Config::Describe() {
@@ -129,6 +143,7 @@ const Struct<IngressConfig>& IngressConfig::Describe() {
           .Field("disableIstioVirtualHost", &S::disable_istio_virtual_host, "")
           .Field("pathTemplate", &S::path_template, "")
           .Field("disableIngressCreation", &S::disable_ingress_creation, "")
+          .Field("disableHTTPRouteTimeout", &S::disable_http_route_timeout, "")
           .Field("pathBasedURL", &S::path_based_url, "");
   return d;
 }
@@ -139,9 +154,26 @@ std::string IngressConfig::IngressHost() const {
   return ingress_domain.substr(0, colon);
 }
 
+const Struct<RolloutConfig>& RolloutConfig::Describe() {
+  using S = RolloutConfig;
+  static const auto d = Struct<S>()
+                            .Field("maxSurge", &S::max_surge, "")
+                            .Field("maxUnavailable", &S::max_unavailable, "");
+  return d;
+}
+
+const Struct<RolloutStrategyConfig>& RolloutStrategyConfig::Describe() {
+  using S = RolloutStrategyConfig;
+  static const auto d = Struct<S>().Field("defaultRollout", &S::default_rollout, "");
+  return d;
+}
+
 const Struct<DeployConfig>& DeployConfig::Describe() {
   using S = DeployConfig;
-  static const auto d = Struct<S>().Field("defaultDeploymentMode", &S::default_deployment_mode, "");
+  static const auto d =
+      Struct<S>()
+          .Field("defaultDeploymentMode", &S::default_deployment_mode, "")
+          .Field("deploymentRolloutStrategy", &S::deployment_rollout_strategy, "");
   return d;
 }
 
@@ -226,7 +258,18 @@ const Struct<OpenTelemetryConfig>& OpenTelemetryConfig::Describe() {
   static const auto d = Struct<S>()
                             .Field("scrapeInterval", &S::scrape_interval, "")
                             .Field("metricReceiverEndpoint", &S::metric_receiver_endpoint, "")
-                            .Field("metricScalerEndpoint", &S::metric_scaler_endpoint, "");
+                            .Field("metricScalerEndpoint", &S::metric_scaler_endpoint, "")
+                            .Field("resource", &S::resource, "");
+  return d;
+}
+
+const Struct<AutoscalerConfig>& AutoscalerConfig::Describe() {
+  using S = AutoscalerConfig;
+  static const auto d =
+      Struct<S>()
+          .Field("scaleUpStabilizationWindowSeconds", &S::scale_up_stabilization_window_seconds, "")
+          .Field("scaleDownStabilizationWindowSeconds", &S::scale_down_stabilization_window_seconds,
+                 "");
   return d;
 }
 
@@ -265,6 +308,12 @@ class Reader {
       warnings_.push_back(fmt::format("key {}: {}", key, finding));
     }
     return section;
+  }
+
+  // A key that holds a word.
+  std::string Word(std::string_view key) {
+    std::erase(unread_, key);
+    return data_[key].AsString();
   }
 
   // One whose four quantities must be there.
@@ -362,6 +411,19 @@ Result<DeployConfig> ReadDeploy(Reader& reader) {
   return config;
 }
 
+Result<AutoscalerConfig> ReadAutoscaler(Reader& reader) {
+  KINGLET_TRY(auto config, reader.Section<AutoscalerConfig>("autoscaler"));
+  for (const std::string* seconds : {&config.scale_up_stabilization_window_seconds,
+                                     &config.scale_down_stabilization_window_seconds}) {
+    // Nine digits hold every window that Kubernetes accepts (an hour).
+    if (seconds->find_first_not_of("0123456789") != std::string::npos || seconds->size() > 9) {
+      return Fail(Code::kInvalidArgument,
+                  "invalid autoscaler config, \"{}\" is not a number of seconds", *seconds);
+    }
+  }
+  return config;
+}
+
 Result<InferenceServiceConfig> ReadInferenceService(Reader& reader) {
   KINGLET_TRY(auto config, reader.Section<InferenceServiceConfig>("inferenceService"));
   // KServe has its own entries only where the key is there.
@@ -418,6 +480,8 @@ Config ParseConfig(const Json& config_map) {
         .inference_service = ReadInferenceService(reader),
         .multi_node = reader.Section<MultiNodeConfig>("multiNode"),
         .open_telemetry = reader.Section<OpenTelemetryConfig>("opentelemetryCollector"),
+        .autoscaler = ReadAutoscaler(reader),
+        .latest = reader.Word("compatibility") == "latest",
         .warnings = {},
     };
   }();

@@ -16,6 +16,8 @@ namespace kinglet::api {
 // How an InferenceService is run. "Standard" and "Knative" are later names of the first two.
 enum class Mode { kRawDeployment, kServerless, kModelMesh };
 std::optional<Mode> ParseMode(std::string_view text);
+// "Standard", "Knative" or "ModelMesh".
+std::string_view LaterModeName(Mode mode);
 
 struct S3Config {
   std::string access_key_id_name, secret_access_key_name, endpoint, use_https, region, verify_ssl,
@@ -74,7 +76,7 @@ struct RouterConfig : ContainerConfig {
 
 struct IngressConfig {
   bool enable_gateway_api = false, disable_istio_virtual_host = false,
-       disable_ingress_creation = false;
+       disable_ingress_creation = false, disable_http_route_timeout = false;
   std::string kserve_ingress_gateway, ingress_gateway, knative_local_gateway_service, local_gateway,
       local_gateway_service, ingress_domain, domain_template, url_scheme, path_template;
   std::optional<std::string> ingress_class_name;
@@ -87,8 +89,21 @@ struct IngressConfig {
   static const Struct<IngressConfig>& Describe();
 };
 
+struct RolloutConfig {
+  std::string max_surge, max_unavailable;  // "25%", "1"; "" leaves the default
+  static const Struct<RolloutConfig>& Describe();
+};
+
+struct RolloutStrategyConfig {
+  std::optional<RolloutConfig> default_rollout;
+  static const Struct<RolloutStrategyConfig>& Describe();
+};
+
 struct DeployConfig {
   std::string default_deployment_mode;
+  // For Deployments whose component says nothing; KServe reads it only where the default mode is
+  // written "Standard".
+  std::optional<RolloutStrategyConfig> deployment_rollout_strategy;
   Mode mode = Mode::kServerless;
   static const Struct<DeployConfig>& Describe();
 };
@@ -146,7 +161,14 @@ struct MultiNodeConfig {
 
 struct OpenTelemetryConfig {
   std::string scrape_interval, metric_receiver_endpoint, metric_scaler_endpoint;
+  std::optional<ResourceDefaults> resource;  // of the collector
   static const Struct<OpenTelemetryConfig>& Describe();
+};
+
+// Seconds, as texts; "" leaves the autoscaler's own.
+struct AutoscalerConfig {
+  std::string scale_up_stabilization_window_seconds, scale_down_stabilization_window_seconds;
+  static const Struct<AutoscalerConfig>& Describe();
 };
 
 struct Config {
@@ -166,6 +188,10 @@ struct Config {
   Result<InferenceServiceConfig> inference_service;
   Result<MultiNodeConfig> multi_node;
   Result<OpenTelemetryConfig> open_telemetry;
+  Result<AutoscalerConfig> autoscaler;
+  // Ours: `compatibility: latest` writes what KServe's releases after 0.15 add to objects and
+  // statuses also where no new field asks for it.
+  bool latest = false;
   // Keys and fields that mean nothing here, in words.
   std::vector<std::string> warnings;
 };

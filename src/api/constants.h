@@ -19,6 +19,12 @@ inline constexpr std::string_view kDisableLocalModel = "serving.kserve.io/disabl
 inline constexpr std::string_view kNodeGroup = "serving.kserve.io/nodegroup";
 inline constexpr std::string_view kGkeAccelerator = "serving.kserve.io/gke-accelerator";
 inline constexpr std::string_view kGpuResourceTypes = "serving.kserve.io/gpu-resource-types";
+// Beyond 0.15: "true" takes the service down, without deleting it.
+inline constexpr std::string_view kStop = "serving.kserve.io/stop";
+// Beyond 0.15: "true" keeps changes of its runtime away while it is ready.
+inline constexpr std::string_view kDisableAutoUpdate = "serving.kserve.io/disable-auto-update";
+// Beyond 0.15, of a runtime: "mp" spans nodes without Ray.
+inline constexpr std::string_view kExecutorBackend = "multinode/executor-backend";
 inline constexpr std::string_view kEnableMetricAggregation =
     "serving.kserve.io/enable-metric-aggregation";
 inline constexpr std::string_view kEnablePrometheusScraping =
@@ -37,6 +43,8 @@ inline constexpr std::string_view kEksRoleArn = "eks.amazonaws.com/role-arn";
 
 inline constexpr std::string_view kStorageSourceUri =
     "internal.serving.kserve.io/storage-initializer-sourceuri";
+// Ours: the pod's init container was made by the controller and lacks credentials.
+inline constexpr std::string_view kStorageUris = "internal.serving.kserve.io/storage-uris";
 inline constexpr std::string_view kStorageSpec = "internal.serving.kserve.io/storage-spec";
 inline constexpr std::string_view kStorageSpecParam =
     "internal.serving.kserve.io/storage-spec-param";
@@ -85,6 +93,8 @@ inline constexpr std::string_view kInferenceGraph = "serving.kserve.io/inference
 inline constexpr std::string_view kFinalizer = "inferenceservice.finalizers";
 
 inline constexpr std::string_view kModeRaw = "RawDeployment";
+inline constexpr std::string_view kModeStandard = "Standard";  // later name of the first
+inline constexpr std::string_view kModeKnative = "Knative";    // and of the second
 inline constexpr std::string_view kModeServerless = "Serverless";
 inline constexpr std::string_view kModeModelMesh = "ModelMesh";
 

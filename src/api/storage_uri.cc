@@ -1,6 +1,12 @@
 #include "api/storage_uri.h"
 
+#include <algorithm>
+#include <sstream>
+#include <vector>
+
 #include <re2/re2.h>
+
+#include "api/constants.h"
 
 namespace kinglet::api {
 namespace {
@@ -9,6 +15,32 @@ constexpr std::string_view kPrefixes[] = {"gs://",   "s3://",   "pvc://",     "f
                                           "http://", "hdfs://", "webhdfs://", "oci://",  "hf://"};
 
 }  // namespace
+
+std::string MountPathOf(const StorageUri& place) {
+  return place.mount_path.empty() ? std::string(kModelMountPath) : place.mount_path;
+}
+
+std::string CommonParent(std::span<const std::string> paths) {
+  if (paths.empty()) return "";
+  if (paths.size() == 1) return paths[0];
+  auto parts_of = [](const std::string& path) {
+    std::vector<std::string> parts;
+    std::istringstream text(path);
+    for (std::string part; std::getline(text, part, '/');) {
+      if (!part.empty()) parts.push_back(part);
+    }
+    return parts;
+  };
+  std::vector<std::string> common = parts_of(paths[0]);
+  for (const std::string& path : paths.subspan(1)) {
+    const auto parts = parts_of(path);
+    common.erase(std::ranges::mismatch(common, parts).in1, common.end());
+  }
+  if (common.empty()) return "/";
+  std::string parent;
+  for (const auto& part : common) parent += "/" + part;
+  return parent;
+}
 
 std::string_view SchemeOf(std::string_view uri) {
   size_t end = uri.find("://");

@@ -40,6 +40,12 @@ Status ChildApplier::Apply(const Json& owner, const DesiredObject& desired) {
   const std::string id = ChildKey(*desired.type, key);
   std::string wish = Sha256(object.Dump());
   kube::Informer* informer = InformerOf(*desired.type);
+  if (informer && !informer->KindExists()) {
+    return Fail(Code::kFailedPrecondition,
+                "no matches for kind \"{}\" in version \"{}\": install what serves it; {} is then "
+                "made by itself",
+                desired.type->kind, desired.type->ApiVersion(), key.name);
+  }
   kube::ObjectPtr seen = informer ? informer->Get(key) : nullptr;
   if (seen && IsAsApplied(id, wish, *seen)) return {};
   kube::CreateOrUpdateOptions options;

@@ -71,8 +71,10 @@ std::string ChildFingerprint(const Json& object) {
       if (annotations->empty()) metadata->Erase("annotations");
     }
   }
-  // Written by autoscalers.
-  if (Json* spec = ours.Find("spec")) spec->Erase("replicas");
+  // Written by autoscalers; with these classes there is none of ours.
+  const std::string& scaler = kube::Annotation(object, api::annotation::kAutoscalerClass);
+  const bool ours_to_scale = scaler == "none" || scaler == "external";
+  if (Json* spec = ours.Find("spec"); spec && !ours_to_scale) spec->Erase("replicas");
   return Sha256(ours.Dump());
 }
 

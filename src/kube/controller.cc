@@ -160,7 +160,8 @@ Controller::~Controller() {
   Join();
 }
 
-void Controller::WatchOptional(Informer& informer, MapFunction map, Predicate predicate) {
+void Controller::WatchOptional(Informer& informer, MapFunction map, Predicate predicate,
+                               std::function<std::vector<ObjectKey>()> on_appear) {
   if (!map) map = [](const Json& object) { return std::vector{KeyOf(object)}; };
   // Informers may outlive the controller, so handlers hold its state weakly.
   auto add = [state = std::weak_ptr<State>(state_), map, predicate](
@@ -185,6 +186,12 @@ void Controller::WatchOptional(Informer& informer, MapFunction map, Predicate pr
             add(before.get(), after.get(), resync ? WorkQueue::kLowPriority : 0);
           },
       .on_delete = [add](const ObjectPtr& object) { add(object.get(), nullptr, 0); },
+      .on_appear =
+          [state = std::weak_ptr<State>(state_), on_appear] {
+            auto alive = state.lock();
+            if (!alive || !on_appear) return;
+            for (const ObjectKey& key : on_appear()) alive->queue.Add(key);
+          },
   });
 }
 

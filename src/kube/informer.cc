@@ -1,6 +1,7 @@
 #include "kube/informer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <set>
@@ -37,6 +38,7 @@ struct Informer::State {
   mutable std::mutex sync_mutex;
   mutable std::condition_variable_any sync_changed;
   bool synced = false;
+  std::atomic<bool> kind_missing{false};
 
   std::stop_source stop;
   std::thread reflector, resyncer;
@@ -152,8 +154,16 @@ struct Informer::State {
         stop.get_token());
   }
 
+  void TellAppeared() {
+    std::lock_guard lock(dispatch);
+    for (const auto& handler : handlers) {
+      if (handler->on_appear) handler->on_appear();
+    }
+  }
+
   // A kind that is not there is an empty collection: nobody waits for it.
   void HandleMissingKind() {
+    kind_missing = true;
     DropOthers({});
     MarkSynced();
     SleepFor(Jittered(std::max(kMissingKindWait, options.backoff), 0.5), stop.get_token());
@@ -195,19 +205,17 @@ struct Informer::State {
 
   void Reflect() {
     Backoff backoff(options.backoff, std::max(kMaxBackoff, options.backoff));
-    bool known_missing = false;
     while (!stop.stop_requested()) {
       auto version = ListOnce();
       if (stop.stop_requested()) return;
       if (version) {
-        known_missing = false;
+        if (kind_missing.exchange(false)) TellAppeared();
         WatchUntilRelist(*version, backoff);
       } else if (version.error().code() == Code::kNotFound) {
-        if (!known_missing) {
+        if (!kind_missing) {
           LogDebug("the server does not have this kind, waiting for it",
                    {{"resource", type.GroupResource()}});
         }
-        known_missing = true;
         HandleMissingKind();
       } else {
         LogWarning("cannot list, trying again",
@@ -261,6 +269,8 @@ void Informer::Start(std::stop_token stop) {
 }
 
 bool Informer::HasSynced() const { return state_->IsSynced(); }
+
+bool Informer::KindExists() const { return !state_->kind_missing; }
 
 bool Informer::WaitForSync(Deadline deadline, std::stop_token stop) const {
   std::unique_lock lock(state_->sync_mutex);

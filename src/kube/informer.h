@@ -29,6 +29,8 @@ struct EventHandler {
   std::function<void(const ObjectPtr& object, bool initial)> on_add;
   std::function<void(const ObjectPtr& old_object, const ObjectPtr& object)> on_update;
   std::function<void(const ObjectPtr& last_known)> on_delete;
+  // The server has the kind now, after it had not: its definition was installed.
+  std::function<void()> on_appear;
 };
 
 struct InformerOptions {
@@ -59,6 +61,8 @@ class Informer {
   void Start(std::stop_token stop);
   // The first list is in the store and its handlers were called.
   bool HasSynced() const;
+  // The server has the kind, as far as is known. Meaningful once synced.
+  bool KindExists() const;
   // False when the deadline passed or stop was requested first.
   bool WaitForSync(Deadline deadline, std::stop_token stop = {}) const;
 

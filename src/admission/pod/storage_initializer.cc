@@ -132,10 +132,22 @@ Json MakeInitContainer(const api::StorageInitializerConfig& config, std::string_
                            {"volumeMounts", Json::MakeArray()}});
 }
 
+// The controller made the init container (storageUris); what only a pod's account tells is added.
+Status CompleteStorageInitializer(Pod& pod) {
+  Json* own = pod.InitContainer(api::kStorageInitializer);
+  if (!own) return {};  // claims only
+  Json init = *own;
+  KINGLET_RETURN_IF_ERROR(AddServiceAccountCredentials(pod, init));
+  KINGLET_RETURN_IF_ERROR(AddCaBundle(pod, init));
+  *pod.InitContainer(api::kStorageInitializer) = std::move(init);
+  return {};
+}
+
 }  // namespace
 
 Status InjectStorageInitializer(Pod& pod) {
   const auto& config = *pod.config.storage_initializer;
+  if (pod.Annotation(api::annotation::kStorageUris)) return CompleteStorageInitializer(pod);
   const Json* annotation = pod.Annotation(api::annotation::kStorageSourceUri);
   if (!annotation || pod.Annotation(api::annotation::kAgent)) return {};
   std::string uri = annotation->AsString();

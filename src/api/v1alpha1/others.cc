@@ -20,7 +20,9 @@ const Struct<StorageContainerSpec>& StorageContainerSpec::Describe() {
                                    "What it can bring.", {.required = true})
                             .Field("workloadType", &S::workload_type, "Where it runs.",
                                    {.one_of = {"initContainer", "localModelDownloadJob"},
-                                    .default_value = "initContainer"});
+                                    .default_value = "initContainer"})
+                            .Field("supportsMultiModelDownload", &S::supports_multi_model_download,
+                                   "Whether it takes several pairs of URI and path.");
   return d;
 }
 

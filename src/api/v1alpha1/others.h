@@ -19,6 +19,7 @@ struct StorageContainerSpec {
   Json container;
   std::vector<SupportedUriFormat> supported_uri_formats;
   std::string workload_type;  // initContainer (also when empty) or localModelDownloadJob
+  bool supports_multi_model_download = false;  // takes several pairs of URI and path
   bool operator==(const StorageContainerSpec&) const = default;
   static const Struct<StorageContainerSpec>& Describe();
 

@@ -59,10 +59,27 @@ const Struct<ExternalMetricSource>& ExternalMetricSource::Describe() {
   return d;
 }
 
+const Struct<AuthenticationReference>& AuthenticationReference::Describe() {
+  static const auto d =
+      Struct<AuthenticationReference>("A TriggerAuthentication of KEDA.")
+          .Field("name", &AuthenticationReference::name, "Its name.", {.required = true});
+  return d;
+}
+
+const Struct<ExternalAuthentication>& ExternalAuthentication::Describe() {
+  static const auto d =
+      Struct<ExternalAuthentication>("How to sign in to the metrics server.")
+          .Field("authenticationRef", &ExternalAuthentication::reference, "Where the secrets are.",
+                 {.required = true})
+          .Field("authModes", &ExternalAuthentication::auth_modes, "bearer, basic or tls.");
+  return d;
+}
+
 const Struct<ExternalMetric>& ExternalMetric::Describe() {
   static const auto d =
       Struct<ExternalMetric>("A metric from outside the cluster.")
           .Field("metric", &ExternalMetric::metric, "The metric.", {.required = true})
+          .Field("authenticationRef", &ExternalMetric::authentication, "How to sign in.")
           .Field("target", &ExternalMetric::target, "Its target.", {.required = true});
   return d;
 }
@@ -99,7 +116,19 @@ const Struct<MetricsSpec>& MetricsSpec::Describe() {
 
 const Struct<AutoScaling>& AutoScaling::Describe() {
   static const auto d = Struct<AutoScaling>("Scaling by several metrics.")
-                            .Field("metrics", &AutoScaling::metrics, "The metrics.");
+                            .Field("metrics", &AutoScaling::metrics, "The metrics.")
+                            .Field("behavior", &AutoScaling::behavior,
+                                   "How fast to scale; KEDA's stabilization windows.");
+  return d;
+}
+
+const Struct<StorageUri>& StorageUri::Describe() {
+  static const auto d =
+      Struct<StorageUri>("A place that files come from.")
+          .Field("uri", &StorageUri::uri, "Where they are.", {.required = true})
+          .Field(
+              "mountPath", &StorageUri::mount_path, "Where the containers see them.",
+              {.default_value = "/mnt/models", .schema = Json::MakeObject({{"pattern", "^/.*"}})});
   return d;
 }
 
@@ -126,7 +155,8 @@ Struct<S> Component(std::string_view doc) {
       .Field("batcher", &S::batcher, "Request batching.")
       .Field("labels", &S::labels, "Added to the component's objects and pods.")
       .Field("annotations", &S::annotations, "Added to the component's objects and pods.")
-      .Field("deploymentStrategy", &S::deployment_strategy, "Of the Deployment.");
+      .Field("deploymentStrategy", &S::deployment_strategy, "Of the Deployment.")
+      .Field("storageUris", &S::storage_uris, "Where files come from; excludes storageUri.");
 }
 
 template <class S>
@@ -172,10 +202,25 @@ const Struct<ModelSpec>& ModelSpec::Describe() {
   return d;
 }
 
+namespace {
+
+// A serving runtime's workers have labels and annotations of their own.
+std::span<const PassedField> WorkerFields() {
+  static const std::vector<PassedField> fields = [] {
+    std::vector<PassedField> all(PodSpecFields().begin(), PodSpecFields().end());
+    all.push_back({"labels", "object"});
+    all.push_back({"annotations", "object"});
+    return all;
+  }();
+  return fields;
+}
+
+}  // namespace
+
 const Struct<WorkerSpec>& WorkerSpec::Describe() {
   static const auto d =
       Struct<WorkerSpec>("Workers of a model that spans nodes.")
-          .Rest(&WorkerSpec::pod, PodSpecFields())
+          .Rest(&WorkerSpec::pod, WorkerFields())
           .Field("pipelineParallelSize", &WorkerSpec::pipeline_parallel_size, "Nodes in all.")
           .Field("tensorParallelSize", &WorkerSpec::tensor_parallel_size, "GPUs a node.");
   return d;
@@ -195,7 +240,8 @@ const Struct<PredictorSpec>& PredictorSpec::Describe() {
           .Field("lightgbm", &PredictorSpec::lightgbm, "A LightGBM model.")
           .Field("paddle", &PredictorSpec::paddle, "A Paddle model.")
           .Field("model", &PredictorSpec::model, "A model of any format.")
-          .Field("workerSpec", &PredictorSpec::worker_spec, "Workers on other nodes.");
+          .Field("workerSpec", &PredictorSpec::worker_spec, "Workers on other nodes.")
+          .Field("name", &PredictorSpec::name, "Part of its objects' names.");
   return d;
 }
 
@@ -222,11 +268,23 @@ const Struct<ExplainerSpec>& ExplainerSpec::Describe() {
   return d;
 }
 
+const Struct<CanarySpec>& CanarySpec::Describe() {
+  static const auto d =
+      Struct<CanarySpec>("A predictor that is tried with a share of the traffic.")
+          .Field("predictor", &CanarySpec::predictor,
+                 "What differs from the stable predictor: the same fields.", {.required = true})
+          .Field("trafficPercent", &CanarySpec::traffic_percent, "Its share.",
+                 {.minimum = 0, .schema = Json::MakeObject({{"maximum", 100}})});
+  return d;
+}
+
 const Struct<InferenceServiceSpec>& InferenceServiceSpec::Describe() {
   static const auto d =
       Struct<InferenceServiceSpec>("What is served.")
           .Field("predictor", &InferenceServiceSpec::predictor, "What predicts.",
                  {.required = true, .always_encode = true})
+          .Field("canary", &InferenceServiceSpec::canary, "Predictors on trial, in Standard mode.",
+                 {.schema = Json::MakeObject({{"x-kubernetes-list-type", "atomic"}})})
           .Field("explainer", &InferenceServiceSpec::explainer, "What explains.")
           .Field("transformer", &InferenceServiceSpec::transformer, "What transforms.");
   return d;

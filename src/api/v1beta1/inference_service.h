@@ -49,8 +49,23 @@ struct ExternalMetricSource {
   static const Struct<ExternalMetricSource>& Describe();
 };
 
+// How KEDA signs in to a metrics server.
+struct AuthenticationReference {
+  std::string name;  // of a TriggerAuthentication
+  bool operator==(const AuthenticationReference&) const = default;
+  static const Struct<AuthenticationReference>& Describe();
+};
+
+struct ExternalAuthentication {
+  AuthenticationReference reference;
+  std::string auth_modes;
+  bool operator==(const ExternalAuthentication&) const = default;
+  static const Struct<ExternalAuthentication>& Describe();
+};
+
 struct ExternalMetric {
   ExternalMetricSource metric;
+  std::optional<ExternalAuthentication> authentication;
   MetricTarget target;
   bool operator==(const ExternalMetric&) const = default;
   static const Struct<ExternalMetric>& Describe();
@@ -81,8 +96,17 @@ struct MetricsSpec {
 
 struct AutoScaling {
   std::vector<MetricsSpec> metrics;
+  Json behavior;  // autoscaling/v2 HorizontalPodAutoscalerBehavior
   bool operator==(const AutoScaling&) const = default;
   static const Struct<AutoScaling>& Describe();
+};
+
+// One of several places that a component's files come from.
+struct StorageUri {
+  std::string uri;
+  std::string mount_path;  // "": /mnt/models
+  bool operator==(const StorageUri&) const = default;
+  static const Struct<StorageUri>& Describe();
 };
 
 // What predictor, transformer and explainer have in common.
@@ -101,6 +125,7 @@ struct ComponentExtension {
   std::map<std::string, std::string> labels;
   std::map<std::string, std::string> annotations;
   Json deployment_strategy;
+  std::vector<StorageUri> storage_uris;
   Json pod;  // the pod-spec fields
   bool operator==(const ComponentExtension&) const = default;
 };
@@ -147,6 +172,7 @@ struct PredictorSpec : ComponentExtension {
       huggingface, pmml, lightgbm, paddle;
   std::optional<ModelSpec> model;
   std::optional<WorkerSpec> worker_spec;
+  std::optional<std::string> name;  // part of its objects' names, where canaries are used
   bool operator==(const PredictorSpec&) const = default;
   static const Struct<PredictorSpec>& Describe();
 };
@@ -172,8 +198,18 @@ struct ExplainerSpec : ComponentExtension {
   static const Struct<ExplainerSpec>& Describe();
 };
 
+// A predictor that is tried with a share of the traffic, in Standard mode.
+struct CanarySpec {
+  // What differs from the stable predictor: a PredictorSpec that is merged over it.
+  Json predictor;
+  int32_t traffic_percent = 0;
+  bool operator==(const CanarySpec&) const = default;
+  static const Struct<CanarySpec>& Describe();
+};
+
 struct InferenceServiceSpec {
   PredictorSpec predictor;
+  std::vector<CanarySpec> canary;
   std::optional<ExplainerSpec> explainer;
   std::optional<TransformerSpec> transformer;
   bool operator==(const InferenceServiceSpec&) const = default;

@@ -92,6 +92,11 @@ Json ModelStatus() {
       {"transitionStatus"});
 }
 
+Json CanaryStatus() {
+  return Object(
+      {{"name", Type("string")}, {"ready", Type("boolean")}, {"trafficPercent", Int32()}}, {"name"});
+}
+
 }  // namespace
 
 Json ConditionsSchema() {
@@ -117,7 +122,10 @@ Json InferenceServiceStatusSchema() {
                      {"address", Address()},
                      {"url", Type("string")},
                      {"deploymentMode", Type("string")},
+                     {"servingRuntimeName", Type("string")},
+                     {"clusterServingRuntimeName", Type("string")},
                      {"components", MapOf(ComponentStatus())},
+                     {"canaryStatuses", ListOf(CanaryStatus())},
                      {"modelStatus", ModelStatus()}});
 }
 

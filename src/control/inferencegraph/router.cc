@@ -134,10 +134,10 @@ Result<std::vector<DesiredObject>> MakeRouterObjects(const api::InferenceGraph& 
 
   const api::ServiceConfig service = config.service.value_or(api::ServiceConfig());
   std::vector<DesiredObject> out;
-  out.push_back({&kube::kDeployment, MakeDeployment(plan, graph.ns())});
+  out.push_back({&kube::kDeployment, MakeDeployment(plan, graph.ns(), config)});
   out.push_back({&kube::kService, MakeService(plan, graph.ns(), service)});
-  KINGLET_TRY(auto autoscaler, MakeHorizontalPodAutoscaler(plan, graph.ns()));
-  if (autoscaler) out.push_back({&kube::kHorizontalPodAutoscaler, *std::move(autoscaler)});
+  KINGLET_TRY(auto autoscaler, MakeAutoscaler(plan, graph.ns(), config));
+  if (autoscaler) out.push_back(*std::move(autoscaler));
   return out;
 }
 

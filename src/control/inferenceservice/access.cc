@@ -13,6 +13,8 @@ std::vector<kube::Access> InferenceServiceAccess() {
       Managed(kube::kHorizontalPodAutoscaler),
       Managed(kube::kIngress),
       Managed(kube::kHttpRoute),
+      Managed(kube::kScaledObject),
+      Managed(kube::kOpenTelemetryCollector),
       Managed(kube::kKnativeService),
       Managed(kube::kVirtualService),
       // The configuration is watched; lists of models and CA bundles are written.

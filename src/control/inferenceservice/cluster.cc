@@ -51,6 +51,9 @@ Cluster::Cluster(kube::Client& client, std::string config_namespace, const Clock
       http_routes_(client, kube::kHttpRoute, Slim(), clock),
       knative_services_(client, kube::kKnativeService, Slim(), clock),
       virtual_services_(client, kube::kVirtualService, Slim(), clock),
+      scaled_objects_(client, kube::kScaledObject, OfInferenceServices(), clock),
+      // Collectors have no labels of ours.
+      collectors_(client, kube::kOpenTelemetryCollector, Slim(), clock),
       pods_(client, kube::kPod, StatesOfPods(), clock),
       runtimes_(client, kube::kServingRuntime, Slim(), clock),
       cluster_runtimes_(client, kube::kClusterServingRuntime, Slim(), clock),
@@ -59,7 +62,7 @@ Cluster::Cluster(kube::Client& client, std::string config_namespace, const Clock
       decoded_runtimes_({&runtimes_, &cluster_runtimes_}),
       decoded_storage_containers_({&storage_containers_}),
       children_(client, {&deployments_, &services_, &autoscalers_, &ingresses_, &http_routes_,
-                         &knative_services_, &virtual_services_}) {
+                         &knative_services_, &virtual_services_, &scaled_objects_, &collectors_}) {
   pods_.AddIndex("app", kube::IndexByLabel(std::string(api::label::kApp)));
   pods_.AddIndex("revision", kube::IndexByLabel("serving.knative.dev/revision"));
 }
@@ -67,8 +70,8 @@ Cluster::Cluster(kube::Client& client, std::string config_namespace, const Clock
 void Cluster::Start(std::stop_token stop) {
   for (auto* informer :
        {&inference_services_, &deployments_, &services_, &autoscalers_, &ingresses_, &http_routes_,
-        &knative_services_, &virtual_services_, &pods_, &runtimes_, &cluster_runtimes_,
-        &storage_containers_, &config_.informer()}) {
+        &knative_services_, &virtual_services_, &scaled_objects_, &collectors_, &pods_, &runtimes_,
+        &cluster_runtimes_, &storage_containers_, &config_.informer()}) {
     informer->Start(stop);
   }
 }

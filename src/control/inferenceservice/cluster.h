@@ -28,6 +28,8 @@ class Cluster {
   kube::Informer& http_routes() { return http_routes_; }
   kube::Informer& knative_services() { return knative_services_; }
   kube::Informer& virtual_services() { return virtual_services_; }
+  kube::Informer& scaled_objects() { return scaled_objects_; }
+  kube::Informer& collectors() { return collectors_; }
   kube::Informer& pods() { return pods_; }
   kube::Informer& runtimes() { return runtimes_; }
   kube::Informer& cluster_runtimes() { return cluster_runtimes_; }
@@ -56,8 +58,8 @@ class Cluster {
 
  private:
   kube::Informer inference_services_, deployments_, services_, autoscalers_, ingresses_,
-      http_routes_, knative_services_, virtual_services_, pods_, runtimes_, cluster_runtimes_,
-      storage_containers_;
+      http_routes_, knative_services_, virtual_services_, scaled_objects_, collectors_, pods_,
+      runtimes_, cluster_runtimes_, storage_containers_;
   WatchedConfig config_;
   Decoded<api::ServingRuntime> decoded_runtimes_;
   Decoded<api::ClusterStorageContainer> decoded_storage_containers_;

@@ -3,18 +3,19 @@
 #include <algorithm>
 
 #include "api/constants.h"
+#include "control/inferenceservice/storage_uris.h"
 
 namespace kinglet::control {
 namespace {
 
 // A failure that says nothing about the model.
 std::unexpected<ModelFailure> Fault(Error error) {
-  return std::unexpected(ModelFailure{"", "", std::move(error)});
+  return std::unexpected(ModelFailure{"", "", std::move(error), ""});
 }
 
 std::unexpected<ModelFailure> InvalidSpec(std::string message) {
   return std::unexpected(
-      ModelFailure{"InvalidPredictorSpec", message, Error(Code::kFailedPrecondition, message)});
+      ModelFailure{"InvalidPredictorSpec", message, Error(Code::kFailedPrecondition, message), ""});
 }
 
 using Texts = std::map<std::string, std::string>;
@@ -116,6 +117,16 @@ void FillMetadata(const api::InferenceService& isvc, const api::ComponentExtensi
   plan.extension = &extension;
 }
 
+// storageUris: the pod brings its files itself.
+Status PlaceFiles(const api::ComponentExtension& extension, const ComponentInput& input,
+                  ComponentPlan& plan) {
+  if (extension.storage_uris.empty()) return {};
+  KINGLET_RETURN_IF_ERROR(AddStorageUris(extension.storage_uris, plan.annotations, input.config,
+                                         input.storage_containers, plan.pod));
+  plan.annotations.Set(api::annotation::kStorageUris, "true");
+  return {};
+}
+
 Result<std::vector<std::string>> DisallowedAnnotations(const ComponentInput& input) {
   const auto& config = input.config.inference_service;
   if (!config) return Unexpected(config.error());
@@ -211,11 +222,23 @@ std::string ComponentObjectName(std::string_view isvc, ComponentKind kind,
   return name;
 }
 
+namespace {
+
+std::string PredictorObjectName(const api::InferenceService& isvc,
+                                const std::vector<std::string>& legacy_services) {
+  const auto& name = isvc.spec.predictor.name;
+  if (name && !name->empty()) return fmt::format("{}-{}-predictor", isvc.name(), *name);
+  return ComponentObjectName(isvc.name(), ComponentKind::kPredictor, legacy_services);
+}
+
+}  // namespace
+
 ModelResult<ComponentPlan> PlanPredictor(api::InferenceService& isvc, const ComponentInput& input) {
   api::PredictorSpec& spec = isvc.spec.predictor;
   ComponentPlan plan;
   plan.kind = ComponentKind::kPredictor;
-  plan.name = ComponentObjectName(isvc.name(), plan.kind, input.legacy_services);
+  plan.name = PredictorObjectName(isvc, input.legacy_services);
+  plan.public_name = ComponentObjectName(isvc.name(), plan.kind, input.legacy_services);
 
   auto implementations = api::Implementations(spec);
   if (implementations.empty()) {
@@ -234,10 +257,14 @@ ModelResult<ComponentPlan> PlanPredictor(api::InferenceService& isvc, const Comp
   AddMultiModel(isvc, annotations);
 
   Json runtime_pod;
+  const api::ServingRuntime* used = nullptr;
   if (spec.model) {
     auto runtime = ResolveRuntime(isvc, input.runtimes);
     if (!runtime) return std::unexpected(runtime.error());
-    runtime_pod = (*runtime)->spec.pod;
+    used = *runtime;
+    plan.runtime = used->name();
+    plan.cluster_runtime = used->ns().empty();
+    runtime_pod = used->spec.pod;
     auto containers = RuntimeContainers(isvc, **runtime);
     if (!containers) return std::unexpected(containers.error());
     auto pod = MergePodSpecs(runtime_pod, spec.pod);
@@ -262,7 +289,17 @@ ModelResult<ComponentPlan> PlanPredictor(api::InferenceService& isvc, const Comp
       containers.MutableArray()[0] = std::move(container);
     }
   }
+  if (spec.worker_spec) {
+    Json own = Json::MakeObject();
+    PutAll(own, spec.annotations);
+    auto workers = PlanWorkers(isvc, used, annotations, Without(std::move(own), *disallowed),
+                               input.config, plan.pod);
+    if (!workers) return std::unexpected(workers.error());
+    plan.worker = *std::move(workers);
+  }
   FillMetadata(isvc, spec, *disallowed, std::move(annotations), runtime_pod, plan);
+  if (auto placed = PlaceFiles(spec, input, plan); !placed) return Fault(placed.error());
+  if (spec.worker_spec) plan.labels.Set(api::label::kIsvcGeneration, GenerationLabel(isvc));
   return plan;
 }
 
@@ -286,7 +323,8 @@ std::string PredictorHost(const api::InferenceService& isvc, ComponentKind askin
                           const ComponentInput& input) {
   const bool legacy =
       ComponentObjectName(isvc.name(), asking, input.legacy_services).ends_with("-default");
-  return fmt::format("{}-predictor{}.{}", isvc.name(), legacy ? "-default" : "", isvc.ns());
+  if (legacy) return fmt::format("{}-predictor-default.{}", isvc.name(), isvc.ns());
+  return fmt::format("{}.{}", PredictorObjectName(isvc, input.legacy_services), isvc.ns());
 }
 
 void AddWorkers(const api::ComponentExtension& extension, Json& container) {
@@ -378,7 +416,7 @@ ModelResult<ComponentPlan> PlanTransformer(const api::InferenceService& isvc,
   const api::TransformerSpec& spec = *isvc.spec.transformer;
   ComponentPlan plan;
   plan.kind = ComponentKind::kTransformer;
-  plan.name = ComponentObjectName(isvc.name(), plan.kind, input.legacy_services);
+  plan.name = plan.public_name = ComponentObjectName(isvc.name(), plan.kind, input.legacy_services);
   if (spec.pod["containers"].empty()) {
     return Fault(Error(Code::kInvalidArgument, "the transformer has no containers"));
   }
@@ -393,6 +431,7 @@ ModelResult<ComponentPlan> PlanTransformer(const api::InferenceService& isvc,
   plan.pod = spec.pod;
   AddTransformerArguments(isvc, input, plan.pod.Ref("containers").MutableArray()[0]);
   FillMetadata(isvc, spec, *disallowed, std::move(annotations), Json(), plan);
+  if (auto placed = PlaceFiles(spec, input, plan); !placed) return Fault(placed.error());
   return plan;
 }
 
@@ -401,7 +440,7 @@ ModelResult<ComponentPlan> PlanExplainer(const api::InferenceService& isvc,
   const api::ExplainerSpec& spec = *isvc.spec.explainer;
   ComponentPlan plan;
   plan.kind = ComponentKind::kExplainer;
-  plan.name = ComponentObjectName(isvc.name(), plan.kind, input.legacy_services);
+  plan.name = plan.public_name = ComponentObjectName(isvc.name(), plan.kind, input.legacy_services);
   auto implementations = api::Implementations(spec);
   if (implementations.empty()) {
     return Fault(Error(Code::kInvalidArgument, "the explainer has neither art nor containers"));
@@ -431,6 +470,7 @@ ModelResult<ComponentPlan> PlanExplainer(const api::InferenceService& isvc,
     containers.MutableArray()[0] = std::move(container);
   }
   FillMetadata(isvc, spec, *disallowed, std::move(annotations), Json(), plan);
+  if (auto placed = PlaceFiles(spec, input, plan); !placed) return Fault(placed.error());
   return plan;
 }
 

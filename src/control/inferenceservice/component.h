@@ -2,6 +2,8 @@
 // annotations and pod, before any Kubernetes object is made of it. Pure.
 #pragma once
 
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +11,7 @@
 
 #include "api/config.h"
 #include "api/storage_uri.h"
+#include "control/inferenceservice/multi_node.h"
 #include "control/inferenceservice/runtime.h"
 
 namespace kinglet::control {
@@ -22,11 +25,16 @@ std::string_view ComponentTitle(ComponentKind kind);
 struct ComponentPlan {
   ComponentKind kind = ComponentKind::kPredictor;
   std::string name;  // of its objects: "iris-predictor"
-  Json labels;       // of its objects and pods
+  // What its host is named after: `name` without the predictor's own.
+  std::string public_name;
+  Json labels;  // of its objects and pods
   Json annotations;
   Json pod;  // core/v1 PodSpec
   // The component of the spec, after runtime defaults; lives as long as the spec.
   const api::ComponentExtension* extension = nullptr;
+  std::optional<WorkerPlan> worker;  // of a predictor that spans nodes
+  std::string runtime;               // of a predictor with a model: the serving runtime's name
+  bool cluster_runtime = false;      // it has no namespace
 };
 
 // A predictor that ModelMesh serves, as its transformer reaches it.
@@ -43,6 +51,8 @@ struct ComponentInput {
   // Services in the namespace that exist under the old names "<isvc>-<component>-default".
   const std::vector<std::string>& legacy_services;
   const MeshPredictor* mesh_predictor = nullptr;  // null outside of ModelMesh mode
+  // predictor.name of canaries with a replica that answers.
+  std::set<std::string> ready_canaries = {};
 };
 
 // The name of a component's objects.

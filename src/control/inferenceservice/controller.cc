@@ -10,6 +10,8 @@
 #include "control/inferenceservice/cluster.h"
 #include "control/inferenceservice/ignored_fields.h"
 #include "control/inferenceservice/knative.h"
+#include "control/inferenceservice/later_status.h"
+#include "control/inferenceservice/runtime_users.h"
 #include "control/inferenceservice/status.h"
 #include "control/inferenceservice/status_writer.h"
 #include "kube/apply.h"
@@ -53,6 +55,12 @@ enum class Entry {
   kWaiting,  // for components behind a gateway
 };
 
+// Whether it asked to be left alone while it works: changes of its runtime must not reach it.
+bool KeepsWhatIs(const api::InferenceService& isvc, const Json& object) {
+  return isvc.Annotation(api::annotation::kDisableAutoUpdate) == "true" &&
+         kube::IsConditionTrue(object, "Ready");
+}
+
 // What of a pod tells about its model.
 bool PodStateChanged(const Json* old_pod, const Json* pod) {
   if (!old_pod || !pod) return true;
@@ -89,7 +97,7 @@ struct InferenceServiceController::Impl {
         cluster(client, options.config_namespace, clock),
         events(kube::MakeEventRecorder(client, std::string(kEventSource), clock)),
         status(client, *events),
-        knative({client, cluster, *events, status, clock},
+        knative({client, cluster, *events, status, clock, runtime_users},
                 {options.cluster_domain, options.knative_namespace}),
         controller({.name = "inferenceservice",
                     .workers = options.workers,
@@ -108,12 +116,16 @@ struct InferenceServiceController::Impl {
     controller.WatchOwned(cluster.services(), kube::kInferenceService, news);
     controller.WatchOwned(cluster.autoscalers(), kube::kInferenceService, news_of_spec);
     controller.WatchOwned(cluster.ingresses(), kube::kInferenceService, news_of_spec);
-    controller.WatchOptional(cluster.http_routes(), OwningInferenceService);
-    controller.WatchOptional(cluster.knative_services(), OwningInferenceService);
-    controller.WatchOptional(cluster.virtual_services(), OwningInferenceService);
+    // What they wait for may be a kind that is installed later.
+    for (auto* informer :
+         {&cluster.http_routes(), &cluster.knative_services(), &cluster.virtual_services(),
+          &cluster.scaled_objects(), &cluster.collectors()}) {
+      controller.WatchOptional(*informer, OwningInferenceService, {},
+                               [this] { return NotReady(); });
+    }
     controller.Watch(cluster.pods(), InferenceServiceByLabel, PodStateChanged);
     auto waiting = [this](const Json& runtime) { return WaitingForRuntime(runtime); };
-    auto users = [this](const Json& runtime) { return WithModel(kube::Namespace(runtime)); };
+    auto users = [this](const Json& runtime) { return runtime_users.Of(kube::KeyOf(runtime)); };
     for (auto* runtimes : {&cluster.runtimes(), &cluster.cluster_runtimes()}) {
       controller.Watch(*runtimes, waiting, kube::GenerationChanged);
       controller.WatchOptional(*runtimes, users, SpecChanged);
@@ -133,18 +145,16 @@ struct InferenceServiceController::Impl {
     return keys;
   }
 
-  // InferenceServices that a runtime may serve: which it is, their next pass finds out.
-  std::vector<ObjectKey> WithModel(const std::string& ns) {
+  // A kind that was installed may be what they wait for.
+  std::vector<ObjectKey> NotReady() {
     std::vector<ObjectKey> keys;
-    for (const auto& object : cluster.services_of_kserve().List(ns)) {
-      if (object->At({"spec", "predictor", "model"}).IsObject()) {
-        keys.push_back(kube::KeyOf(*object));
-      }
+    for (const auto& object : cluster.services_of_kserve().List()) {
+      if (!kube::IsConditionTrue(*object, "Ready")) keys.push_back(kube::KeyOf(*object));
     }
     return keys;
   }
 
-  // InferenceServices whose model no runtime served: a new or changed runtime may.
+  // InferenceServices whose model no runtime served: a new or changed one may.
   std::vector<ObjectKey> WaitingForRuntime(const Json& runtime) {
     std::vector<ObjectKey> keys;
     for (const auto& object : cluster.services_of_kserve().List(kube::Namespace(runtime))) {
@@ -162,6 +172,11 @@ struct InferenceServiceController::Impl {
   // Events about fields without effect, once for each version of the spec.
   void TellIgnoredFields(const Json& object, const api::InferenceService& isvc, api::Mode mode,
                          const api::Config& config);
+  // Takes everything down; the InferenceService stays.
+  Result<ReconcileResult> Stop(Json object, const api::InferenceService& isvc, api::Mode mode,
+                               const api::Config& config);
+  // predictor.name of canaries with a replica that answers.
+  std::set<std::string> ReadyCanaries(const api::InferenceService& isvc);
   // The ways in. Sets IngressReady, URL and address.
   Result<Entry> ReconcileIngress(const Plan& plan, const api::InferenceService& isvc,
                                  const api::Config& config, std::vector<DesiredObject>& wanted,
@@ -179,6 +194,7 @@ struct InferenceServiceController::Impl {
   Cluster cluster;
   std::unique_ptr<kube::EventRecorder> events;
   StatusWriter status;
+  RuntimeUsers runtime_users;
   KnativeReconciler knative;
   Guarded<std::map<ObjectKey, int64_t>> told;  // the generation whose ignored fields were told
   kube::Controller controller;                 // last: its threads use what is above
@@ -189,6 +205,7 @@ Result<ReconcileResult> InferenceServiceController::Impl::Reconcile(const Object
   if (!seen) {
     cluster.children().Forget(key);
     told.With([&](auto& generations) { generations.erase(key); });
+    runtime_users.Forget(key);
     return ReconcileResult::Done();
   }
   if (kube::IsDeleting(*seen)) return Delete(*seen, key);
@@ -213,6 +230,8 @@ Result<ReconcileResult> InferenceServiceController::Impl::Reconcile(const Object
     events->Warning(object, "InternalError", copied.error().message());
     return Unexpected(copied.error());
   }
+  if (IsStopped(*isvc)) return Stop(std::move(object), *isvc, mode, *config);
+  if (KeepsWhatIs(*isvc, object)) return ReconcileResult::Done();
   TellIgnoredFields(object, *isvc, mode, *config);
   if (mode == api::Mode::kRawDeployment) {
     return ReconcileStandard(std::move(object), *std::move(isvc), *config);
@@ -258,14 +277,41 @@ Result<ReconcileResult> InferenceServiceController::Impl::Delete(const Json& obj
   return ReconcileResult::Done();
 }
 
+Result<ReconcileResult> InferenceServiceController::Impl::Stop(Json object,
+                                                               const api::InferenceService& isvc,
+                                                               api::Mode mode,
+                                                               const api::Config& config) {
+  const Json before = object;
+  KINGLET_RETURN_IF_ERROR(cluster.children().DeleteOthers(object, {}));
+  RecordMode(object, isvc, mode, config);
+  SetStopped(object, isvc, clock);
+  KeepTransitionTimes(object, before);
+  KINGLET_RETURN_IF_ERROR(status.Write(before, object));
+  return ReconcileResult::Done();
+}
+
+std::set<std::string> InferenceServiceController::Impl::ReadyCanaries(
+    const api::InferenceService& isvc) {
+  std::set<std::string> ready;
+  for (const auto& canary : isvc.spec.canary) {
+    const std::string& name = canary.predictor["name"].AsString();
+    kube::ObjectPtr deployment = cluster.deployments().Get(
+        {.ns = isvc.ns(), .name = fmt::format("{}-{}-predictor", isvc.name(), name)});
+    if (deployment && (*deployment)["status"]["availableReplicas"].AsInt() > 0) ready.insert(name);
+  }
+  return ready;
+}
+
 Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
     Json object, api::InferenceService isvc, const api::Config& config) {
   const Json before = object;
+  RecordMode(object, isvc, api::Mode::kRawDeployment, config);
+  SetNotStopped(object, config, clock);
   if (!config.ingress) return Unexpected(config.ingress.error());
   auto runtimes = cluster.Runtimes(isvc.ns());
   auto containers = cluster.StorageContainers();
   auto legacy = cluster.LegacyServices({.ns = isvc.ns(), .name = isvc.name()});
-  ComponentInput input{config, *runtimes, *containers, legacy};
+  ComponentInput input{config, *runtimes, *containers, legacy, nullptr, ReadyCanaries(isvc)};
   Plan plan = MakePlan(isvc, input);
 
   const std::string unsupported_before =
@@ -289,10 +335,21 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
     }
   }
   for (const auto& component : plan.components) {
-    kube::ObjectPtr deployment =
-        cluster.deployments().Get({.ns = isvc.ns(), .name = component.name});
-    KINGLET_TRY(std::string url, MakeComponentUrl(component.name, isvc, *config.ingress));
-    SetComponentStatus(object, component, deployment.get(), url, clock);
+    KINGLET_TRY(std::string url, MakeComponentUrl(component.public_name, isvc, *config.ingress));
+    auto get = [&](const std::string& name) {
+      return cluster.deployments().Get({.ns = isvc.ns(), .name = name});
+    };
+    kube::ObjectPtr main = get(component.name);
+    kube::ObjectPtr worker = component.worker ? get(component.worker->name) : nullptr;
+    SetComponentStatus(object, component.kind,
+                       {main.get(), worker.get(), component.worker.has_value()}, url,
+                       config.latest ? LatestReadinessOf : ReadinessOf, clock);
+  }
+  SetCanaryStatus(object, plan.canaries, clock);
+  if (!plan.components.empty()) {
+    const ComponentPlan& predictor = plan.components[0];
+    runtime_users.Set(kube::KeyOf(object), RuntimeOf(predictor, isvc.ns()));
+    RecordRuntime(object, predictor.runtime, predictor.cluster_runtime, config);
   }
   if (!failure && plan.failure) {
     // The predictor before it was reconciled to the end.
@@ -300,8 +357,13 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
       auto pods = cluster.PodsOf(isvc.ns(), plan.components[0].name);
       if (!SetModelStatus(object, {.pods = pods})) return ReconcileResult::After(kAwaitModelState);
     }
-    failure = plan.failure->what.error;
-    if (!plan.failure->what.reason.empty()) SetModelFailure(object, plan.failure->what);
+    const ModelFailure& what = plan.failure->what;
+    failure = what.error;
+    if (!what.reason.empty()) SetModelFailure(object, what);
+    if (!what.condition_reason.empty()) {
+      MarkComponentFailure(object, plan.failure->component, what.condition_reason, what.message,
+                           clock);
+    }
   }
   if (failure) {
     KeepTransitionTimes(object, before);
@@ -330,14 +392,13 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
   if (!SetModelStatus(object, {.pods = pods})) return ReconcileResult::After(kAwaitModelState);
   KeepTransitionTimes(object, before);
   KINGLET_RETURN_IF_ERROR(status.Write(before, object));
-  // As KServe 0.15: what a removed component or another mode leaves behind stays until the
-  // InferenceService goes; only the autoscaler of a component follows its class.
-  auto may_go = [&](const kube::ResourceType& type, const Json& child) {
-    return type == kube::kHorizontalPodAutoscaler &&
-           std::ranges::find(plan.components, kube::Name(child), &ComponentPlan::name) !=
-               plan.components.end();
-  };
-  KINGLET_RETURN_IF_ERROR(cluster.children().DeleteOthers(object, wanted, may_go));
+  if (plan.components[0].worker) {
+    KeepRecentGroupServices(cluster.services().List(isvc.ns()), object, wanted);
+  }
+  KINGLET_RETURN_IF_ERROR(cluster.children().DeleteOthers(
+      object, wanted, [&](const kube::ResourceType& type, const Json& child) {
+        return MayGo(plan, isvc, type, child);
+      }));
   return ReconcileResult::Done();
 }
 
@@ -388,7 +449,8 @@ Result<Entry> InferenceServiceController::Impl::ReconcileKubernetesIngress(
 Result<Entry> InferenceServiceController::Impl::ReconcileHttpRoutes(
     const Plan& plan, const api::InferenceService& isvc, const api::Config& config,
     std::vector<DesiredObject>& wanted, Json& object) {
-  KINGLET_TRY(auto routes, MakeHttpRoutes(isvc, plan.components, config));
+  const auto predictors = SplitTraffic(plan.components[0].name, plan.canaries);
+  KINGLET_TRY(auto routes, MakeHttpRoutes(isvc, plan.components, predictors, config));
   for (Json& route : routes) wanted.push_back({&kube::kHttpRoute, std::move(route)});
   const std::span mine(wanted.end() - static_cast<ptrdiff_t>(routes.size()), wanted.end());
   // Each component that is ready gets its route; the top one, which leads to all, comes last.

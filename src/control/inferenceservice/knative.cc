@@ -10,6 +10,7 @@
 #include "control/inferenceservice/children/virtual_service.h"
 #include "control/inferenceservice/knative_status.h"
 #include "control/inferenceservice/knative_url.h"
+#include "control/inferenceservice/later_status.h"
 #include "control/inferenceservice/status.h"
 #include "kube/conditions.h"
 #include "kube/object.h"
@@ -130,6 +131,8 @@ Result<ReconcileResult> KnativeReconciler::Reconcile(Json object, api::Inference
             .storage_containers = parts_.cluster.StorageContainers(),
             .legacy_services = parts_.cluster.LegacyKnativeServices(key)};
   ForgetRejection(pass.object);
+  RecordMode(pass.object, pass.isvc, mode, config);
+  SetNotStopped(pass.object, config, parts_.clock);
 
   const auto kinds = ComponentsOf(pass.isvc, mode);
   for (ComponentKind kind : kinds) {
@@ -194,6 +197,10 @@ Result<bool> KnativeReconciler::ReconcileComponent(ComponentKind kind, Pass& pas
       pass.waits_for_runtime = true;
     }
     return Unexpected(failure.error);
+  }
+  if (kind == ComponentKind::kPredictor) {
+    parts_.runtime_users.Set(kube::KeyOf(pass.object), RuntimeOf(*plan, pass.isvc.ns()));
+    RecordRuntime(pass.object, plan->runtime, plan->cluster_runtime, pass.config);
   }
   const Json& status = pass.object["status"]["components"][ComponentName(kind)];
   auto applied = parts_.cluster.children().Apply(

@@ -11,6 +11,7 @@
 
 #include "control/inferenceservice/cluster.h"
 #include "control/inferenceservice/plan.h"
+#include "control/inferenceservice/runtime_users.h"
 #include "control/inferenceservice/status_writer.h"
 #include "kube/controller.h"
 #include "kube/discovery.h"
@@ -26,6 +27,7 @@ class KnativeReconciler {
     kube::EventRecorder& events;
     StatusWriter& status;
     const Clock& clock;
+    RuntimeUsers& runtime_users;
   };
   struct Options {
     std::string cluster_domain;

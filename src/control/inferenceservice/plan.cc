@@ -5,54 +5,56 @@
 #include "api/constants.h"
 #include "control/inferenceservice/children/children.h"
 #include "control/inferenceservice/ignored_fields.h"
+#include "kube/object.h"
 
 namespace kinglet::control {
 namespace {
 
-void FindUnsupported(const api::InferenceService& isvc, Plan& plan) {
-  if (isvc.spec.predictor.worker_spec) {
-    plan.unsupported.push_back(
-        {"MultiNodeNotSupported",
-         "spec.predictor.workerSpec is not supported yet by this build; remove it to serve on one "
-         "node"});
-  }
-  const std::string& autoscaler = isvc.Annotation(api::annotation::kAutoscalerClass);
-  if (autoscaler == "keda") {
-    plan.unsupported.push_back(
-        {"KedaNotSupported",
-         "the autoscaler class keda is not supported yet by this build; use hpa or external"});
-  }
-}
-
 // The objects of a component, or why they cannot be made: then none of them is.
 Status AddObjects(const ComponentPlan& component, const api::InferenceService& isvc,
                   const api::Config& config, std::vector<DesiredObject>& objects) {
-  // The condition and the event tell about keda; the rest of the service works without it.
-  std::optional<Json> autoscaler;
-  if (AutoscalerClass(component) != "keda") {
-    KINGLET_TRY(autoscaler, MakeHorizontalPodAutoscaler(component, isvc.ns()));
-  }
+  KINGLET_TRY(auto collector, MakeOpenTelemetryCollector(component, isvc.ns(), config));
+  KINGLET_TRY(auto autoscaler, MakeAutoscaler(component, isvc.ns(), config));
   if (!config.ingress) return Unexpected(config.ingress.error());
-  if (auto url = MakeComponentUrl(component.name, isvc, *config.ingress); !url) {
+  if (auto url = MakeComponentUrl(component.public_name, isvc, *config.ingress); !url) {
     return Unexpected(url.error().WithContext("failed creating host name"));
   }
   // A section that cannot be read is logged with the configuration; Services do without it.
-  const api::ServiceConfig service = config.service.value_or(api::ServiceConfig());
-  objects.push_back({&kube::kDeployment, MakeDeployment(component, isvc.ns())});
-  objects.push_back({&kube::kService, MakeService(component, isvc.ns(), service)});
-  if (autoscaler) objects.push_back({&kube::kHorizontalPodAutoscaler, *std::move(autoscaler)});
+  const api::ServiceConfig service_config = config.service.value_or(api::ServiceConfig());
+  if (collector) objects.push_back({&kube::kOpenTelemetryCollector, *std::move(collector)});
+  objects.push_back({&kube::kDeployment, MakeDeployment(component, isvc.ns(), config)});
+  if (component.worker) {
+    objects.push_back({&kube::kDeployment, MakeWorkerDeployment(component, isvc.ns(), config)});
+  }
+  objects.push_back({&kube::kService, MakeService(component, isvc.ns(), service_config)});
+  for (Json& service : MakeMultiNodeServices(component, isvc.ns())) {
+    objects.push_back({&kube::kService, std::move(service)});
+  }
+  if (autoscaler) objects.push_back(*std::move(autoscaler));
   return {};
+}
+
+// Those of canaries: a fixed number of replicas, and no autoscaler.
+void AddCanaryObjects(const api::InferenceService& isvc, const api::Config& config, Plan& plan) {
+  for (const auto& canary : plan.canaries) {
+    Json deployment = MakeDeployment(canary.component, isvc.ns(), config);
+    deployment.Ref("spec").Set("replicas", canary.replicas);
+    plan.objects.push_back({&kube::kDeployment, std::move(deployment)});
+    plan.objects.push_back(
+        {&kube::kService,
+         MakeService(canary.component, isvc.ns(), config.service.value_or(api::ServiceConfig()))});
+  }
 }
 
 }  // namespace
 
 api::Mode ModeOf(const api::InferenceService& isvc, api::Mode fallback) {
+  if (auto recorded = api::ParseMode(isvc.status["deploymentMode"].AsString())) return *recorded;
   return api::ParseMode(isvc.Annotation(api::annotation::kDeploymentMode)).value_or(fallback);
 }
 
 Plan MakePlan(api::InferenceService& isvc, const ComponentInput& input) {
   Plan plan;
-  FindUnsupported(isvc, plan);
   FindUnsupportedCanary(isvc, plan.unsupported);
   auto add = [&](ComponentKind kind, ModelResult<ComponentPlan> component) {
     if (!component) {
@@ -64,13 +66,22 @@ Plan MakePlan(api::InferenceService& isvc, const ComponentInput& input) {
           kind,
           ModelFailure{"", "",
                        made.error().WithContext(fmt::format(
-                           "fails to create NewRawKubeReconciler for {}", ComponentName(kind)))}};
+                           "fails to create NewRawKubeReconciler for {}", ComponentName(kind))),
+                       ""}};
       return false;
     }
     plan.components.push_back(*std::move(component));
     return true;
   };
+  auto canaries = PlanCanaries(isvc, input, input.ready_canaries);
+  if (canaries) isvc.spec.predictor.min_replicas = StableReplicas(isvc, *canaries);
   if (!add(ComponentKind::kPredictor, PlanPredictor(isvc, input))) return plan;
+  if (!canaries) {
+    plan.failure = Plan::Failure{ComponentKind::kPredictor, std::move(canaries).error()};
+    return plan;
+  }
+  plan.canaries = *std::move(canaries);
+  AddCanaryObjects(isvc, input.config, plan);
   if (isvc.spec.transformer && !add(ComponentKind::kTransformer, PlanTransformer(isvc, input))) {
     return plan;
   }
@@ -81,6 +92,26 @@ Plan MakePlan(api::InferenceService& isvc, const ComponentInput& input) {
     plan.objects.push_back({&kube::kConfigMap, MakeModelConfig(isvc)});
   }
   return plan;
+}
+
+bool MayGo(const Plan& plan, const api::InferenceService& isvc, const kube::ResourceType& type,
+           const Json& child) {
+  const std::string& name = kube::Name(child);
+  if (type == kube::kHorizontalPodAutoscaler || type == kube::kScaledObject ||
+      type == kube::kOpenTelemetryCollector) {
+    const bool of_component =
+        std::ranges::find(plan.components, name, &ComponentPlan::name) != plan.components.end();
+    if (of_component) return true;
+  }
+  if (!kube::Label(child, api::label::kIsvcGeneration).empty() &&
+      (name.ends_with("-worker") || !kube::Label(child, api::label::kMultiNodeRole).empty())) {
+    return true;
+  }
+  // Predictors with names of their own: the stable one and its canaries take turns.
+  if (kube::Label(child, api::label::kComponent) != "predictor") return false;
+  const std::string plain = isvc.name() + "-predictor";
+  if (name == plain) return isvc.spec.predictor.name.has_value();
+  return name.starts_with(isvc.name() + "-") && name.ends_with("-predictor");
 }
 
 IngressNames IngressNamesOf(const Plan& plan) {
@@ -96,15 +127,16 @@ IngressNames IngressNamesOf(const Plan& plan) {
   IngressNames names;
   if (!front) return names;
   constexpr std::string_view kLegacy = "-default";
-  auto name = [&](const ComponentPlan* component) {
+  auto name = [&](const ComponentPlan* component, std::string ComponentPlan::* which) {
     if (!component) return std::string();
-    std::string_view plain = component->name;
+    std::string_view plain = component->*which;
     if (plain.ends_with(kLegacy)) plain.remove_suffix(kLegacy.size());
     return fmt::format("{}{}", plain, front->name.ends_with(kLegacy) ? kLegacy : "");
   };
-  names.predictor = name(predictor);
-  names.explainer = name(explainer);
-  names.transformer = name(transformer);
+  names.predictor = name(predictor, &ComponentPlan::name);
+  names.predictor_host = name(predictor, &ComponentPlan::public_name);
+  names.explainer = name(explainer, &ComponentPlan::name);
+  names.transformer = name(transformer, &ComponentPlan::name);
   return names;
 }
 

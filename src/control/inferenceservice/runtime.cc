@@ -16,7 +16,7 @@ constexpr std::string_view kTriton = "kserve-tritonserver";
 
 std::unexpected<ModelFailure> Reject(std::string reason, std::string message, std::string error) {
   return std::unexpected(ModelFailure{std::move(reason), std::move(message),
-                                      Error(Code::kFailedPrecondition, std::move(error))});
+                                      Error(Code::kFailedPrecondition, std::move(error)), ""});
 }
 
 void AddEnv(Json& container, std::string_view name, std::string_view value) {

@@ -14,9 +14,11 @@ namespace kinglet::control {
 
 // Why no pod can be made of a spec: what modelStatus.lastFailureInfo says, and the error.
 struct ModelFailure {
-  std::string reason;   // "NoSupportingRuntime", ...
+  std::string reason;   // "NoSupportingRuntime", ...; "" says nothing about the model
   std::string message;  // for lastFailureInfo
   Error error;          // for the event
+  // Where not empty, the component is not ready for this reason.
+  std::string condition_reason;
 };
 
 template <class T>

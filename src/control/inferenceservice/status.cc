@@ -67,29 +67,39 @@ bool IsComponentReady(const Json& object, ComponentKind kind) {
   return kube::IsConditionTrue(object, ReadyType(kind));
 }
 
-void SetComponentStatus(Json& object, const ComponentPlan& plan, const Json* deployment,
-                        const std::string& url, const Clock& clock) {
-  Json& component = object.Path({"status", "components", ComponentName(plan.kind)});
+void SetComponentStatus(Json& object, ComponentKind kind, const Deployments& deployments,
+                        const std::string& url, const ReadinessRule& rule, const Clock& clock) {
+  Json& component = object.Path({"status", "components", ComponentName(kind)});
   if (!component.IsObject()) component = Json::MakeObject();
-  if (!deployment) return;
-  const Json& observed = (*deployment)["status"];
+  if (!deployments.main) return;
+  const Json& observed = (*deployments.main)["status"];
   if (observed["observedGeneration"].IsInt()) {
     object.Ref("status").Set("observedGeneration", observed["observedGeneration"]);
   }
-  const Json* available = kube::FindCondition(*deployment, "Available");
-  if (!available) return;
-  const std::string& status = (*available)["status"].AsString();
+  auto readiness = rule(deployments);
+  if (!readiness) return;
+  if (readiness->status == "True") component.Set("url", url);
+  MarkComponent(object, kind, *readiness, clock);
+}
+
+void MarkComponent(Json& object, ComponentKind kind, const Readiness& readiness,
+                   const Clock& clock) {
   auto conditions = Conditions(object, clock);
-  if (status == "True") {
-    component.Set("url", url);
-    conditions.MarkTrue(ReadyType(plan.kind));
-  } else if (status == "False") {
-    conditions.MarkFalse(ReadyType(plan.kind), (*available)["reason"].AsString(),
-                         (*available)["message"].AsString());
+  const std::string type = ReadyType(kind);
+  if (readiness.status == "True") {
+    conditions.MarkTrue(type);
+  } else if (readiness.status == "False") {
+    conditions.MarkFalse(type, readiness.reason, readiness.message);
   } else {
-    conditions.MarkUnknown(ReadyType(plan.kind), (*available)["reason"].AsString(),
-                           (*available)["message"].AsString());
+    conditions.MarkUnknown(type, readiness.reason, readiness.message);
   }
+}
+
+void MarkComponentFailure(Json& object, ComponentKind kind, std::string_view reason,
+                          std::string_view message, const Clock& clock) {
+  Json& component = object.Path({"status", "components", ComponentName(kind)});
+  if (!component.IsObject()) component = Json::MakeObject();
+  Conditions(object, clock).MarkFalse(ReadyType(kind), reason, message);
 }
 
 bool SetModelStatus(Json& object, const ModelEvidence& evidence) {

@@ -2,11 +2,14 @@
 // what was observed goes in, the object's status is changed.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "base/clock.h"
 #include "control/inferenceservice/plan.h"
+#include "control/inferenceservice/readiness.h"
 #include "kube/conditions.h"
 #include "kube/informer.h"
 
@@ -19,10 +22,15 @@ kube::ConditionSet Conditions(Json& object, const Clock& clock);
 std::string ReadyType(ComponentKind kind);
 bool IsComponentReady(const Json& object, ComponentKind kind);
 
-// A component from its Deployment (null where it is not there yet): its condition, and its URL once
-// it is ready.
-void SetComponentStatus(Json& object, const ComponentPlan& plan, const Json* deployment,
-                        const std::string& url, const Clock& clock);
+// A component from its Deployments: its condition, and its URL once it is available.
+using ReadinessRule = std::function<std::optional<Readiness>(const Deployments&)>;
+void SetComponentStatus(Json& object, ComponentKind kind, const Deployments& deployments,
+                        const std::string& url, const ReadinessRule& rule, const Clock& clock);
+void MarkComponent(Json& object, ComponentKind kind, const Readiness& readiness,
+                   const Clock& clock);
+// A component that cannot be made.
+void MarkComponentFailure(Json& object, ComponentKind kind, std::string_view reason,
+                          std::string_view message, const Clock& clock);
 
 // What is known of the model of a predictor.
 struct ModelEvidence {

@@ -7,22 +7,43 @@
 #include <string_view>
 #include <vector>
 
+#include "control/child_applier.h"
+#include "control/inferenceservice/canary.h"
 #include "control/inferenceservice/component.h"
 
 namespace kinglet::control {
 
 // "hpa" where nothing is said.
 std::string AutoscalerClass(const ComponentPlan& plan);
+// Whether minReplicas is the number of replicas, since no autoscaler of ours sets it.
+bool FixesReplicas(const ComponentPlan& plan, const api::Config& config);
 
 // {apiVersion, kind, metadata: {name, namespace, labels, annotations}} with the label app.
 Json MakeComponentObject(std::string_view api_version, std::string_view kind,
                          const ComponentPlan& plan, std::string_view ns);
 
-Json MakeDeployment(const ComponentPlan& plan, std::string_view ns);
+Json MakeDeployment(const ComponentPlan& plan, std::string_view ns, const api::Config& config);
+// Of a plan with a worker.
+Json MakeWorkerDeployment(const ComponentPlan& plan, std::string_view ns,
+                          const api::Config& config);
+// The label app of the workers' pods.
+std::string WorkerApp(const ComponentPlan& plan);
+// By which head and workers find each other; none for a plan without a worker.
+std::vector<Json> MakeMultiNodeServices(const ComponentPlan& plan, std::string_view ns);
 Json MakeService(const ComponentPlan& plan, std::string_view ns, const api::ServiceConfig& config);
-// Nothing where something else scales (annotation autoscalerClass: external).
-Result<std::optional<Json>> MakeHorizontalPodAutoscaler(const ComponentPlan& plan,
-                                                        std::string_view ns);
+
+// What scales: see autoscaler.cc for which class makes which. maxReplicas is at least minReplicas.
+Json MakeHorizontalPodAutoscaler(const ComponentPlan& plan, std::string_view ns);
+Result<Json> MakeScaledObject(const ComponentPlan& plan, std::string_view ns,
+                              const api::Config& config);
+// Nothing where no metric of the pods themselves scales.
+Result<std::optional<Json>> MakeOpenTelemetryCollector(const ComponentPlan& plan,
+                                                       std::string_view ns,
+                                                       const api::Config& config);
+// The autoscaler that the component's class asks for; nothing where something else scales (classes
+// external and none).
+Result<std::optional<DesiredObject>> MakeAutoscaler(const ComponentPlan& plan, std::string_view ns,
+                                                    const api::Config& config);
 
 // ConfigMap modelconfig-<isvc>-0, into which TrainedModels are written.
 Json MakeModelConfig(const api::InferenceService& isvc);
@@ -30,6 +51,7 @@ Json MakeModelConfig(const api::InferenceService& isvc);
 // Hosts, URLs and who answers them.
 struct IngressNames {
   std::string predictor, explainer, transformer;  // names of Services; "" where there is none
+  std::string predictor_host;                     // what the predictor's host is named after
 };
 
 // The host of an object by domainTemplate, without a port.
@@ -47,9 +69,11 @@ Result<std::string> MakePath(const api::InferenceService& isvc, const api::Ingre
 Result<Json> MakeIngress(const api::InferenceService& isvc, const IngressNames& names,
                          const api::IngressConfig& config);
 
-// Gateway API: a route for each component, then the one of the InferenceService.
+// Gateway API: a route for each component, then the one of the InferenceService. `predictors`: the
+// predictor's Service, and those of canaries.
 Result<std::vector<Json>> MakeHttpRoutes(const api::InferenceService& isvc,
                                          std::span<const ComponentPlan> components,
+                                         std::span<const WeightedService> predictors,
                                          const api::Config& config);
 // Why no gateway serves a route yet; nothing where one does. Null: there is no route yet.
 struct RouteProblem {

@@ -29,8 +29,7 @@ void SetContainerDefaults(Json& container) {
   }
 }
 
-Json MakePodSpec(const ComponentPlan& plan) {
-  Json pod = plan.pod;
+Json MakePodSpec(Json pod) {
   SetDefault(pod, "dnsPolicy", "ClusterFirst");
   SetDefault(pod, "restartPolicy", "Always");
   SetDefault(pod, "terminationGracePeriodSeconds", 30);
@@ -46,19 +45,45 @@ Json MakePodSpec(const ComponentPlan& plan) {
   return pod;
 }
 
-Json Strategy(const ComponentPlan& plan) {
+Json RollingUpdate(std::string_view max_unavailable, std::string_view max_surge) {
+  return Json::MakeObject({{"type", "RollingUpdate"},
+                           {"rollingUpdate", Json::MakeObject({{"maxUnavailable", max_unavailable},
+                                                               {"maxSurge", max_surge}})}});
+}
+
+// The component's own, the configuration's, or Kubernetes' default.
+Json Strategy(const ComponentPlan& plan, const api::Config& config) {
   if (plan.extension && !plan.extension->deployment_strategy.IsNull()) {
     return plan.extension->deployment_strategy;
   }
-  return Json::MakeObject(
-      {{"type", "RollingUpdate"},
-       {"rollingUpdate", Json::MakeObject({{"maxUnavailable", "25%"}, {"maxSurge", "25%"}})}});
+  std::string max_unavailable = "25%", max_surge = "25%";
+  const bool configured = config.deploy && config.deploy->deployment_rollout_strategy &&
+                          config.deploy->deployment_rollout_strategy->default_rollout &&
+                          config.deploy->default_deployment_mode == api::kModeStandard;
+  if (configured) {
+    const auto& rollout = *config.deploy->deployment_rollout_strategy->default_rollout;
+    if (!rollout.max_unavailable.empty()) max_unavailable = rollout.max_unavailable;
+    if (!rollout.max_surge.empty()) max_surge = rollout.max_surge;
+  }
+  return RollingUpdate(max_unavailable, max_surge);
+}
+
+Json MakeSpec(const Json& metadata, Json pod, Json strategy) {
+  const std::string& app = metadata["labels"][api::label::kApp].AsString();
+  Json selector = Json::MakeObject({{"matchLabels", Json::MakeObject({{api::label::kApp, app}})}});
+  Json pod_template =
+      Json::MakeObject({{"metadata", metadata}, {"spec", MakePodSpec(std::move(pod))}});
+  return Json::MakeObject({{"selector", std::move(selector)},
+                           {"template", std::move(pod_template)},
+                           {"strategy", std::move(strategy)},
+                           {"revisionHistoryLimit", 10},
+                           {"progressDeadlineSeconds", 600}});
 }
 
 }  // namespace
 
-std::string AutoscalerClass(const ComponentPlan& plan) {
-  return plan.annotations[api::annotation::kAutoscalerClass].StringOr("hpa");
+std::string WorkerApp(const ComponentPlan& plan) {
+  return fmt::format("isvc.{}-worker", plan.name);
 }
 
 Json MakeComponentObject(std::string_view api_version, std::string_view kind,
@@ -71,21 +96,32 @@ Json MakeComponentObject(std::string_view api_version, std::string_view kind,
   return object;
 }
 
-Json MakeDeployment(const ComponentPlan& plan, std::string_view ns) {
+Json MakeDeployment(const ComponentPlan& plan, std::string_view ns, const api::Config& config) {
   Json deployment = MakeComponentObject("apps/v1", "Deployment", plan, ns);
-  Json selector = Json::MakeObject(
-      {{"matchLabels", Json::MakeObject({{api::label::kApp, "isvc." + plan.name}})}});
-  Json pod_template =
-      Json::MakeObject({{"metadata", deployment["metadata"]}, {"spec", MakePodSpec(plan)}});
-  Json spec = Json::MakeObject({{"selector", std::move(selector)},
-                                {"template", std::move(pod_template)},
-                                {"strategy", Strategy(plan)},
-                                {"revisionHistoryLimit", 10},
-                                {"progressDeadlineSeconds", 600}});
-  // An autoscaler of our own owns the number of replicas; with an external one it is the user's.
-  if (AutoscalerClass(plan) == "external" && plan.extension->min_replicas) {
+  Json spec = MakeSpec(deployment["metadata"], plan.pod, Strategy(plan, config));
+  if (FixesReplicas(plan, config) && plan.extension->min_replicas) {
     spec.Set("replicas", *plan.extension->min_replicas);
   }
+  deployment.Set("spec", std::move(spec));
+  return deployment;
+}
+
+Json MakeWorkerDeployment(const ComponentPlan& plan, std::string_view ns,
+                          const api::Config& config) {
+  const WorkerPlan& worker = *plan.worker;
+  Json deployment =
+      kube::MakeObjectMeta("apps/v1", "Deployment", {.ns = std::string(ns), .name = worker.name});
+  Json labels = worker.labels;
+  labels.Set(api::label::kApp, WorkerApp(plan));
+  deployment.Ref("metadata").Set("labels", std::move(labels));
+  deployment.Ref("metadata").Set("annotations", worker.annotations);
+  Json strategy = Strategy(plan, config);
+  // A group of nodes serves as a whole: the old one stays until the new one is there.
+  if (strategy["type"].StringOr("RollingUpdate") == "RollingUpdate") {
+    strategy = RollingUpdate("0%", "100%");
+  }
+  Json spec = MakeSpec(deployment["metadata"], worker.pod, std::move(strategy));
+  spec.Set("replicas", worker.replicas);
   deployment.Set("spec", std::move(spec));
   return deployment;
 }

@@ -52,13 +52,7 @@ Json Metrics(const api::ComponentExtension& extension) {
 
 }  // namespace
 
-Result<std::optional<Json>> MakeHorizontalPodAutoscaler(const ComponentPlan& plan,
-                                                        std::string_view ns) {
-  const std::string autoscaler = AutoscalerClass(plan);
-  if (autoscaler == "external") return std::nullopt;
-  if (autoscaler != "hpa") {
-    return Fail(Code::kInvalidArgument, "unknown autoscaler class type: {}", autoscaler);
-  }
+Json MakeHorizontalPodAutoscaler(const ComponentPlan& plan, std::string_view ns) {
   const auto& extension = *plan.extension;
   int min_replicas = std::max(1, extension.min_replicas.value_or(1));
   int max_replicas = std::max(extension.max_replicas, min_replicas);

@@ -106,7 +106,7 @@ Result<Json> MakeIngress(const api::InferenceService& isvc, const IngressNames& 
       KINGLET_RETURN_IF_ERROR(add(names.explainer, names.explainer));
     }
   }
-  KINGLET_RETURN_IF_ERROR(add(names.predictor, names.predictor));
+  KINGLET_RETURN_IF_ERROR(add(names.predictor_host, names.predictor));
 
   Json ingress = kube::MakeObjectMeta("networking.k8s.io/v1", "Ingress",
                                       {.ns = isvc.ns(), .name = isvc.name()});

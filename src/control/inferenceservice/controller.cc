@@ -9,6 +9,7 @@
 #include "control/inferenceservice/children/children.h"
 #include "control/inferenceservice/cluster.h"
 #include "control/inferenceservice/ignored_fields.h"
+#include "control/inferenceservice/ingress_reconciler.h"
 #include "control/inferenceservice/knative.h"
 #include "control/inferenceservice/later_status.h"
 #include "control/inferenceservice/runtime_users.h"
@@ -47,13 +48,6 @@ std::vector<ObjectKey> OwningInferenceService(const Json& child) {
 bool SpecChanged(const Json* before, const Json* after) {
   return before && after && (*before)["spec"] != (*after)["spec"];
 }
-
-// Whether requests can come in.
-enum class Entry {
-  kOpen,
-  kClosed,   // IngressReady says why
-  kWaiting,  // for components behind a gateway
-};
 
 // Whether it asked to be left alone while it works: changes of its runtime must not reach it.
 bool KeepsWhatIs(const api::InferenceService& isvc, const Json& object) {
@@ -99,6 +93,7 @@ struct InferenceServiceController::Impl {
         status(client, *events),
         knative({client, cluster, *events, status, clock, runtime_users},
                 {options.cluster_domain, options.knative_namespace}),
+        ingress(cluster, options.cluster_domain, clock),
         controller({.name = "inferenceservice",
                     .workers = options.workers,
                     .metrics = options.metrics,
@@ -177,17 +172,6 @@ struct InferenceServiceController::Impl {
                                const api::Config& config);
   // predictor.name of canaries with a replica that answers.
   std::set<std::string> ReadyCanaries(const api::InferenceService& isvc);
-  // The ways in. Sets IngressReady, URL and address.
-  Result<Entry> ReconcileIngress(const Plan& plan, const api::InferenceService& isvc,
-                                 const api::Config& config, std::vector<DesiredObject>& wanted,
-                                 Json& object);
-  Result<Entry> ReconcileKubernetesIngress(const Plan& plan, const api::InferenceService& isvc,
-                                           const api::IngressConfig& config,
-                                           std::vector<DesiredObject>& wanted, Json& object);
-  Result<Entry> ReconcileHttpRoutes(const Plan& plan, const api::InferenceService& isvc,
-                                    const api::Config& config, std::vector<DesiredObject>& wanted,
-                                    Json& object);
-
   kube::Client& client;
   const Options options;
   const Clock& clock;
@@ -196,6 +180,7 @@ struct InferenceServiceController::Impl {
   StatusWriter status;
   RuntimeUsers runtime_users;
   KnativeReconciler knative;
+  IngressReconciler ingress;
   Guarded<std::map<ObjectKey, int64_t>> told;  // the generation whose ignored fields were told
   kube::Controller controller;                 // last: its threads use what is above
 };
@@ -377,7 +362,7 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
   }
 
   auto wanted = plan.objects;
-  auto entry = ReconcileIngress(plan, isvc, config, wanted, object);
+  auto entry = ingress.Reconcile(plan, isvc, config, wanted, object);
   // KServe 0.15 says nothing until the components behind a gateway are ready; their Deployments'
   // changes bring the next pass.
   if (entry && *entry == Entry::kWaiting) return ReconcileResult::Done();
@@ -400,79 +385,6 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
         return MayGo(plan, isvc, type, child);
       }));
   return ReconcileResult::Done();
-}
-
-Result<Entry> InferenceServiceController::Impl::ReconcileIngress(const Plan& plan,
-                                                                 const api::InferenceService& isvc,
-                                                                 const api::Config& config,
-                                                                 std::vector<DesiredObject>& wanted,
-                                                                 Json& object) {
-  const api::IngressConfig& ingress = *config.ingress;
-  if (!IsClusterLocal(isvc, ingress) && !ingress.disable_ingress_creation) {
-    KINGLET_TRY(Entry entry, ingress.enable_gateway_api
-                                 ? ReconcileHttpRoutes(plan, isvc, config, wanted, object)
-                                 : ReconcileKubernetesIngress(plan, isvc, ingress, wanted, object));
-    if (entry != Entry::kOpen) return entry;
-  }
-  const IngressNames names = IngressNamesOf(plan);
-  KINGLET_TRY(std::string url, MakeUrl(isvc, ingress));
-  const std::string& front = names.transformer.empty() ? names.predictor : names.transformer;
-  Json& status = object.Ref("status");
-  status.Set("url", url);
-  status.Set("address",
-             Json::MakeObject({{"url", fmt::format("{}://{}.{}.svc.{}", ingress.url_scheme, front,
-                                                   isvc.ns(), options.cluster_domain)}}));
-  Conditions(object, clock).MarkTrue("IngressReady");
-  return Entry::kOpen;
-}
-
-Result<Entry> InferenceServiceController::Impl::ReconcileKubernetesIngress(
-    const Plan& plan, const api::InferenceService& isvc, const api::IngressConfig& config,
-    std::vector<DesiredObject>& wanted, Json& object) {
-  KINGLET_TRY(Json ingress, MakeIngress(isvc, IngressNamesOf(plan), config));
-  DesiredObject desired{&kube::kIngress, std::move(ingress)};
-  wanted.push_back(desired);
-  const bool has_transformer = isvc.spec.transformer.has_value();
-  for (const auto& component : plan.components) {
-    if (IsComponentReady(object, component.kind)) continue;
-    // KServe 0.15 does not wait for an explainer behind a transformer.
-    if (component.kind == ComponentKind::kExplainer && has_transformer) continue;
-    Conditions(object, clock)
-        .MarkFalse("IngressReady",
-                   fmt::format("{} ingress not created", ComponentTitle(component.kind)), "");
-    return Entry::kClosed;
-  }
-  KINGLET_RETURN_IF_ERROR(cluster.children().Apply(object, desired));
-  return Entry::kOpen;
-}
-
-Result<Entry> InferenceServiceController::Impl::ReconcileHttpRoutes(
-    const Plan& plan, const api::InferenceService& isvc, const api::Config& config,
-    std::vector<DesiredObject>& wanted, Json& object) {
-  const auto predictors = SplitTraffic(plan.components[0].name, plan.canaries);
-  KINGLET_TRY(auto routes, MakeHttpRoutes(isvc, plan.components, predictors, config));
-  for (Json& route : routes) wanted.push_back({&kube::kHttpRoute, std::move(route)});
-  const std::span mine(wanted.end() - static_cast<ptrdiff_t>(routes.size()), wanted.end());
-  // Each component that is ready gets its route; the top one, which leads to all, comes last.
-  std::vector<bool> applied;
-  for (size_t i = 0; i < mine.size(); ++i) {
-    const bool is_top = i == plan.components.size();
-    applied.push_back(is_top ? std::ranges::find(applied, false) == applied.end()
-                             : IsComponentReady(object, plan.components[i].kind));
-    if (applied[i]) KINGLET_RETURN_IF_ERROR(cluster.children().Apply(object, mine[i]));
-  }
-  for (size_t i = 0; i < mine.size(); ++i) {
-    kube::ObjectPtr route = cluster.http_routes().Get(kube::KeyOf(mine[i].object));
-    if (!route && !applied[i]) return Entry::kWaiting;
-    auto problem = FindRouteProblem(route.get());
-    if (!problem) continue;
-    std::string_view title = i < plan.components.size() ? ComponentTitle(plan.components[i].kind)
-                                                        : std::string_view("TopLevel");
-    Conditions(object, clock)
-        .MarkFalse("IngressReady", problem->reason, fmt::format("{} {}", title, problem->message));
-    return Entry::kClosed;
-  }
-  return Entry::kOpen;
 }
 
 InferenceServiceController::InferenceServiceController(kube::Client& client, Options options)

@@ -2,8 +2,10 @@
 
 #include <fmt/chrono.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 namespace kinglet {
 namespace {
@@ -86,7 +88,9 @@ Result<WallTime> ParseRfc3339(std::string_view text) {
   } else {
     return bad();
   }
-  std::time_t seconds = timegm(&tm) - offset;
+  // Nanoseconds in 64 bits end in the year 2262; "never" is often written as a later one.
+  constexpr std::time_t kMost = std::numeric_limits<int64_t>::max() / 1'000'000'000 - 1;
+  std::time_t seconds = std::clamp<std::time_t>(timegm(&tm) - offset, -kMost, kMost);
   return WallTime(std::chrono::seconds(seconds)) +
          std::chrono::microseconds(static_cast<int64_t>(std::llround(fraction * 1e6)));
 }
@@ -108,8 +112,11 @@ Result<Duration> ParseDuration(std::string_view text) {
         std::from_chars(rest.data(), rest.data() + rest.size(), value, std::chars_format::fixed);
     if (error != std::errc() || value < 0) return bad();
     rest.remove_prefix(static_cast<size_t>(end - rest.data()));
-    struct Unit { std::string_view name; double nanos; };
-    static constexpr Unit kUnits[] = {{"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"ms", 1e6},
+    struct Unit {
+      std::string_view name;
+      double nanos;
+    };
+    static constexpr Unit kUnits[] = {{"ns", 1},  {"us", 1e3}, {"µs", 1e3},  {"ms", 1e6},
                                       {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
     bool found = false;
     for (const Unit& unit : kUnits) {
@@ -131,7 +138,8 @@ std::string HumanDuration(Duration duration) {
   if (seconds < 120) return fmt::format("{}s", seconds);
   int64_t minutes = seconds / 60;
   if (minutes < 10) {
-    return seconds % 60 ? fmt::format("{}m{}s", minutes, seconds % 60) : fmt::format("{}m", minutes);
+    return seconds % 60 ? fmt::format("{}m{}s", minutes, seconds % 60)
+                        : fmt::format("{}m", minutes);
   }
   if (minutes < 180) return fmt::format("{}m", minutes);
   int64_t hours = minutes / 60;

@@ -13,7 +13,8 @@ TABLE = Table("reconcile.yaml")
 VERSIONS = {"Deployment": "apps/v1", "Service": "v1", "ConfigMap": "v1", "Pod": "v1",
             "HorizontalPodAutoscaler": "autoscaling/v2", "Ingress": "networking.k8s.io/v1",
             "HTTPRoute": "gateway.networking.k8s.io/v1", "knative:Service": "serving.knative.dev/v1",
-            "ScaledObject": "keda.sh/v1alpha1", "VirtualService": "networking.istio.io/v1beta1",
+            "ScaledObject": "keda.sh/v1alpha1", "OpenTelemetryCollector": "opentelemetry.io/v1beta1",
+            "VirtualService": "networking.istio.io/v1beta1",
             "InferenceService": "serving.kserve.io/v1beta1", "TrainedModel": "serving.kserve.io/v1alpha1",
             "InferenceGraph": "serving.kserve.io/v1alpha1"}
 CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "inferenceservice-config", "namespace": "kserve"}}

@@ -259,7 +259,7 @@ TEST_F(RemoteTest, OciImages) {
       image({Layer({{"models/d", ".", true}}, false), Layer({{"models/x", "d/..", true}}, false)});
   EXPECT_THAT(Get(base + "@" + evil)["error"], HasSubstr("leads out"));
   std::string forged = image({Layer({{"models/a", "right"}}, false)});
-  for (auto& [name, bytes] : blobs) bytes[100] ^= 1;
+  for (auto& [name, bytes] : blobs) bytes[bytes.size() / 2] ^= 1;
   EXPECT_THAT(Get(base + "@" + forged)["error"], HasSubstr("the store says"));
   manifests[forged] += " ";
   EXPECT_THAT(Get(base + "@" + forged)["error"], HasSubstr("does not have this digest"));

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import IRIS_V1, Standalone, kubectls, wait_for
 
-ROUNDS = int(os.environ.get("KINGLET_KILL_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("KINGLET_KILL_ROUNDS", "20"))
 
 
 @pytest.fixture

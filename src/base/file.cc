@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/encoding.h"
@@ -19,18 +20,43 @@ void Fd::Reset(int fd) {
 Error ErrnoError(std::string_view what, int errno_value) {
   Code code = Code::kInternal;
   switch (errno_value) {
-    case ENOENT: case ENOTDIR: code = Code::kNotFound; break;
-    case EACCES: case EPERM: case EROFS: code = Code::kPermissionDenied; break;
-    case EEXIST: code = Code::kAlreadyExists; break;
-    case ENOSPC: case EDQUOT: case EMFILE: case ENFILE: case ENOMEM:
+    case ENOENT:
+    case ENOTDIR:
+      code = Code::kNotFound;
+      break;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      code = Code::kPermissionDenied;
+      break;
+    case EEXIST:
+      code = Code::kAlreadyExists;
+      break;
+    case ENOSPC:
+    case EDQUOT:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
       code = Code::kResourceExhausted;
       break;
-    case EINVAL: case ENAMETOOLONG: case EISDIR: case ELOOP: code = Code::kInvalidArgument; break;
-    case ECONNREFUSED: case ECONNRESET: case EPIPE: case ENETUNREACH: case EHOSTUNREACH:
+    case EINVAL:
+    case ENAMETOOLONG:
+    case EISDIR:
+    case ELOOP:
+      code = Code::kInvalidArgument;
+      break;
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case EPIPE:
+    case ENETUNREACH:
+    case EHOSTUNREACH:
       code = Code::kUnavailable;
       break;
-    case ETIMEDOUT: code = Code::kDeadlineExceeded; break;
-    default: break;
+    case ETIMEDOUT:
+      code = Code::kDeadlineExceeded;
+      break;
+    default:
+      break;
   }
   return Error(code, fmt::format("{}: {}", what, std::strerror(errno_value)));
 }
@@ -77,11 +103,27 @@ Status WriteFileAtomic(const std::filesystem::path& path, std::string_view bytes
     done += static_cast<size_t>(n);
   }
   if (::fsync(fd.get()) != 0) return fail("cannot sync " + temporary);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return fail("cannot rename to " + path.string());
+  if (::rename(temporary.c_str(), path.c_str()) != 0)
+    return fail("cannot rename to " + path.string());
   std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
   Fd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory) ::fsync(directory.get());
   return {};
+}
+
+Result<TemporaryFolder> TemporaryFolder::Make(std::string_view prefix) {
+  std::error_code error;
+  std::string name =
+      std::filesystem::temp_directory_path(error) / (std::string(prefix) + "-XXXXXX");
+  if (mkdtemp(name.data()) == nullptr) {
+    return Unexpected(ErrnoError("make a temporary folder: " + name, errno));
+  }
+  return TemporaryFolder(name);
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
 }
 
 }  // namespace kinglet

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 
@@ -37,9 +38,26 @@ class Fd {
 // strerror's text.
 Error ErrnoError(std::string_view what, int errno_value);
 
-Result<std::string> ReadFile(const std::filesystem::path& path,
-                             size_t limit = size_t{1} << 32);
+Result<std::string> ReadFile(const std::filesystem::path& path, size_t limit = size_t{1} << 32);
 // Writes beside, syncs, renames over, syncs the folder.
 Status WriteFileAtomic(const std::filesystem::path& path, std::string_view bytes, int mode = 0644);
+
+// A folder of its own below the system's temporary one, which goes with this object.
+class TemporaryFolder {
+ public:
+  // Its name begins with `prefix`.
+  static Result<TemporaryFolder> Make(std::string_view prefix);
+  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  TemporaryFolder& operator=(TemporaryFolder&& other) noexcept {
+    std::swap(path_, other.path_);
+    return *this;
+  }
+  ~TemporaryFolder();
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  explicit TemporaryFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  std::filesystem::path path_;
+};
 
 }  // namespace kinglet

@@ -2,7 +2,6 @@
 
 #include <signal.h>
 #include <spawn.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 
 #include <cerrno>
@@ -43,21 +42,12 @@ Result<pid_t> Spawn(std::string program, std::string uri, std::string folder) {
 
 }  // namespace
 
-Initializer::~Initializer() {
-  std::error_code ignored;
-  if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
-}
-
 Result<std::filesystem::path> Initializer::Fetch(std::string_view uri) {
-  if (folder_.empty()) {
-    std::error_code error;
-    std::string name = std::filesystem::temp_directory_path(error) / "kinglet-model-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) {
-      return Unexpected(ErrnoError("make a folder for the model: " + name, errno));
-    }
-    folder_ = name;
+  if (!folder_) {
+    KINGLET_TRY(auto made, TemporaryFolder::Make("kinglet-model"));
+    folder_.emplace(std::move(made));
   }
-  KINGLET_TRY(const pid_t child, Spawn(ProgramPath(), std::string(uri), folder_.string()));
+  KINGLET_TRY(const pid_t child, Spawn(ProgramPath(), std::string(uri), folder_->path().string()));
   int status = 0;
   while (waitpid(child, &status, 0) < 0) {
     if (errno != EINTR) return Unexpected(ErrnoError("wait for the storage initializer", errno));
@@ -66,7 +56,7 @@ Result<std::filesystem::path> Initializer::Fetch(std::string_view uri) {
     return Fail(Code::kUnavailable,
                 "{} was not downloaded: the storage initializer's last message says why", uri);
   }
-  return folder_;
+  return folder_->path();
 }
 
 }  // namespace kinglet

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string_view>
 
+#include "base/file.h"
 #include "base/result.h"
 
 namespace kinglet {
@@ -13,16 +15,11 @@ namespace kinglet {
 // A temporary folder with what was downloaded, which goes with this object.
 class Initializer {
  public:
-  Initializer() = default;
-  ~Initializer();
-  Initializer(const Initializer&) = delete;
-  Initializer& operator=(const Initializer&) = delete;
-
   // Blocking. The initializer's own messages go to this process' standard error.
   Result<std::filesystem::path> Fetch(std::string_view uri);
 
  private:
-  std::filesystem::path folder_;  // "" until something was fetched
+  std::optional<TemporaryFolder> folder_;  // once something was fetched
 };
 
 }  // namespace kinglet

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string_view>
 
+#include "base/file.h"
 #include "base/result.h"
 
 namespace kinglet {
@@ -11,15 +13,10 @@ namespace kinglet {
 // Downloads into a temporary folder, which goes with this object. Blocking.
 class Fetcher {
  public:
-  Fetcher() = default;
-  ~Fetcher();
-  Fetcher(const Fetcher&) = delete;
-  Fetcher& operator=(const Fetcher&) = delete;
-
   Result<std::filesystem::path> Fetch(std::string_view uri);
 
  private:
-  std::filesystem::path folder_;  // "" until something was fetched
+  std::optional<TemporaryFolder> folder_;  // once something was fetched
 };
 
 }  // namespace kinglet

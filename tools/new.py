@@ -25,7 +25,6 @@ Plugin Plugin_{name}() {{
       .order = 20,
       .prefixes = {{"{name}://"}},
       .form = "",
-      .recognises = [](std::string_view uri) {{ return uri.starts_with("{name}://"); }},
       .open = &Open,
   }};
 }}

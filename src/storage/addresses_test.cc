@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/file.h"
 #include "net/http/test_server.h"
 #include "storage/downloader.h"
-#include "storage/path.h"
 
 namespace kinglet::storage {
 namespace {
@@ -50,8 +50,8 @@ TEST(Addresses, PolicyAtConnectTime) {
     exchange.Send(200, "application/octet-stream", "x");
     return true;
   });
-  char name[] = "/tmp/kinglet-policy-XXXXXX";
-  std::string root = mkdtemp(name);
+  const auto folder = *TemporaryFolder::Make("kinglet-policy");
+  const std::string root = folder.path();
   DownloadOptions options;
   options.fetch.max_failures = 1;
   options.environment.Set("STORAGE_HTTP_ADDRESSES", "public");
@@ -64,7 +64,6 @@ TEST(Addresses, PolicyAtConnectTime) {
   EXPECT_TRUE(Download(server.Url("/m"), root + "/b", options));
   options.environment.Set("STORAGE_HTTP_ADDRESSES", "pubic");
   EXPECT_FALSE(Download(server.Url("/m"), root + "/c", options));
-  RemoveTree(root);
 }
 
 }  // namespace

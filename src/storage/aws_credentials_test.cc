@@ -7,7 +7,6 @@
 
 #include "net/http/test_server.h"
 #include "storage/downloader.h"
-#include "storage/path.h"
 
 namespace kinglet::storage {
 namespace {
@@ -20,13 +19,10 @@ class AwsCredentialsTest : public testing::Test {
  protected:
   AwsCredentialsTest()
       : server_({}, [this](http::Exchange& exchange) { return Answer(exchange); }) {
-    char name[] = "/tmp/kinglet-aws-XXXXXX";
-    root_ = mkdtemp(name);
     environment_.Set("HOME", root_.string());
     environment_.Set("AWS_ENDPOINT_URL_STS", server_.Url());
     environment_.Set("AWS_EC2_METADATA_DISABLED", "true");
   }
-  ~AwsCredentialsTest() override { RemoveTree(root_); }
 
   bool Answer(http::Exchange& exchange) {
     ++calls_;
@@ -78,7 +74,8 @@ class AwsCredentialsTest : public testing::Test {
     return found ? found->access_key_id : found.error().message();
   }
 
-  fs::path root_;
+  const TemporaryFolder folder_ = *TemporaryFolder::Make("kinglet-aws");
+  const fs::path root_ = folder_.path();
   Environment environment_;
   std::atomic<int> calls_{0};
   std::string last_body_, last_authorization_;
@@ -201,8 +198,8 @@ TEST(S3, ExpiredTokensSkewAndFields) {
     }
     return true;
   });
-  char name[] = "/tmp/kinglet-s3-XXXXXX";
-  fs::path root = mkdtemp(name);
+  const auto folder = *TemporaryFolder::Make("kinglet-s3");
+  const fs::path root = folder.path();
   DownloadOptions options;
   options.fetch.first_backoff = std::chrono::milliseconds(1);
   options.environment =
@@ -218,7 +215,6 @@ TEST(S3, ExpiredTokensSkewAndFields) {
   Digest md5("md5");
   md5.Update(std::string(32, 'k'));
   EXPECT_EQ(key_seen, Base64Encode(md5.Finish()));
-  RemoveTree(root);
 }
 
 }  // namespace

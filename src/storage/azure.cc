@@ -285,4 +285,13 @@ AzureAccount::Found AzureAccount::ManagedIdentity(const Context& context) {
       std::chrono::system_clock::now() + std::chrono::seconds(count > 0 ? count : 600)};
 }
 
+Result<std::unique_ptr<AzureAccount>> OpenAzureAccount(std::string_view uri,
+                                                       std::string_view service,
+                                                       const Environment& environment) {
+  KINGLET_TRY(auto address, ParseAzureUri(uri, service, environment));
+  KINGLET_TRY(auto options, WebOptions(environment));
+  return std::make_unique<AzureAccount>(std::move(address), environment,
+                                        http::Client::Make(std::move(options)));
+}
+
 }  // namespace kinglet::storage

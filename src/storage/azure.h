@@ -76,4 +76,9 @@ class AzureAccount {
   Renewed<std::string> token_;
 };
 
+// The account behind a URI of `service` ("blob" or "file"), with a client of its own.
+Result<std::unique_ptr<AzureAccount>> OpenAzureAccount(std::string_view uri,
+                                                       std::string_view service,
+                                                       const Environment& environment);
+
 }  // namespace kinglet::storage

@@ -11,11 +11,9 @@
 #include "base/encoding.h"
 #include "net/http/test_server.h"
 #include "storage/azure.h"
-#include "storage/destination.h"
-#include "storage/downloader.h"
 #include "storage/google_credentials.h"
 #include "storage/jwt.h"
-#include "storage/path.h"
+#include "storage/testing.h"
 
 namespace kinglet::storage {
 namespace {
@@ -81,40 +79,13 @@ Json Claims(std::string_view jwt) {
   return *Json::Parse(*Base64Decode(rest.substr(0, rest.find('.'))));
 }
 
-class CloudTest : public testing::Test {
+class CloudTest : public DownloadFixture {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/kinglet-cloud-XXXXXX";
-    root_ = mkdtemp(name);
-    options_.fetch.first_backoff = std::chrono::milliseconds(1);
-    options_.fetch.chunk_bytes = 1000;
-    options_.environment.Set("HOME", root_.string());
-  }
-  void TearDown() override { RemoveTree(root_); }
-
-  // Files of the model by name, or the error's text.
-  std::map<std::string, std::string> Get(std::string_view uri) {
-    fs::path to = root_ / fmt::format("model-{}", count_++);
-    auto result = Download(uri, to, options_);
-    if (!result) return {{"error", result.error().message()}};
-    std::map<std::string, std::string> files;
-    for (auto& entry : fs::recursive_directory_iterator(to)) {
-      std::string name = entry.path().lexically_relative(to);
-      if (entry.is_regular_file() && name != kCompleteMarker) files[name] = *ReadFile(entry.path());
-    }
-    return files;
-  }
   std::string File(const char* name, std::string_view text) {
     EXPECT_TRUE(WriteFileAtomic(root_ / name, text));
     return root_ / name;
   }
-
-  fs::path root_;
-  DownloadOptions options_;
-  int count_ = 0;
 };
-
-using Files = std::map<std::string, std::string>;
 
 // Objects of one bucket as the JSON API shows them, two a page.
 struct GoogleStore {

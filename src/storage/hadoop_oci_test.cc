@@ -9,51 +9,25 @@
 
 #include "base/encoding.h"
 #include "net/http/test_server.h"
-#include "storage/destination.h"
-#include "storage/downloader.h"
 #include "storage/oci_registry.h"
-#include "storage/path.h"
+#include "storage/testing.h"
 
 namespace kinglet::storage {
 namespace {
 
 using testing::HasSubstr;
 namespace fs = std::filesystem;
-using Files = std::map<std::string, std::string>;
 
-class RemoteTest : public testing::Test {
+class RemoteTest : public DownloadFixture {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/kinglet-remote-XXXXXX";
-    root_ = mkdtemp(name);
-    options_.fetch.first_backoff = std::chrono::milliseconds(1);
-    options_.fetch.chunk_bytes = 1000;
-    options_.environment.Set("HOME", root_.string());
-  }
-  void TearDown() override { RemoveTree(root_); }
-
   void Serve(std::function<void(http::Exchange&)> answer) {
     server_ = std::make_unique<http::TestServer>(http::Handler{}, [answer](http::Exchange& e) {
       answer(e);
       return true;
     });
   }
-  Files Get(std::string_view uri) {
-    fs::path to = root_ / fmt::format("model-{}", count_++);
-    auto result = Download(uri, to, options_);
-    if (!result) return {{"error", result.error().message()}};
-    Files files;
-    for (auto& entry : fs::recursive_directory_iterator(to)) {
-      std::string name = entry.path().lexically_relative(to);
-      if (entry.is_regular_file() && name != kCompleteMarker) files[name] = *ReadFile(entry.path());
-    }
-    return files;
-  }
 
-  fs::path root_;
-  DownloadOptions options_;
   std::unique_ptr<http::TestServer> server_;
-  int count_ = 0;
 };
 
 TEST_F(RemoteTest, WebHdfs) {

@@ -1,5 +1,6 @@
 #include "storage/plugin.h"
 
+#include <algorithm>
 #include <map>
 
 namespace kinglet::storage {
@@ -17,11 +18,17 @@ std::vector<Plugin> Ordered() {
   return all;
 }
 
+bool Recognises(const Plugin& plugin, std::string_view uri) {
+  if (plugin.recognises) return plugin.recognises(uri);
+  return std::ranges::any_of(plugin.prefixes,
+                             [&](std::string_view prefix) { return uri.starts_with(prefix); });
+}
+
 }  // namespace
 
 Result<Plugin> FindPlugin(std::string_view uri) {
   for (const Plugin& plugin : Ordered()) {
-    if (plugin.recognises(uri)) return plugin;
+    if (Recognises(plugin, uri)) return plugin;
   }
   return Fail(Code::kInvalidArgument,
               "Cannot recognize storage type for {}\n'gs://', 's3://', 'file://', and 'http(s)://' "

@@ -24,6 +24,7 @@ struct Plugin {
   std::string_view form;
   // What it names lies on this machine: it is linked, not downloaded.
   bool local = false;
+  // Whether a URI is its own; null: where it begins with one of the prefixes.
   bool (*recognises)(std::string_view uri) = nullptr;
   Result<std::unique_ptr<Source>> (*open)(std::string_view uri,
                                           const Environment& environment) = nullptr;

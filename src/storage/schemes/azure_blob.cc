@@ -110,10 +110,7 @@ class BlobSource final : public Source {
 };
 
 Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& environment) {
-  KINGLET_TRY(auto address, ParseAzureUri(uri, "blob", environment));
-  KINGLET_TRY(auto options, WebOptions(environment));
-  auto account = std::make_unique<AzureAccount>(std::move(address), environment,
-                                                http::Client::Make(std::move(options)));
+  KINGLET_TRY(auto account, OpenAzureAccount(uri, "blob", environment));
   return std::make_unique<BlobSource>(std::string(uri), std::move(account));
 }
 

@@ -221,13 +221,7 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& en
 }  // namespace
 
 Plugin Plugin_hdfs() {
-  return {
-      .order = 20,
-      .prefixes = {kHdfs, kWebHdfs},
-      .form = "",
-      .recognises =
-          [](std::string_view uri) { return uri.starts_with(kHdfs) || uri.starts_with(kWebHdfs); },
-      .open = Open};
+  return {.order = 20, .prefixes = {kHdfs, kWebHdfs}, .form = "", .open = Open};
 }
 
 }  // namespace kinglet::storage

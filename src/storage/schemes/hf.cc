@@ -170,12 +170,6 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& en
 
 }  // namespace
 
-Plugin Plugin_hf() {
-  return {.order = 20,
-          .prefixes = {kPrefix},
-          .form = "",
-          .recognises = [](std::string_view uri) { return uri.starts_with(kPrefix); },
-          .open = Open};
-}
+Plugin Plugin_hf() { return {.order = 20, .prefixes = {kPrefix}, .form = "", .open = Open}; }
 
 }  // namespace kinglet::storage

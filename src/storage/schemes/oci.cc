@@ -186,14 +186,7 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& en
 }  // namespace
 
 Plugin Plugin_oci() {
-  return {.order = 20,
-          .prefixes = {kPrefix, kFetchPrefix},
-          .form = "",
-          .recognises =
-              [](std::string_view uri) {
-                return uri.starts_with(kPrefix) || uri.starts_with(kFetchPrefix);
-              },
-          .open = Open};
+  return {.order = 20, .prefixes = {kPrefix, kFetchPrefix}, .form = "", .open = Open};
 }
 
 }  // namespace kinglet::storage

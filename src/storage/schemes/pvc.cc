@@ -25,12 +25,7 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& en
 }  // namespace
 
 Plugin Plugin_pvc() {
-  return {.order = 20,
-          .prefixes = {kPrefix},
-          .form = "",
-          .local = true,
-          .recognises = [](std::string_view uri) { return uri.starts_with(kPrefix); },
-          .open = Open};
+  return {.order = 20, .prefixes = {kPrefix}, .form = "", .local = true, .open = Open};
 }
 
 }  // namespace kinglet::storage

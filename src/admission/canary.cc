@@ -5,15 +5,11 @@
 #include <re2/re2.h>
 
 #include "admission/inference_service.h"
+#include "admission/invalid.h"
 #include "api/constants.h"
 
 namespace kinglet::admission {
 namespace {
-
-template <class... Args>
-Unexpected Invalid(fmt::format_string<Args...> format, Args&&... args) {
-  return Fail(Code::kInvalidArgument, format, std::forward<Args>(args)...);
-}
 
 Status CheckName(const std::string& name) {
   static const RE2 kName("[a-z]([-a-z0-9]*[a-z0-9])?");

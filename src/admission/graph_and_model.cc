@@ -4,16 +4,12 @@
 
 #include <re2/re2.h>
 
+#include "admission/invalid.h"
 #include "admission/runtime.h"
 #include "kube/quantity.h"
 
 namespace kinglet::admission {
 namespace {
-
-template <class... Args>
-Unexpected Invalid(fmt::format_string<Args...> format, Args&&... args) {
-  return Fail(Code::kInvalidArgument, format, std::forward<Args>(args)...);
-}
 
 Status CheckTarget(const api::InferenceStep& step, size_t index, const std::string& node,
                    const std::string& graph) {

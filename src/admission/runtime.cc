@@ -1,4 +1,5 @@
 #include "admission/runtime.h"
+#include "admission/invalid.h"
 
 #include <algorithm>
 #include <map>
@@ -8,11 +9,6 @@
 
 namespace kinglet::admission {
 namespace {
-
-template <class... Args>
-Unexpected Invalid(fmt::format_string<Args...> format, Args&&... args) {
-  return Fail(Code::kInvalidArgument, format, std::forward<Args>(args)...);
-}
 
 bool EqualIgnoringCase(std::string_view a, std::string_view b) {
   auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };

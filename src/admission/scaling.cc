@@ -1,15 +1,11 @@
 // How a component may be scaled, by the autoscaler that serves its deployment mode.
 #include "admission/inference_service.h"
+#include "admission/invalid.h"
 #include "api/constants.h"
 #include "kube/quantity.h"
 
 namespace kinglet::admission {
 namespace {
-
-template <class... Args>
-Unexpected Invalid(fmt::format_string<Args...> format, Args&&... args) {
-  return Fail(Code::kInvalidArgument, format, std::forward<Args>(args)...);
-}
 
 constexpr int64_t kMebibyte = 1 << 20;
 

@@ -2,15 +2,11 @@
 #include <set>
 
 #include "admission/inference_service.h"
+#include "admission/invalid.h"
 #include "api/storage_uri.h"
 
 namespace kinglet::admission {
 namespace {
-
-template <class... Args>
-Unexpected Invalid(fmt::format_string<Args...> format, Args&&... args) {
-  return Fail(Code::kInvalidArgument, format, std::forward<Args>(args)...);
-}
 
 Status CheckPlace(const api::StorageUri& place, const std::string& path) {
   if (place.uri.empty()) return Invalid("storage URI cannot be empty");

@@ -41,8 +41,8 @@ inline void SetStatus(kube::FakeClient& client, const kube::ResourceType& type,
   ASSERT_TRUE(patched) << patched.error().message();
 }
 
-// Looks at an object of namespace ns (null: it is not there) until `good` holds of it; false where
-// that does not come about in 20 s.
+// Looks at an object of namespace ns (of any name where it is ""; null: it is not there) until
+// `good` holds of it; false where that does not come about in 20 s.
 inline bool AwaitState(kube::FakeClient& client, const kube::ResourceType& type,
                        const std::string& name, const std::function<bool(const Json*)>& good) {
   std::stop_source done;
@@ -53,15 +53,24 @@ inline bool AwaitState(kube::FakeClient& client, const kube::ResourceType& type,
     timer.wait_for(lock, ended, std::chrono::seconds(20), [] { return false; });
     done.request_stop();
   });
-  kube::WatchOptions from;
-  from.resource_version = (*client.List(type, "ns"))["metadata"]["resourceVersion"].AsString();
-  auto now = client.Get(type, {.ns = "ns", .name = name});
-  bool found = good(now ? &*now : nullptr);
+  auto named = [&](const Json& object) { return name.empty() || kube::Name(object) == name; };
+  const Json list = *client.List(type, "ns");
+  bool present = false;
+  for (const Json& object : list["items"].AsArray()) {
+    if (!named(object)) continue;
+    present = true;
+    if (good(&object)) return true;
+  }
+  bool found = !present && !name.empty() && good(nullptr);
   if (found) return true;
+  kube::WatchOptions from;
+  from.resource_version = kube::ResourceVersion(list);
   (void)client.Watch(
       type, "ns", from,
       [&](kube::WatchEvent event) -> Status {
-        if (found || kube::Name(event.object) != name) return {};
+        if (found || event.type == kube::WatchEvent::Type::kBookmark || !named(event.object)) {
+          return {};
+        }
         const bool gone = event.type == kube::WatchEvent::Type::kDeleted;
         found = good(gone ? nullptr : &event.object);
         if (found) done.request_stop();

@@ -235,4 +235,15 @@ Status CheckDnsLabel(std::string_view name) {
               "'123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')");
 }
 
+void DropManagedFields(Json& object) { object.Ref("metadata").Erase("managedFields"); }
+
+Json Identity(const Json& object) {
+  const Json& metadata = object["metadata"];
+  Json kept = Json::MakeObject();
+  for (auto field : {"name", "namespace", "uid", "resourceVersion"}) {
+    kept.Set(field, metadata[field]);
+  }
+  return Json::MakeObject({{"metadata", std::move(kept)}});
+}
+
 }  // namespace kinglet::kube

@@ -59,6 +59,10 @@ Json MakeObjectMeta(std::string_view api_version, std::string_view kind, const O
 // Owners.
 // The owner reference with controller: true, or null.
 const Json* ControllerOf(const Json& object);
+// Drops what only field managers read; a transform for informers.
+void DropManagedFields(Json& object);
+// {metadata: {name, namespace, uid, resourceVersion}}: all that a store needs of an object.
+Json Identity(const Json& object);
 bool IsOwnedBy(const Json& object, std::string_view uid);    // any reference
 bool IsControlledBy(const Json& object, const Json& owner);  // by uid
 // {apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true}

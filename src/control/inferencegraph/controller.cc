@@ -25,19 +25,17 @@ constexpr std::string_view kByService = "service";
 // How long a graph waits for Knative to be installed before it looks again.
 constexpr Duration kKnativePause = std::chrono::seconds(30);
 
-void DropManagedFields(Json& object) { object.Ref("metadata").Erase("managedFields"); }
-
-kube::InformerOptions Whole() { return {.transform = DropManagedFields}; }
+kube::InformerOptions Whole() { return {.transform = kube::DropManagedFields}; }
 
 kube::InformerOptions OfGraphs() {
   return {.label_selector = std::string(api::label::kInferenceGraph),
-          .transform = DropManagedFields};
+          .transform = kube::DropManagedFields};
 }
 
 // Knative Services of graphs have no label of ours: of the others nothing is kept but the names.
 kube::InformerOptions KnativeServicesOfGraphs() {
   return {.transform = [](Json& object) {
-    DropManagedFields(object);
+    kube::DropManagedFields(object);
     const Json* owner = kube::ControllerOf(object);
     if (owner && (*owner)["kind"].AsString() == kube::kInferenceGraph.kind) return;
     object.Erase("spec");
@@ -47,14 +45,9 @@ kube::InformerOptions KnativeServicesOfGraphs() {
 
 // Of an InferenceService only where it takes requests, or why not.
 void KeepEndpoint(Json& object) {
-  const Json& metadata = object["metadata"];
-  Json kept = Json::MakeObject({{"name", metadata["name"]},
-                                {"namespace", metadata["namespace"]},
-                                {"uid", metadata["uid"]},
-                                {"resourceVersion", metadata["resourceVersion"]}});
   auto isvc = api::Decode<api::InferenceService>(object);
   auto endpoint = isvc ? PredictorEndpoint(*isvc) : Result<std::string>(Unexpected(isvc.error()));
-  object = Json::MakeObject({{"metadata", std::move(kept)}});
+  object = kube::Identity(object);
   object.Set(endpoint ? kEndpoint : kProblem, endpoint ? *endpoint : endpoint.error().message());
 }
 

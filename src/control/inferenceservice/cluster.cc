@@ -10,21 +10,19 @@ namespace {
 
 kube::InformerOptions OfInferenceServices() {
   return {.label_selector = std::string(api::label::kInferenceService),
-          .transform = [](Json& object) { object.Ref("metadata").Erase("managedFields"); }};
+          .transform = kube::DropManagedFields};
 }
 
 // Of pods, which are many, only who they are and how they do.
 kube::InformerOptions StatesOfPods() {
   return {.label_selector = std::string(api::label::kInferenceService), .transform = [](Json& pod) {
             pod.Erase("spec");
-            pod.Ref("metadata").Erase("managedFields");
+            kube::DropManagedFields(pod);
             pod.Ref("metadata").Erase("annotations");
           }};
 }
 
-kube::InformerOptions Slim() {
-  return {.transform = [](Json& object) { object.Ref("metadata").Erase("managedFields"); }};
-}
+kube::InformerOptions Slim() { return {.transform = kube::DropManagedFields}; }
 
 std::vector<std::string> LegacyNames(const kube::Informer& services, const kube::ObjectKey& owner) {
   std::vector<std::string> out;

@@ -3,21 +3,12 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <thread>
-
-#include "base/yaml.h"
 #include "control/inferenceservice/controller.h"
+#include "control/testing.h"
 #include "kube/conditions.h"
 #include "kube/fake_client.h"
 
 namespace kinglet::control {
-
-inline Json Yaml(std::string_view text) {
-  auto value = ParseYaml(text);
-  EXPECT_TRUE(value) << value.error().message();
-  return value.value_or(Json());
-}
 
 // A controller against an API server in memory.
 class ReconcileTest : public testing::Test {
@@ -63,57 +54,12 @@ spec:
   Json Await(
       const kube::ResourceType& type, const std::string& name,
       const std::function<bool(const Json&)>& good = [](const Json&) { return true; }) {
-    std::stop_source done;
-    Json result;
-    std::jthread limit([&](std::stop_token ended) {
-      std::mutex mutex;
-      std::condition_variable_any timer;
-      std::unique_lock lock(mutex);
-      timer.wait_for(lock, ended, std::chrono::seconds(20), [] { return false; });
-      done.request_stop();
-    });
-    auto seen = client_.List(type, "ns");
-    kube::WatchOptions from;
-    from.resource_version = (*seen)["metadata"]["resourceVersion"].AsString();
-    auto look = [&](const Json& object) {
-      bool named = name.empty() || object["metadata"]["name"].AsString() == name;
-      if (!named || !good(object)) return false;
-      result = object;
-      done.request_stop();
-      return true;
-    };
-    for (const Json& object : (*seen)["items"].AsArray()) {
-      if (look(object)) return result;
-    }
-    (void)client_.Watch(
-        type, "ns", from,
-        [&](kube::WatchEvent event) -> Status {
-          if (event.type == kube::WatchEvent::Type::kAdded ||
-              event.type == kube::WatchEvent::Type::kModified) {
-            look(event.object);
-          }
-          return {};
-        },
-        done.get_token());
-    return result;
+    return control::Await(client_, type, name, good);
   }
 
   // Until the object is not there any more.
   void AwaitGone(const kube::ResourceType& type, const std::string& name) {
-    kube::WatchOptions from;
-    from.resource_version = (*client_.List(type, "ns"))["metadata"]["resourceVersion"].AsString();
-    if (!client_.Get(type, {.ns = "ns", .name = name})) return;
-    std::stop_source gone;
-    (void)client_.Watch(
-        type, "ns", from,
-        [&](kube::WatchEvent event) -> Status {
-          if (event.type == kube::WatchEvent::Type::kDeleted &&
-              event.object["metadata"]["name"].AsString() == name) {
-            gone.request_stop();
-          }
-          return {};
-        },
-        gone.get_token());
+    EXPECT_TRUE(control::AwaitGone(client_, type, name)) << name;
   }
 
   void MakeAvailable(const std::string& name) {

@@ -29,14 +29,10 @@ ObjectKey ParentOf(const Json& model) {
 
 // Of an InferenceService only what its models ask about.
 void KeepFacts(Json& object) {
-  const Json& metadata = object["metadata"];
-  Json kept = Json::MakeObject({{"name", metadata["name"]},
-                                {"namespace", metadata["namespace"]},
-                                {"uid", metadata["uid"]},
-                                {"resourceVersion", metadata["resourceVersion"]}});
   auto isvc = api::Decode<api::InferenceService>(object);
   Json facts = isvc ? ParentServiceOf(*isvc).ToJson() : ParentService().ToJson();
-  object = Json::MakeObject({{"metadata", std::move(kept)}, {kFacts, std::move(facts)}});
+  object = kube::Identity(object);
+  object.Set(kFacts, std::move(facts));
 }
 
 kube::Quantity MemoryOf(const Json& model) {
@@ -54,9 +50,7 @@ struct TrainedModelController::Impl {
       : client(api_client),
         options(std::move(given)),
         clock(options.clock ? *options.clock : Clock::System()),
-        models(client, kube::kTrainedModel,
-               {.transform = [](Json& object) { object.Ref("metadata").Erase("managedFields"); }},
-               clock),
+        models(client, kube::kTrainedModel, {.transform = kube::DropManagedFields}, clock),
         inference_services(client, kube::kInferenceService, {.transform = KeepFacts}, clock),
         neighbours(client, clock),
         events(kube::MakeEventRecorder(client, std::string(kEventSource), clock)),

@@ -193,12 +193,12 @@ Result<InferenceServiceConfig> ReadInferenceService(Reader& reader) {
   // KServe has its own entries only where the key is there.
   if (!reader.Has("inferenceService")) return config;
   auto& annotations = config.service_annotation_disallowed_list;
-  for (auto name : {"autoscaling.knative.dev/min-scale", "autoscaling.knative.dev/max-scale",
-                    "internal.serving.kserve.io/storage-initializer-sourceuri",
-                    "kubectl.kubernetes.io/last-applied-configuration"}) {
+  for (auto name :
+       {annotation::kKnativeMinScale, annotation::kKnativeMaxScale, annotation::kStorageSourceUri,
+        std::string_view("kubectl.kubernetes.io/last-applied-configuration")}) {
     annotations.emplace_back(name);
   }
-  config.service_label_disallowed_list.emplace_back("networking.knative.dev/visibility");
+  config.service_label_disallowed_list.emplace_back(label::kKnativeVisibility);
   return config;
 }
 

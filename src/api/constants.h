@@ -37,6 +37,10 @@ inline constexpr std::string_view kKservePrometheusPath = "prometheus.kserve.io/
 inline constexpr std::string_view kPrometheusPort = "prometheus.io/port";
 inline constexpr std::string_view kPrometheusPath = "prometheus.io/path";
 inline constexpr std::string_view kKnativeAutoscalingClass = "autoscaling.knative.dev/class";
+inline constexpr std::string_view kKnativeMinScale = "autoscaling.knative.dev/min-scale";
+inline constexpr std::string_view kKnativeMaxScale = "autoscaling.knative.dev/max-scale";
+inline constexpr std::string_view kKnativePassthrough =
+    "serving.knative.openshift.io/enablePassthrough";
 inline constexpr std::string_view kIstioInterceptionMode = "sidecar.istio.io/interceptionMode";
 inline constexpr std::string_view kIstioStatus = "sidecar.istio.io/status";
 inline constexpr std::string_view kEksRoleArn = "eks.amazonaws.com/role-arn";
@@ -81,6 +85,7 @@ inline constexpr std::string_view kModelClass = "modelClass";
 inline constexpr std::string_view kServiceEnvelope = "serviceEnvelope";
 inline constexpr std::string_view kLocalModel = "internal.serving.kserve.io/localmodel";
 inline constexpr std::string_view kVisibility = "networking.kserve.io/visibility";
+inline constexpr std::string_view kKnativeVisibility = "networking.knative.dev/visibility";
 inline constexpr std::string_view kClusterLocal = "cluster-local";
 inline constexpr std::string_view kIsvcGeneration = "isvc.generation";
 inline constexpr std::string_view kMultiNodeRole = "multinode/role";
@@ -106,6 +111,9 @@ inline constexpr std::string_view kAgentContainer = "agent";
 inline constexpr std::string_view kQueueProxy = "queue-proxy";
 inline constexpr std::string_view kModelcar = "modelcar";
 inline constexpr std::string_view kModelcarInit = "modelcar-init";
+
+// The autoscaler class of Knative Services without one.
+inline constexpr std::string_view kKnativePodAutoscaler = "kpa.autoscaling.knative.dev";
 
 inline constexpr std::string_view kModelMountPath = "/mnt/models";
 inline constexpr std::string_view kConfigMountPath = "/mnt/configs";

@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "api/constants.h"
 #include "base/json.h"
 
 namespace kinglet::control {
@@ -11,7 +12,7 @@ namespace kinglet::control {
 // The annotations of a Knative Service that we write (its revisions have their own); the others
 // belong to Knative.
 inline constexpr std::array<std::string_view, 2> kKnativeServiceAnnotations = {
-    "serving.knative.dev/rollout-duration", "serving.knative.openshift.io/enablePassthrough"};
+    "serving.knative.dev/rollout-duration", api::annotation::kKnativePassthrough};
 
 // `existing` with labels, revision template, traffic and our annotations as wished. Its other
 // annotations (serving.knative.dev/creator must not change) and its owner stay.

@@ -8,10 +8,8 @@
 namespace kinglet::control {
 namespace {
 
-constexpr std::string_view kMinScale = "autoscaling.knative.dev/min-scale";
-constexpr std::string_view kPodAutoscaler = "kpa.autoscaling.knative.dev";
-constexpr std::string_view kEnablePassthrough = "serving.knative.openshift.io/enablePassthrough";
-constexpr std::string_view kKnativeVisibility = "networking.knative.dev/visibility";
+using api::annotation::kKnativeMinScale, api::annotation::kKnativePassthrough;
+
 constexpr std::string_view kKind = "serving.kserve.io/kind";
 
 Json CanonicalQuantities(const Json& quantities) {
@@ -145,19 +143,19 @@ DesiredObject MakeRouterKnativeService(const api::InferenceGraph& graph,
                                        const api::RouterConfig& router) {
   Json annotations = OrEmptyMap(graph.metadata["annotations"]);
   if (!annotations.Has(api::annotation::kKnativeAutoscalingClass)) {
-    annotations.Set(api::annotation::kKnativeAutoscalingClass, kPodAutoscaler);
+    annotations.Set(api::annotation::kKnativeAutoscalingClass, api::kKnativePodAutoscaler);
   }
-  if (!annotations.Has(kMinScale)) annotations.Set(kMinScale, "1");
+  if (!annotations.Has(kKnativeMinScale)) annotations.Set(kKnativeMinScale, "1");
   Json service = kube::MakeObjectMeta("serving.knative.dev/v1", "Service",
                                       {.ns = graph.ns(), .name = graph.name()});
   Json& metadata = service.Ref("metadata");
-  if (annotations.Has(kEnablePassthrough)) {
-    metadata.Ref("annotations").Set(kEnablePassthrough, annotations[kEnablePassthrough]);
-    annotations.Erase(kEnablePassthrough);
+  if (annotations.Has(kKnativePassthrough)) {
+    metadata.Ref("annotations").Set(kKnativePassthrough, annotations[kKnativePassthrough]);
+    annotations.Erase(kKnativePassthrough);
   }
   Json labels = OrEmptyMap(graph.metadata["labels"]);
   if (!labels.empty()) metadata.Set("labels", labels);
-  labels.Erase(kKnativeVisibility);
+  labels.Erase(api::label::kKnativeVisibility);
   labels.Set(api::label::kInferenceGraph, graph.name());
   labels.Set(kKind, "InferenceGraph");
 

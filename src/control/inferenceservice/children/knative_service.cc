@@ -6,23 +6,21 @@
 namespace kinglet::control {
 namespace {
 
-constexpr std::string_view kMinScale = "autoscaling.knative.dev/min-scale";
-constexpr std::string_view kMaxScale = "autoscaling.knative.dev/max-scale";
 constexpr std::string_view kTarget = "autoscaling.knative.dev/target";
 constexpr std::string_view kMetric = "autoscaling.knative.dev/metric";
-constexpr std::string_view kPodAutoscaler = "kpa.autoscaling.knative.dev";
 constexpr std::string_view kEnableTagRouting = "serving.kserve.io/enable-tag-routing";
 
 constexpr int kDefaultMinReplicas = 1;
 constexpr int64_t kAllTraffic = 100;
 
 void SetScale(const api::ComponentExtension& extension, Json& annotations) {
-  annotations.Set(kMinScale, std::to_string(extension.min_replicas.value_or(kDefaultMinReplicas)));
+  annotations.Set(api::annotation::kKnativeMinScale,
+                  std::to_string(extension.min_replicas.value_or(kDefaultMinReplicas)));
   if (extension.max_replicas != 0) {
-    annotations.Set(kMaxScale, std::to_string(extension.max_replicas));
+    annotations.Set(api::annotation::kKnativeMaxScale, std::to_string(extension.max_replicas));
   }
   if (!annotations.Has(api::annotation::kKnativeAutoscalingClass)) {
-    annotations.Set(api::annotation::kKnativeAutoscalingClass, kPodAutoscaler);
+    annotations.Set(api::annotation::kKnativeAutoscalingClass, api::kKnativePodAutoscaler);
   }
   if (extension.scale_target) annotations.Set(kTarget, std::to_string(*extension.scale_target));
   if (extension.scale_metric) annotations.Set(kMetric, *extension.scale_metric);

@@ -12,7 +12,6 @@ namespace {
 constexpr std::string_view kMesh = "mesh";
 constexpr std::string_view kExplainPath = R"(^/v1/models/[\w-]+:explain$)";
 constexpr std::string_view kExplainUnderPath = R"((/v1/models/[\w-]+:explain)$)";
-constexpr std::string_view kKnativeVisibility = "networking.knative.dev/visibility";
 
 // An expression for exactly these characters, as Go's regexp.QuoteMeta writes it.
 std::string Quote(std::string_view text) {
@@ -48,7 +47,7 @@ class Routes {
          const VirtualServiceInput& input)
       : isvc_(isvc), config_(config), input_(input) {
     internal_host_ = Host(isvc.name());
-    is_internal_ = isvc.Label(kKnativeVisibility) == api::label::kClusterLocal ||
+    is_internal_ = isvc.Label(api::label::kKnativeVisibility) == api::label::kClusterLocal ||
                    input.service_host == internal_host_;
     if (!is_internal_) {
       additional_hosts_ = AdditionalHosts(input.knative_domains, input.service_host,

@@ -10,28 +10,12 @@
 namespace kinglet {
 namespace {
 
-// Any controller with these three functions.
-template <class T>
-class Adapter : public RunningController {
- public:
-  Adapter(kube::Client& client, typename T::Options options)
-      : controller_(client, std::move(options)) {}
-  void Start(std::stop_token stop) override { controller_.Start(std::move(stop)); }
-  bool WaitForSync(Deadline deadline, std::stop_token stop) override {
-    return controller_.WaitForSync(deadline, std::move(stop));
-  }
-  void Join() override { controller_.Join(); }
-
- private:
-  T controller_;
-};
-
 std::string ClusterDomain() {
   auto text = ReadFile("/etc/resolv.conf", size_t{1} << 16);
   return control::ClusterDomainFromResolvConf(text ? *text : "");
 }
 
-std::unique_ptr<RunningController> MakeInferenceService(const ControllerSetup& setup) {
+std::unique_ptr<control::Controller> MakeInferenceService(const ControllerSetup& setup) {
   control::InferenceServiceController::Options options;
   options.config_namespace = setup.config_namespace;
   options.cluster_domain = ClusterDomain();
@@ -39,15 +23,14 @@ std::unique_ptr<RunningController> MakeInferenceService(const ControllerSetup& s
   if (knative && *knative) options.knative_namespace = knative;
   options.workers = setup.workers;
   options.metrics = setup.metrics;
-  return std::make_unique<Adapter<control::InferenceServiceController>>(setup.client,
-                                                                        std::move(options));
+  return std::make_unique<control::InferenceServiceController>(setup.client, std::move(options));
 }
 
 }  // namespace
 
-Result<std::vector<std::unique_ptr<RunningController>>> MakeControllers(
+Result<std::vector<std::unique_ptr<control::Controller>>> MakeControllers(
     std::string_view names, const ControllerSetup& setup) {
-  std::vector<std::unique_ptr<RunningController>> out;
+  std::vector<std::unique_ptr<control::Controller>> out;
   while (!names.empty()) {
     const size_t end = std::min(names.find(','), names.size());
     const std::string_view name = names.substr(0, end);
@@ -57,13 +40,13 @@ Result<std::vector<std::unique_ptr<RunningController>>> MakeControllers(
     } else if (name == "trainedmodel") {
       using Controller = control::TrainedModelController;
       out.push_back(
-          std::make_unique<Adapter<Controller>>(setup.client, Controller::Options{setup.metrics}));
+          std::make_unique<Controller>(setup.client, Controller::Options{setup.metrics}));
     } else if (name == "inferencegraph") {
       using Controller = control::InferenceGraphController;
       Controller::Options options;
       options.config_namespace = setup.config_namespace;
       options.metrics = setup.metrics;
-      out.push_back(std::make_unique<Adapter<Controller>>(setup.client, std::move(options)));
+      out.push_back(std::make_unique<Controller>(setup.client, std::move(options)));
     } else if (!name.empty() && name != "none") {
       return Fail(Code::kInvalidArgument,
                   "--controllers: no controller is named \"{}\"; there are inferenceservice, "

@@ -131,7 +131,7 @@ class Reconcilers {
   kube::LeaderOptions leader_;
   std::stop_source calls_;
   std::unique_ptr<kube::Client> election_client_, client_, scoped_;
-  std::vector<std::unique_ptr<RunningController>> controllers_;
+  std::vector<std::unique_ptr<control::Controller>> controllers_;
 };
 
 }  // namespace

@@ -57,20 +57,7 @@ class StandaloneImpl : public Standalone {
       KINGLET_RETURN_IF_ERROR(workloads_->Start());
       KINGLET_RETURN_IF_ERROR(kubelet_->Start());
     }
-    controller_ = std::make_unique<control::InferenceServiceController>(
-        *client_, control::InferenceServiceController::Options{.metrics = &metrics_});
-    graphs_ = std::make_unique<control::InferenceGraphController>(
-        *client_, control::InferenceGraphController::Options{.metrics = &metrics_});
-    models_ = std::make_unique<control::TrainedModelController>(
-        *client_, control::TrainedModelController::Options{.metrics = &metrics_});
-    controller_->Start(stop_.get_token());
-    graphs_->Start(stop_.get_token());
-    models_->Start(stop_.get_token());
-    const Deadline synced = Deadline::After(30s);
-    if (!controller_->WaitForSync(synced) || !graphs_->WaitForSync(synced) ||
-        !models_->WaitForSync(synced)) {
-      return Fail(Code::kDeadlineExceeded, "the controllers could not list their objects in 30 s");
-    }
+    KINGLET_RETURN_IF_ERROR(StartControllers());
     return StartMetrics();
   }
 
@@ -88,9 +75,7 @@ class StandaloneImpl : public Standalone {
     stopped_ = true;
     stop_.request_stop();
     if (gateway_) gateway_->Stop(deadline);
-    if (controller_) controller_->Join();
-    if (graphs_) graphs_->Join();
-    if (models_) models_->Join();
+    for (auto& controller : controllers_) controller->Join();
     if (workloads_) workloads_->Stop();
     if (kubelet_) kubelet_->Stop(deadline);
     if (metrics_server_) metrics_server_->Drain(Deadline::After(Duration::zero()));
@@ -100,6 +85,28 @@ class StandaloneImpl : public Standalone {
   }
 
  private:
+  template <class T>
+  void AddController() {
+    typename T::Options options;
+    options.metrics = &metrics_;
+    controllers_.push_back(std::make_unique<T>(*client_, std::move(options)));
+  }
+
+  Status StartControllers() {
+    AddController<control::InferenceServiceController>();
+    AddController<control::InferenceGraphController>();
+    AddController<control::TrainedModelController>();
+    for (auto& controller : controllers_) controller->Start(stop_.get_token());
+    const Deadline synced = Deadline::After(30s);
+    for (auto& controller : controllers_) {
+      if (!controller->WaitForSync(synced, stop_.get_token())) {
+        return Fail(Code::kDeadlineExceeded,
+                    "the controllers could not list their objects in 30 s");
+      }
+    }
+    return {};
+  }
+
   Status StartApiServer() {
     net::TlsOptions credentials;
     credentials.cert_pem = pki_.server.cert_pem;
@@ -205,9 +212,7 @@ class StandaloneImpl : public Standalone {
   std::unique_ptr<gateway::Gateway> gateway_;
   std::unique_ptr<kubelet::Kubelet> kubelet_;
   std::unique_ptr<workloads::Workloads> workloads_;
-  std::unique_ptr<control::InferenceServiceController> controller_;
-  std::unique_ptr<control::InferenceGraphController> graphs_;
-  std::unique_ptr<control::TrainedModelController> models_;
+  std::vector<std::unique_ptr<control::Controller>> controllers_;
   std::unique_ptr<http::Server> metrics_server_;
 };
 

@@ -190,7 +190,7 @@ class GraphTest : public testing::Test {
     controller_ =
         std::make_unique<InferenceGraphController>(client_, InferenceGraphController::Options());
     controller_->Start(stop_.get_token());
-    ASSERT_TRUE(controller_->WaitForSync(Deadline::After(std::chrono::seconds(20))));
+    ASSERT_TRUE(controller_->WaitForSync(Deadline::After(std::chrono::seconds(20)), {}));
   }
   void TearDown() override {
     stop_.request_stop();

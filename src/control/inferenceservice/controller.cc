@@ -403,11 +403,6 @@ bool InferenceServiceController::WaitForSync(Deadline deadline, std::stop_token 
 
 void InferenceServiceController::Join() { impl_->controller.Join(); }
 
-void InferenceServiceController::Run(std::stop_token stop) {
-  Start(stop);
-  Join();
-}
-
 bool InferenceServiceController::Idle() const { return impl_->controller.Idle(); }
 
 }  // namespace kinglet::control

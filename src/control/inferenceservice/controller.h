@@ -8,16 +8,16 @@
 #pragma once
 
 #include <memory>
-#include <stop_token>
 #include <string>
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "control/controller.h"
 #include "kube/client.h"
 
 namespace kinglet::control {
 
-class InferenceServiceController {
+class InferenceServiceController : public Controller {
  public:
   struct Options {
     std::string config_namespace = "kserve";  // of ConfigMap inferenceservice-config
@@ -30,17 +30,12 @@ class InferenceServiceController {
 
   // The client must outlive the controller; it is used from several threads.
   InferenceServiceController(kube::Client& client, Options options);
-  ~InferenceServiceController();  // stops and joins
+  ~InferenceServiceController() override;
 
-  // Starts watches and workers; returns at once. The threads end when `stop` is requested.
-  void Start(std::stop_token stop);
-  // False when the deadline passed first. True: the watches are up.
-  bool WaitForSync(Deadline deadline, std::stop_token stop = {});
-  void Join();
-  // Start, then Join.
-  void Run(std::stop_token stop);
-  // Nothing queued and no worker busy. For tests.
-  bool Idle() const;
+  void Start(std::stop_token stop) override;
+  bool WaitForSync(Deadline deadline, std::stop_token stop) override;
+  void Join() override;
+  bool Idle() const override;
 
  private:
   struct Impl;

@@ -361,7 +361,7 @@ TEST_F(KnativeTest, AnotherManagerTakesOverWithoutAWrite) {
   stop_ = std::stop_source();
   controller_ = std::make_unique<InferenceServiceController>(client_, options_);
   controller_->Start(stop_.get_token());
-  ASSERT_TRUE(controller_->WaitForSync(Deadline::After(std::chrono::seconds(20))));
+  ASSERT_TRUE(controller_->WaitForSync(Deadline::After(std::chrono::seconds(20)), {}));
   while (!controller_->Idle()) std::this_thread::yield();
   for (const auto& call : client_.calls()) {
     const bool reads = call.verb == "get" || call.verb == "list" || call.verb == "watch";

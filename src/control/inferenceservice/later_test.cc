@@ -151,7 +151,7 @@ TEST_F(ReconcileTest, KedaThatComesLater) {
   controller_ =
       std::make_unique<InferenceServiceController>(client_, InferenceServiceController::Options{});
   controller_->Start(stop_.get_token());
-  ASSERT_TRUE(controller_->WaitForSync(Deadline::After(std::chrono::seconds(20))));
+  ASSERT_TRUE(controller_->WaitForSync(Deadline::After(std::chrono::seconds(20)), {}));
 
   std::string yaml(kIris);
   yaml.replace(yaml.find("namespace: ns"), 13,

@@ -37,7 +37,7 @@ spec:
 )");
     controller_ = std::make_unique<InferenceServiceController>(client_, options_);
     controller_->Start(stop_.get_token());
-    ASSERT_TRUE(controller_->WaitForSync(Deadline::After(std::chrono::seconds(20))));
+    ASSERT_TRUE(controller_->WaitForSync(Deadline::After(std::chrono::seconds(20)), {}));
   }
   void TearDown() override {
     stop_.request_stop();

@@ -3,15 +3,15 @@
 #pragma once
 
 #include <memory>
-#include <stop_token>
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "control/controller.h"
 #include "kube/client.h"
 
 namespace kinglet::control {
 
-class TrainedModelController {
+class TrainedModelController : public Controller {
  public:
   struct Options {
     MetricsRegistry* metrics = nullptr;  // may be null; must outlive the controller
@@ -20,15 +20,12 @@ class TrainedModelController {
 
   // The client must outlive the controller; it is used from several threads.
   TrainedModelController(kube::Client& client, Options options);
-  ~TrainedModelController();  // stops and joins
+  ~TrainedModelController() override;
 
-  // Starts watches and workers; returns at once. The threads end when `stop` is requested.
-  void Start(std::stop_token stop);
-  // False when the deadline passed first. True: the watches are up.
-  bool WaitForSync(Deadline deadline, std::stop_token stop = {});
-  void Join();
-  // Nothing queued and no worker busy. For tests.
-  bool Idle() const;
+  void Start(std::stop_token stop) override;
+  bool WaitForSync(Deadline deadline, std::stop_token stop) override;
+  void Join() override;
+  bool Idle() const override;
 
  private:
   struct Impl;

@@ -69,7 +69,7 @@ class TrainedModelTest : public testing::Test {
     controller_ =
         std::make_unique<TrainedModelController>(client_, TrainedModelController::Options());
     controller_->Start(stop_.get_token());
-    ASSERT_TRUE(controller_->WaitForSync(Deadline::After(std::chrono::seconds(20))));
+    ASSERT_TRUE(controller_->WaitForSync(Deadline::After(std::chrono::seconds(20)), {}));
   }
   void TearDown() override {
     stop_.request_stop();

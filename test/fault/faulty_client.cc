@@ -16,6 +16,8 @@ Error Dead() { return Error(Code::kCancelled, "the process was killed"); }
 
 std::string NameOf(const Json& object) {
   const std::string& name = kube::Name(object);
+  // An Event's ends with what differs from run to run.
+  if (kube::Kind(object) == "Event") return name.substr(0, name.find('.'));
   return name.empty() ? object["metadata"]["generateName"].AsString() : name;
 }
 

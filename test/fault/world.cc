@@ -2,9 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
 #include <thread>
 
 #include "base/yaml.h"
+#include "control/inferencegraph/controller.h"
+#include "control/inferenceservice/controller.h"
+#include "control/trainedmodel/controller.h"
 #include "kube/conditions.h"
 #include "kube/object.h"
 
@@ -25,7 +30,8 @@ const kube::ResourceType* const kKinds[] = {
     &kube::kService,          &kube::kHorizontalPodAutoscaler,
     &kube::kIngress,          &kube::kHttpRoute,
     &kube::kConfigMap,        &kube::kKnativeService,
-    &kube::kVirtualService};
+    &kube::kVirtualService,   &kube::kScaledObject,
+    &kube::kInferenceGraph,   &kube::kTrainedModel};
 
 const kube::ResourceType& TypeOf(std::string_view kind) {
   for (const auto* type : kube::KnownResources()) {
@@ -84,16 +90,25 @@ World::World(std::string_view base) : client_(std::make_unique<FaultyClient>(ser
   for (const Json& object : objects->AsArray()) Apply(object);
 }
 
-World::~World() {
-  stop_.request_stop();
-  if (controller_) controller_->Join();
-}
+World::~World() { Stop(); }
 
 void World::Start() {
+  using control::InferenceGraphController, control::InferenceServiceController,
+      control::TrainedModelController;
   stop_ = std::stop_source();
-  controller_ = std::make_unique<control::InferenceServiceController>(
-      *client_, control::InferenceServiceController::Options{.workers = 2});
-  controller_->Start(stop_.get_token());
+  controllers_.push_back(std::make_unique<InferenceServiceController>(
+      *client_, InferenceServiceController::Options{.workers = 2}));
+  controllers_.push_back(
+      std::make_unique<InferenceGraphController>(*client_, InferenceGraphController::Options()));
+  controllers_.push_back(
+      std::make_unique<TrainedModelController>(*client_, TrainedModelController::Options()));
+  for (auto& controller : controllers_) controller->Start(stop_.get_token());
+}
+
+void World::Stop() {
+  stop_.request_stop();
+  for (auto& controller : controllers_) controller->Join();
+  controllers_.clear();
 }
 
 void World::Apply(const Json& object) {
@@ -111,6 +126,7 @@ void World::Delete(std::string_view kind, const std::string& name) {
 }
 
 void World::PlayNeighbours() {
+  CollectGarbage();
   auto deployments = server_.ListAll(kube::kDeployment, kNamespace);
   for (Json deployment : *deployments) {
     const Json& generation = deployment["metadata"]["generation"];
@@ -118,6 +134,7 @@ void World::PlayNeighbours() {
     deployment.Set("status",
                    Json::MakeObject(
                        {{"observedGeneration", generation},
+                        {"availableReplicas", 1},
                         {"conditions",
                          Json::MakeArray({Condition("Available", "MinimumReplicasAvailable")})}}));
     (void)server_.UpdateStatus(kube::kDeployment, deployment);
@@ -140,6 +157,22 @@ void World::PlayNeighbours() {
                   {{"controllerName", "a.b/c"},
                    {"conditions", Json::MakeArray({Condition("Accepted", "Accepted")})}})})}}));
     (void)server_.UpdateStatus(kube::kHttpRoute, route);
+  }
+}
+
+void World::CollectGarbage() {
+  std::set<std::string> uids;
+  for (const auto* type : kKinds) {
+    auto objects = server_.ListAll(*type, kNamespace);
+    for (const Json& object : *objects) uids.insert(kube::Uid(object));
+  }
+  for (const auto* type : kKinds) {
+    auto objects = server_.ListAll(*type, kNamespace);
+    for (const Json& object : *objects) {
+      const Json& owners = object["metadata"]["ownerReferences"];
+      if (owners.empty() || uids.contains(owners[0]["uid"].AsString())) continue;
+      (void)server_.Delete(*type, kube::KeyOf(object));
+    }
   }
 }
 
@@ -166,15 +199,14 @@ std::string World::Settle(const std::string& wanted) {
   int quiet = 0;
   while (!deadline.Expired()) {
     if (client_->crashed()) {
-      stop_.request_stop();
-      controller_->Join();
-      controller_.reset();
+      Stop();
       dead_clients_.push_back(std::move(client_));
       client_ = std::make_unique<FaultyClient>(server_);
       Start();
     }
     std::string now = Version();
-    bool moved = now != version || !controller_->Idle();
+    bool moved =
+        now != version || !std::ranges::all_of(controllers_, [](auto& one) { return one->Idle(); });
     quiet = moved ? 0 : quiet + 1;
     if (now != version) {
       PlayNeighbours();

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "control/inferenceservice/controller.h"
+#include "control/controller.h"
 #include "kube/fake_client.h"
 #include "test/fault/faulty_client.h"
 
@@ -15,8 +15,7 @@ namespace kinglet::fault {
 
 class World {
  public:
-  // Starts with the configuration and runtimes of `base` (a YAML list of objects) and a controller
-  // that sees the server through `client` faults.
+  // Starts with the configuration and runtimes of `base` (a YAML list of objects).
   explicit World(std::string_view base);
   ~World();
 
@@ -28,7 +27,7 @@ class World {
   void Apply(const Json& object);
   void Delete(std::string_view kind, const std::string& name);
 
-  // Plays the neighbours and restarts a killed controller until the objects are as `wanted` says
+  // Plays the neighbours and restarts killed controllers until the objects are as `wanted` says
   // (or, with an empty one, until nothing moves any more). Returns them; at the deadline as they
   // then are.
   std::string Settle(const std::string& wanted);
@@ -37,16 +36,20 @@ class World {
   std::string Snapshot();
 
  private:
+  void Stop();
   // Grows with every write to the server.
   std::string Version();
-  // One round of the Deployment controller, of the gateway and of Knative.
+  // One round of the garbage collector, the Deployment controller, the gateway and Knative.
   void PlayNeighbours();
+  // Removes what was made for an owner that is gone: the server takes such objects, whose maker did
+  // not know yet.
+  void CollectGarbage();
 
   kube::FakeClient server_;
   std::unique_ptr<FaultyClient> client_;
   std::vector<std::unique_ptr<FaultyClient>> dead_clients_;
   std::stop_source stop_;
-  std::unique_ptr<control::InferenceServiceController> controller_;
+  std::vector<std::unique_ptr<control::Controller>> controllers_;
 };
 
 }  // namespace kinglet::fault

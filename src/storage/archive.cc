@@ -55,7 +55,8 @@ class Content {
       la_int64_t offset = 0;
       int result = archive_read_data_block(reader_, &block, &length, &offset);
       if (result == ARCHIVE_EOF) break;
-      if (result < ARCHIVE_WARN) return Invalid(fmt::format("{}: {}", path, MessageOf(reader_)));
+      // A warning too: so the library calls a checksum or a size that is not the content's.
+      if (result != ARCHIVE_OK) return Invalid(fmt::format("{}: {}", path, MessageOf(reader_)));
       if (offset < 0) return Invalid("a negative offset");
       // A sparse entry claims a size without bytes: the end counts, not what was written.
       uint64_t end = static_cast<uint64_t>(offset) + length;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <set>
 #include <thread>
 
 #include "base/log.h"
@@ -24,6 +25,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kStaging = ".kinglet-staging";
 constexpr std::string_view kLock = ".kinglet-lock";
 constexpr std::string_view kCommitting = "/committing";
+constexpr size_t kSyncEach = 256;  // files
 constexpr Duration kLockPoll = std::chrono::milliseconds(100);
 
 bool IsMountPoint(const std::string& path) {
@@ -42,6 +44,36 @@ Status SyncPath(const std::string& path) {
   if (!fd) return Unexpected(ErrnoError(fmt::format("open {}", path), errno));
   if (fsync(fd.get()) != 0 && errno != EINVAL) {
     return Unexpected(ErrnoError(fmt::format("sync {}", path), errno));
+  }
+  return {};
+}
+
+// Brings the files in `folder` and their names to the disk. One by one, so that a node's other
+// writers need not be waited for; many at once, since each is a flush of the disk.
+Status SyncFiles(const std::string& folder, const std::vector<StagedFile>& files) {
+  Fd root(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root) return Unexpected(ErrnoError(fmt::format("open {}", folder), errno));
+  if (files.size() > kSyncEach) {
+    if (syncfs(root.get()) == 0) return {};
+    return Unexpected(ErrnoError(fmt::format("sync {}", folder), errno));
+  }
+  std::set<std::string> folders = {"."};
+  for (const StagedFile& file : files) {
+    for (size_t slash = file.path.find('/'); slash != std::string::npos;
+         slash = file.path.find('/', slash + 1)) {
+      folders.insert(file.path.substr(0, slash));
+    }
+    Fd fd(openat(root.get(), file.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd && errno == ELOOP) continue;  // a link is its folder's
+    if (!fd || fdatasync(fd.get()) != 0) {
+      return Unexpected(ErrnoError(fmt::format("sync {}", file.path), errno));
+    }
+  }
+  for (const std::string& name : folders) {
+    Fd fd(openat(root.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd || (fsync(fd.get()) != 0 && errno != EINVAL)) {
+      return Unexpected(ErrnoError(fmt::format("sync {}", name), errno));
+    }
   }
   return {};
 }
@@ -199,10 +231,7 @@ Status Destination::Commit(std::string_view uri, std::string_view digest,
   }
   // Everything reaches the disk before it becomes visible: a reboot must not leave empty files
   // behind a marker.
-  Fd folder(open(data().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || syncfs(folder.get()) != 0) {
-    return Unexpected(ErrnoError(fmt::format("sync {}", data()), errno));
-  }
+  KINGLET_RETURN_IF_ERROR(SyncFiles(data(), files));
   if (!inside_) {
     Json marker = Json::MakeObject({{"version", 1}});
     marker.Set("sources", Json::MakeArray({source}));

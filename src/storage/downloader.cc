@@ -88,11 +88,6 @@ Status LinkAll(const std::vector<Link>& links, const std::string& destination,
   }
   for (const Link& link : links) {
     std::string path = destination + "/" + link.path;
-    struct stat info{};
-    if (links.size() == 1 && IsArchiveName(link.path) && stat(link.target.c_str(), &info) == 0 &&
-        S_ISREG(info.st_mode)) {
-      continue;  // unpacked by the caller
-    }
     if (symlink(link.target.c_str(), path.c_str()) != 0) {
       if (errno != EEXIST) return Unexpected(ErrnoError(fmt::format("link {}", path), errno));
       LogInfo("already there", {{"path", path}});
@@ -153,12 +148,17 @@ class Downloading {
 
   Result<Listing> ListWithRetry(Source& source) {
     Duration backoff = options_.fetch.first_backoff;
+    std::string last;
     for (int attempt = 1;; ++attempt) {
       auto listing = source.List(context_);
       if (listing) return listing;
       Code code = listing.error().code();
+      if (!last.empty() && context_.deadline.Expired()) {
+        return Fail(Code::kDeadlineExceeded, "the download's deadline passed; last: {}", last);
+      }
+      last = listing.error().message();
       bool again = (code == Code::kUnavailable || code == Code::kDeadlineExceeded ||
-                    code == Code::kResourceExhausted) &&
+                    code == Code::kResourceExhausted || code == Code::kInternal) &&
                    attempt < options_.fetch.max_failures && !context_.deadline.Expired() &&
                    !context_.stop.stop_requested();
       if (!again) return Unexpected(listing.error());
@@ -181,19 +181,20 @@ class Downloading {
   }
 
   Status TakeLocal(const Listing& listing) {
-    bool archive_alone = listing.links.size() == 1 && IsArchiveName(listing.links[0].path);
-    if (options_.copy_local && !archive_alone) {
-      KINGLET_TRY(bool complete, Begin());
-      if (complete) return {};
-      KINGLET_TRY(auto files, CopyLocal(listing.links, destination_->data(), context_.stop));
-      return Publish(files, HexEncode(Sha256(uri_)));
+    const std::vector<Link>& links = listing.links;
+    struct stat info{};
+    if (links.size() == 1 && IsArchiveName(links[0].path) &&
+        stat(links[0].target.c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
+      return MakeLocal([&] { return Unpack(links[0].target); });
     }
-    KINGLET_RETURN_IF_ERROR(LinkAll(listing.links, where_, result_));
-    if (result_.files == listing.links.size()) return {};
-    const std::string& archive = listing.links[0].target;
+    if (!options_.copy_local) return LinkAll(links, where_, result_);
+    return MakeLocal([&] { return CopyLocal(links, destination_->data(), context_.stop); });
+  }
+
+  Status MakeLocal(const std::function<Result<std::vector<StagedFile>>()>& make) {
     KINGLET_TRY(bool complete, Begin());
     if (complete) return {};
-    KINGLET_TRY(auto files, Unpack(archive));
+    KINGLET_TRY(auto files, make());
     return Publish(files, HexEncode(Sha256(uri_)));
   }
 

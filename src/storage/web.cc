@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kMaxAnswer = size_t{4} << 20;
 constexpr Duration kCallTime = std::chrono::seconds(20);
 constexpr int kAttempts = 3;
+constexpr size_t kMaxPages = 100'000;
 
 }  // namespace
 
@@ -84,6 +85,17 @@ bool Wait(Duration duration, const Context& context) {
   auto until = std::min(std::chrono::steady_clock::now() + duration, context.deadline.at());
   never.wait_until(lock, context.stop, until, [] { return false; });
   return !context.stop.stop_requested() && !context.deadline.Expired();
+}
+
+Status Pages::Turn(const std::string& token, std::string_view what) {
+  if (token == last_) {
+    return Fail(Code::kFailedPrecondition, "the listing of {} names the same page again", what);
+  }
+  if (++count_ >= kMaxPages) {
+    return Fail(Code::kResourceExhausted, "the listing of {} has over {} pages", what, kMaxPages);
+  }
+  last_ = token;
+  return {};
 }
 
 }  // namespace kinglet::storage

@@ -38,4 +38,16 @@ Result<Json> CallJson(http::Client& client, http::ClientRequest request, const C
 // Waits, but no longer than until the context's stop or deadline. False when it was one of them.
 bool Wait(Duration duration, const Context& context);
 
+// The pages of a listing: an error for a server that names the same page again or too many, for what
+// was listed until then is not the model.
+class Pages {
+ public:
+  // `token` names the page that comes next, `what` is listed.
+  Status Turn(const std::string& token, std::string_view what);
+
+ private:
+  std::string last_;
+  size_t count_ = 0;
+};
+
 }  // namespace kinglet::storage

@@ -32,6 +32,7 @@ class SignalStop {
     sigaddset(&signals_, SIGTERM);
     sigaddset(&signals_, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    signal(SIGXFSZ, SIG_IGN);  // a file over the limit is an error that can be said
     thread_ = std::jthread([this](std::stop_token end) {
       int number;
       while (sigwait(&signals_, &number) == 0 && !end.stop_requested()) source_.request_stop();

@@ -240,6 +240,7 @@ class ClientImpl final : public Client {
           if (HarmlessField(name)) kept.Add(name, value);
         }
         current.headers = std::move(kept);
+        current.negotiate = false;
       }
       current.url = std::move(next);
     }
@@ -327,6 +328,10 @@ class ClientImpl final : public Client {
     };
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(options_.connect_timeout));
     SetTls(easy, options_);
+    if (request.negotiate) {
+      curl_easy_setopt(easy, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_NEGOTIATE));
+      curl_easy_setopt(easy, CURLOPT_USERPWD, ":");
+    }
 
     curl_slist* fields = nullptr;
     auto add = [&](const std::string& line) { fields = curl_slist_append(fields, line.c_str()); };

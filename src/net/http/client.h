@@ -48,6 +48,8 @@ struct ClientRequest {
   // No byte received for so long: kDeadlineExceeded. Zero: no limit.
   Duration stall_timeout = Duration::zero();
   std::stop_token stop;                   // kCancelled
+  // SPNEGO with the calling thread's Kerberos credentials; never after a redirect to another origin.
+  bool negotiate = false;
 };
 
 struct ClientResponse {

@@ -12,7 +12,6 @@ namespace kinglet::storage {
 
 namespace {
 
-constexpr size_t kMaxPages = 10'000;
 
 class BlobSource final : public Source {
  public:
@@ -26,7 +25,8 @@ class BlobSource final : public Source {
     const std::string& prefix = account_->address().path;
     Listing listing;
     std::string marker;
-    for (size_t page = 0; page < kMaxPages; ++page) {
+    Pages pages;
+    while (true) {
       std::vector<std::pair<std::string, std::string>> query = {
           {"restype", "container"}, {"comp", "list"}, {"include", "metadata"}};
       if (!prefix.empty()) query.emplace_back("prefix", prefix);
@@ -49,6 +49,7 @@ class BlobSource final : public Source {
       }
       marker = root->Text("NextMarker");
       if (marker.empty()) break;
+      KINGLET_RETURN_IF_ERROR(pages.Turn(marker, uri_));
     }
     if (listing.objects.empty()) {
       return Fail(Code::kNotFound, "Failed to fetch model. No model found in {}.", uri_);

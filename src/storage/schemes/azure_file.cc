@@ -37,6 +37,7 @@ class FileShareSource final : public Source {
     for (size_t page = 0; !folders.empty(); folders.pop_front()) {
       auto [folder, depth] = folders.front();
       std::string marker;
+      Pages pages;
       do {
         if (++page > kMaxPages || depth > kMaxDepth) {
           return Fail(Code::kResourceExhausted, "{} has too many or too deep folders", uri_);
@@ -59,6 +60,7 @@ class FileShareSource final : public Source {
           listing.objects.push_back({.path = path, .locator = path, .size = *size});
         }
         marker = root->Text("NextMarker");
+        if (!marker.empty()) KINGLET_RETURN_IF_ERROR(pages.Turn(marker, uri_));
       } while (!marker.empty());
     }
     if (listing.objects.empty()) {

@@ -13,7 +13,6 @@ namespace kinglet::storage {
 namespace {
 
 constexpr std::string_view kPrefix = "gs://";
-constexpr size_t kMaxPages = 10'000;
 constexpr const char* kFields = "name,size,generation,md5Hash,crc32c,contentEncoding";
 
 class GoogleSource final : public Source {
@@ -34,7 +33,8 @@ class GoogleSource final : public Source {
     std::string prefix = path_.empty() || path_.ends_with('/') ? path_ : path_ + "/";
     Listing listing;
     std::string token;
-    for (size_t page = 0; page < kMaxPages; ++page) {
+    Pages pages;
+    while (true) {
       std::vector<std::pair<std::string, std::string>> query = {
           {"prefix", prefix}, {"fields", fmt::format("nextPageToken,items({})", kFields)}};
       if (!token.empty()) query.emplace_back("pageToken", token);
@@ -52,6 +52,7 @@ class GoogleSource final : public Source {
       }
       token = (*answer)["nextPageToken"].AsString();
       if (token.empty()) break;
+      KINGLET_RETURN_IF_ERROR(pages.Turn(token, uri_));
     }
     if (listing.objects.empty() && !path_.empty() && !path_.ends_with('/')) {
       KINGLET_TRY(auto item, Get(Url(path_, {{"fields", kFields}})));

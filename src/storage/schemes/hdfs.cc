@@ -1,5 +1,6 @@
 // hdfs:// and webhdfs://: files of Hadoop through WebHDFS. The name node and the rest come from the
-// storage secret, as KServe's: HDFS_NAMENODE, HDFS_ROOTPATH, USER_PROXY, HEADERS, TLS_*.
+// storage secret, as KServe's: HDFS_NAMENODE, HDFS_ROOTPATH, USER_PROXY, HEADERS, TLS_*,
+// KERBEROS_PRINCIPAL and KERBEROS_KEYTAB.
 // https://hadoop.apache.org/docs/stable/hadoop-project-dist/hadoop-hdfs/WebHDFS.html
 #include <deque>
 
@@ -7,6 +8,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/uri.h"
+#include "storage/kerberos.h"
 #include "storage/plugin.h"
 #include "storage/scheme.h"
 #include "storage/web.h"
@@ -42,6 +44,7 @@ struct Settings {
       name_nodes;  // without "/" at the end; the second is for high availability
   std::vector<std::pair<std::string, std::string>> query;  // who asks
   http::Headers headers;
+  std::unique_ptr<KerberosTicket> ticket;  // null: the name node is told who asks
 };
 
 class HdfsSource final : public Source {
@@ -88,7 +91,7 @@ class HdfsSource final : public Source {
   // The name node answers with a redirect to the data node that has the bytes.
   Result<http::ClientRequest> Read(const Object& object, uint64_t first, uint64_t count,
                                    bool whole) override {
-    auto request = Request(object.locator, "OPEN");
+    KINGLET_TRY(auto request, Request(object.locator, "OPEN"));
     if (!whole) request.url += fmt::format("&offset={}&length={}", first, count);
     return request;
   }
@@ -109,7 +112,8 @@ class HdfsSource final : public Source {
         .etag = fmt::format("{}-{}", status["fileId"].AsInt(), status["modificationTime"].AsInt())};
   }
 
-  http::ClientRequest Request(std::string_view path, std::string_view operation) const {
+  // To be sent by the calling thread: a ticket is a thread's.
+  Result<http::ClientRequest> Request(std::string_view path, std::string_view operation) const {
     std::vector<std::pair<std::string, std::string>> query = {{"op", std::string(operation)}};
     query.insert(query.end(), settings_.query.begin(), settings_.query.end());
     http::ClientRequest request;
@@ -120,6 +124,10 @@ class HdfsSource final : public Source {
     request.stop = context_.stop;
     request.deadline = context_.deadline;
     request.stall_timeout = context_.stall_timeout;
+    if (settings_.ticket) {
+      KINGLET_RETURN_IF_ERROR(settings_.ticket->UseOnThisThread());
+      request.negotiate = true;
+    }
     return request;
   }
 
@@ -139,7 +147,8 @@ class HdfsSource final : public Source {
   }
 
   Result<Json> Ask(std::string_view path, std::string_view operation) {
-    KINGLET_TRY(auto response, client_->Do(Request(path, operation), kMaxListing));
+    KINGLET_TRY(auto request, Request(path, operation));
+    KINGLET_TRY(auto response, client_->Do(request, kMaxListing));
     if (response.status != 200) return Unexpected(Refusal(path, response));
     auto json = Json::Parse(response.body);
     if (!json) return Unexpected(json.error().WithContext(uri_));
@@ -181,8 +190,14 @@ Result<Settings> ReadSettings(const Environment& environment) {
         "HDFS_NAMENODE is not set: give the storage secret (STORAGE_CONFIG, or mounted at {})",
         kSecretFolder);
   }
-  if (!TrimmedSecret(environment, "KERBEROS_PRINCIPAL").empty()) {
-    return Fail(Code::kUnimplemented, "Kerberos for HDFS is not supported yet");
+  if (std::string principal = TrimmedSecret(environment, "KERBEROS_PRINCIPAL");
+      !principal.empty()) {
+    std::string keytab = Secret(environment, "KERBEROS_KEYTAB");
+    if (keytab.empty()) {
+      return Fail(Code::kFailedPrecondition,
+                  "the storage secret has KERBEROS_PRINCIPAL and no KERBEROS_KEYTAB");
+    }
+    KINGLET_TRY(settings.ticket, KerberosTicket::Make(std::move(principal), std::move(keytab)));
   }
   if (std::string user = environment.Get("HADOOP_USER_NAME"); !user.empty()) {
     settings.query.emplace_back("user.name", user);

@@ -22,7 +22,6 @@ namespace kinglet::storage {
 namespace {
 
 constexpr std::string_view kPrefix = "s3://";
-constexpr size_t kMaxPages = 10'000;
 
 struct Settings {
   Uri endpoint;
@@ -67,7 +66,8 @@ class S3Source final : public Source {
     context_ = context;
     Listing listing;
     std::string token;
-    for (size_t page = 0; page < kMaxPages; ++page) {
+    Pages pages;
+    while (true) {
       KINGLET_TRY(XmlElement root, Page(token, context));
       for (const XmlElement& entry : root.children) {
         if (entry.name != "Contents") continue;
@@ -101,6 +101,7 @@ class S3Source final : public Source {
         return Fail(Code::kUnavailable, "the listing of s3://{} is cut and has no next page",
                     bucket_);
       }
+      KINGLET_RETURN_IF_ERROR(pages.Turn(token, "s3://" + bucket_));
     }
     if (listing.objects.empty()) {
       return Fail(Code::kNotFound, "Failed to fetch model. No model found in {}.", prefix_);

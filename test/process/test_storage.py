@@ -138,44 +138,6 @@ def test_http_with_broken_connections(file_server, tmp_path):
     assert result.stderr.splitlines()[-1].startswith("Successfully copied 1 file")
 
 
-@pytest.mark.parametrize("inside", [False, True], ids=["renamed", "filled"])
-def test_kill_anywhere_and_resume(file_server, tmp_path, inside):
-    """kill -9 at random moments: no partial model is ever visible and finished chunks stay."""
-    server = file_server(random.Random(2).randbytes(24_000_000))
-    server.delay = 0.002
-    destination = tmp_path / "models"
-    if inside:
-        destination.mkdir()
-        (destination / "mine").write_text("kept")
-    extra = {"mine": b"kept"} if inside else {}
-    dice = random.Random(3)
-    connections, chunk = 4, 1 << 20
-    kills = 0
-    arguments = [INITIALIZER, server.url("model.joblib"), destination]
-    arguments += ["--chunk-mib", "1", "--connections", str(connections)]
-    while True:
-        process = subprocess.Popen(arguments, stderr=subprocess.PIPE)
-        try:
-            process.wait(timeout=dice.uniform(0.01, 0.25) if kills < KILLS else 120)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-            assert visible(destination) in (extra, {**extra, "model.joblib": server.content})
-            continue
-        stderr = process.stderr.read().decode()
-        assert process.returncode == 0, stderr
-        break
-    assert visible(destination) == {**extra, "model.joblib": server.content}
-    assert (destination / ".kinglet-complete").exists()
-    assert not list(tmp_path.glob(".*staging")) and not (destination / ".kinglet-staging").exists()
-    # Bytes fetched twice: at most what the connections were at when killed.
-    assert server.sent <= len(server.content) + kills * connections * (chunk + 65536) + kills + 1
-    sent = server.sent
-    assert run(server.url("model.joblib"), destination).returncode == 0
-    assert server.sent == sent
-
-
 def test_kill_an_archive_anywhere(file_server, tmp_path):
     """Also while unpacking: what was fetched is not fetched again."""
     files = {f"f{i}": random.Random(i).randbytes(400_000) for i in range(40)}

@@ -16,8 +16,9 @@ if(KINGLET_TESTS)
   target_compile_options(kinglet_test_pch PRIVATE $<$<CONFIG:Release>:-O0>)
 endif()
 
-# Modules on the way of a prediction; the others are compiled with -O1, which takes half the time.
-set(KINGLET_HOT_MODULES base net inference server runtimes local/gateway)
+# Modules on the way of a prediction or of a reconciliation; the others are compiled with -O1, which
+# takes half the time.
+set(KINGLET_HOT_MODULES base net inference server runtimes local/gateway kube api control admission)
 
 # kinglet_module(path DEPS other modules LINK third-party PLUGINS folder TEST_PATHS)
 #

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/flags.h"
 #include "base/json.h"
+#include "base/json_filter.h"
 #include "base/metrics.h"
 #include "base/uri.h"
 #include "base/yaml.h"
@@ -56,6 +57,18 @@ TEST(Json, LookupNeverInserts) {
   EXPECT_EQ(copy.At({"n", "m"}).AsInt(), 3);
   EXPECT_FALSE(value.Has("n"));
   EXPECT_EQ(Json(1), Json(1.0));
+}
+
+TEST(Json, ParsesWithoutWhatIsNotWanted) {
+  auto parsed = ParseJsonWithout(
+      R"({"metadata":{"name":"a","skip":[1],"z":1},"skip":2,"items":[{"metadata":{"skip":{}}}],
+          "data":{"skip":3},"z":1,"b":2,"z":3})",
+      "metadata", "skip");
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  EXPECT_EQ(
+      parsed->Dump(),
+      R"({"b":2,"data":{"skip":3},"items":[{"metadata":{}}],"metadata":{"name":"a","z":1},"skip":2,"z":3})");
+  EXPECT_FALSE(ParseJsonWithout(R"({"metadata":{"skip":[1,}})", "metadata", "skip"));
 }
 
 TEST(Yaml, CoreSchema) {

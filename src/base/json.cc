@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/json_filter.h"
+
 namespace kinglet {
 namespace {
 
@@ -14,19 +16,32 @@ const std::string kEmptyString;
 const Json::Array kEmptyArray;
 const Json::Object kEmptyObject;
 
-Json FromDom(simdjson::dom::element element) {
+// What is left out: a member of the objects that are members of a certain name.
+struct Unwanted {
+  std::string_view parent, member;
+};
+
+// `without`: the member of this very object that is left out, or "".
+Json FromDom(simdjson::dom::element element, const Unwanted& unwanted,
+             std::string_view without = {}) {
   switch (element.type()) {
     case simdjson::dom::element_type::ARRAY: {
+      auto items = element.get_array().value_unsafe();
       Json::Array array;
-      for (simdjson::dom::element item : element.get_array().value_unsafe()) {
-        array.push_back(FromDom(item));
-      }
+      array.reserve(items.size());
+      for (simdjson::dom::element item : items) array.push_back(FromDom(item, unwanted));
       return Json(std::move(array));
     }
     case simdjson::dom::element_type::OBJECT: {
       Json::Object object;
       for (auto [key, value] : element.get_object().value_unsafe()) {
-        object.insert_or_assign(std::string(key), FromDom(value));
+        if (!without.empty() && key == without) continue;
+        const bool is_parent = !unwanted.parent.empty() && key == unwanted.parent;
+        Json member = FromDom(value, unwanted, is_parent ? unwanted.member : "");
+        // Servers sort their keys, so that most belong at the end.
+        const size_t before = object.size();
+        auto it = object.try_emplace(object.end(), std::string(key), std::move(member));
+        if (object.size() == before) it->second = std::move(member);
       }
       return Json(std::move(object));
     }
@@ -39,6 +54,23 @@ Json FromDom(simdjson::dom::element element) {
     case simdjson::dom::element_type::NULL_VALUE: return Json();
   }
   return Json();
+}
+
+Result<Json> ParseWith(std::string_view text, const Json::Limits& limits,
+                       const Unwanted& unwanted) {
+  if (text.size() > limits.max_bytes) {
+    return Fail(Code::kResourceExhausted, "JSON of {} bytes is over the limit of {} bytes",
+                text.size(), limits.max_bytes);
+  }
+  simdjson::dom::parser parser;
+  // simdjson counts a scalar document as depth 1.
+  if (auto error = parser.allocate(text.size() + 1, static_cast<size_t>(limits.max_depth))) {
+    return Fail(Code::kResourceExhausted, "JSON: {}", simdjson::error_message(error));
+  }
+  simdjson::dom::element root;
+  auto error = parser.parse(text.data(), text.size()).get(root);
+  if (error) return Fail(Code::kInvalidArgument, "JSON: {}", simdjson::error_message(error));
+  return FromDom(root, unwanted);
 }
 
 // The length of a valid UTF-8 sequence at text[i], or 0.
@@ -274,19 +306,12 @@ bool Json::operator==(const Json& other) const {
 Result<Json> Json::Parse(std::string_view text) { return Parse(text, Limits{}); }
 
 Result<Json> Json::Parse(std::string_view text, const Limits& limits) {
-  if (text.size() > limits.max_bytes) {
-    return Fail(Code::kResourceExhausted, "JSON of {} bytes is over the limit of {} bytes",
-                text.size(), limits.max_bytes);
-  }
-  simdjson::dom::parser parser;
-  // simdjson counts a scalar document as depth 1.
-  if (auto error = parser.allocate(text.size() + 1, static_cast<size_t>(limits.max_depth))) {
-    return Fail(Code::kResourceExhausted, "JSON: {}", simdjson::error_message(error));
-  }
-  simdjson::dom::element root;
-  auto error = parser.parse(text.data(), text.size()).get(root);
-  if (error) return Fail(Code::kInvalidArgument, "JSON: {}", simdjson::error_message(error));
-  return FromDom(root);
+  return ParseWith(text, limits, {});
+}
+
+Result<Json> ParseJsonWithout(std::string_view text, std::string_view parent,
+                              std::string_view member) {
+  return ParseWith(text, {}, {parent, member});
 }
 
 std::string Json::Dump() const {

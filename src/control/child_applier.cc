@@ -62,18 +62,19 @@ Status ChildApplier::Apply(const Json& owner, const DesiredObject& desired) {
                               {"name", key.ToString()},
                               {"what", kube::AppliedText(outcome->what)}});
   }
-  applied_.With([&](auto& applied) {
-    applied[id] = {kube::KeyOf(owner), std::move(wish), ChildFingerprint(outcome->object),
-                   kube::ResourceVersion(outcome->object)};
+  applied_.With([&](Applied& applied) {
+    applied.of_owner[kube::KeyOf(owner)].insert(id);
+    applied.states[id] = {std::move(wish), ChildFingerprint(outcome->object),
+                          kube::ResourceVersion(outcome->object)};
   });
   return {};
 }
 
 bool ChildApplier::IsAsApplied(const std::string& id, const std::string& wish, const Json& seen) {
   const std::string& version = kube::ResourceVersion(seen);
-  return applied_.With([&](auto& applied) {
-    auto it = applied.find(id);
-    if (it == applied.end() || it->second.wish != wish) return false;
+  return applied_.With([&](Applied& applied) {
+    auto it = applied.states.find(id);
+    if (it == applied.states.end() || it->second.wish != wish) return false;
     if (it->second.version == version) return true;
     if (it->second.result != ChildFingerprint(seen)) return false;
     it->second.version = version;  // spares the next pass the comparison
@@ -85,15 +86,18 @@ bool ChildApplier::IsOwnWrite(const Json& object) const {
   const kube::ResourceType* type =
       kube::FindKnownResource(object["apiVersion"].AsString(), kube::Kind(object));
   if (!type) return false;
-  return applied_.With([&](const auto& applied) {
-    auto it = applied.find(ChildKey(*type, kube::KeyOf(object)));
-    return it != applied.end() && it->second.version == kube::ResourceVersion(object);
+  return applied_.With([&](const Applied& applied) {
+    auto it = applied.states.find(ChildKey(*type, kube::KeyOf(object)));
+    return it != applied.states.end() && it->second.version == kube::ResourceVersion(object);
   });
 }
 
 void ChildApplier::Forget(const kube::ObjectKey& owner) {
-  applied_.With([&](auto& applied) {
-    std::erase_if(applied, [&](const auto& entry) { return entry.second.owner == owner; });
+  applied_.With([&](Applied& applied) {
+    auto it = applied.of_owner.find(owner);
+    if (it == applied.of_owner.end()) return;
+    for (const std::string& id : it->second) applied.states.erase(id);
+    applied.of_owner.erase(it);
   });
 }
 
@@ -113,8 +117,11 @@ Status ChildApplier::DeleteOthers(const Json& owner, const std::vector<DesiredOb
           client_.DeleteIfExists(informer->type(), kube::KeyOf(*object),
                                  {.propagation = kube::DeleteOptions::Propagation::kBackground,
                                   .uid = kube::Uid(*object)}));
-      applied_.With(
-          [&](auto& applied) { applied.erase(ChildKey(informer->type(), kube::KeyOf(*object))); });
+      applied_.With([&](Applied& applied) {
+        const std::string id = ChildKey(informer->type(), key);
+        applied.states.erase(id);
+        applied.of_owner[kube::KeyOf(owner)].erase(id);
+      });
     }
   }
   return {};

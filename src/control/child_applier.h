@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,16 +43,19 @@ class ChildApplier {
  private:
   // Of a child that was applied: digests of the wish and of what the server made of it.
   struct AppliedState {
-    kube::ObjectKey owner;
     std::string wish, result;
     std::string version;  // the resourceVersion with that result
+  };
+  struct Applied {
+    std::map<std::string, AppliedState> states;                 // by kind and key
+    std::map<kube::ObjectKey, std::set<std::string>> of_owner;  // which of them
   };
   bool IsAsApplied(const std::string& id, const std::string& wish, const Json& seen);
   kube::Informer* InformerOf(const kube::ResourceType& type) const;
 
   kube::Client& client_;
   const std::vector<kube::Informer*> children_;
-  Guarded<std::map<std::string, AppliedState>> applied_;
+  Guarded<Applied> applied_;
 };
 
 }  // namespace kinglet::control

@@ -73,14 +73,18 @@ api::Config KeepLastGood(const Json& config_map, api::Config next, const api::Co
 
 WatchedConfig::WatchedConfig(kube::Client& client, std::string ns, const Clock& clock)
     : key_{.ns = std::move(ns), .name = std::string(api::kConfigMapName)},
-      informer_(client, kube::kConfigMap, OneConfigMap(key_), clock) {}
+      informer_(client, kube::kConfigMap, OneConfigMap(key_), clock) {
+  auto moved = [this] { parsed_.With([](Parsed& parsed) { parsed.is_current = false; }); };
+  informer_.AddHandler({.on_add = [moved](const auto&, bool) { moved(); },
+                        .on_update = [moved](const auto&, const auto&) { moved(); }});
+}
 
 std::shared_ptr<const api::Config> WatchedConfig::Read() {
-  kube::ObjectPtr object = informer_.Get(key_);
   auto parsed = parsed_.Acquire();
-  if (parsed->config && (!object || parsed->version == kube::ResourceVersion(*object))) {
-    return parsed->config;
-  }
+  if (parsed->config && parsed->is_current) return parsed->config;
+  kube::ObjectPtr object = informer_.Get(key_);
+  // One that was deleted stays in force.
+  if (!object && parsed->config) return parsed->config;
   if (!object) {
     // What the defaults would make is not what the cluster is meant to have.
     Error missing(Code::kUnavailable, fmt::format("ConfigMap {} is missing", key_.ToString()));
@@ -96,7 +100,7 @@ std::shared_ptr<const api::Config> WatchedConfig::Read() {
   for (const auto& warning : config.warnings) {
     LogWarning("inferenceservice-config", {{"warning", warning}});
   }
-  parsed->version = kube::ResourceVersion(*object);
+  parsed->is_current = true;
   parsed->config = std::make_shared<const api::Config>(std::move(config));
   return parsed->config;
 }

@@ -31,13 +31,13 @@ class WatchedConfig {
 
  private:
   struct Parsed {
-    std::string version = "-";
+    bool is_current = false;  // no change was seen since it was read
     std::shared_ptr<const api::Config> config;
   };
 
   const kube::ObjectKey key_;
-  kube::Informer informer_;
   Guarded<Parsed> parsed_;
+  kube::Informer informer_;  // its handlers use the above
 };
 
 // `next` with those sections of `last` that the ConfigMap spells wrongly. Their reasons are added

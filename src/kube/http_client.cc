@@ -7,8 +7,10 @@
 #include "base/log.h"
 #include "kube/client.h"
 #include "kube/credentials.h"
+#include "kube/lean_client.h"
 #include "kube/rate_limiter.h"
 #include "kube/watch_decoder.h"
+#include "net/http/direct_client.h"
 
 namespace kinglet::kube {
 namespace {
@@ -112,8 +114,10 @@ std::optional<Duration> RetryAfter(const http::ClientResponse& response) {
 
 class HttpClient : public Client {
  public:
-  HttpClient(ClientConfig config, std::stop_token stop)
+  // lean: see lean_client.h.
+  HttpClient(ClientConfig config, std::stop_token stop, bool lean)
       : config_(std::move(config)),
+        lean_(lean),
         stop_(stop),
         credentials_(MakeCredentials(config_)),
         limiter_(config_.qps, config_.burst) {
@@ -207,10 +211,12 @@ class HttpClient : public Client {
     Call call{.method = "GET", .path = type.Path(ns) + query.text()};
     if (options.metadata_only) call.accept = kMetadataObject;
     call.stall_timeout = kWatchStall;
-    WatchDecoder decoder([&](WatchEvent event) -> Status {
-      if (event.type != WatchEvent::Type::kBookmark) Complete(type, event.object);
-      return on_event(std::move(event));
-    });
+    WatchDecoder decoder(
+        [&](WatchEvent event) -> Status {
+          if (event.type != WatchEvent::Type::kBookmark) Complete(type, event.object);
+          return on_event(std::move(event));
+        },
+        lean_);
     KINGLET_RETURN_IF_ERROR(
         Stream(call, [&](std::string_view bytes) { return decoder.Feed(bytes); }, stop));
     return decoder.Finish();
@@ -271,7 +277,7 @@ class HttpClient : public Client {
         options.cert_pem = credential.cert_pem;
         options.key_pem = credential.key_pem;
       }
-      transport->client = http::Client::Make(std::move(options));
+      transport->client = http::MakeDirectClient(std::move(options));
       transport->cert_pem = credential.cert_pem;
     }
     return transport->client;
@@ -351,7 +357,7 @@ class HttpClient : public Client {
   Result<Json> ParseBody(Result<http::ClientResponse> response) {
     if (!response) return Unexpected(response.error());
     if (response->body.empty()) return Json();
-    auto parsed = Json::Parse(response->body);
+    auto parsed = ParseObject(response->body, lean_);
     if (!parsed) return Unexpected(parsed.error().WithContext("the API server's answer"));
     return parsed;
   }
@@ -399,6 +405,7 @@ class HttpClient : public Client {
   }
 
   ClientConfig config_;
+  const bool lean_;
   std::string host_;  // and port
   std::stop_token stop_;
   std::unique_ptr<Credentials> credentials_;
@@ -406,14 +413,22 @@ class HttpClient : public Client {
   Guarded<Transport> transport_;
 };
 
-}  // namespace
-
-Result<std::unique_ptr<Client>> MakeClient(ClientConfig config, std::stop_token stop) {
+std::unique_ptr<Client> Make(ClientConfig config, std::stop_token stop, bool lean) {
   if (!config.server.starts_with("http://") && !config.server.starts_with("https://")) {
     // As kubectl reads "host:port".
     config.server = "http://" + config.server;
   }
-  return std::make_unique<HttpClient>(std::move(config), stop);
+  return std::make_unique<HttpClient>(std::move(config), std::move(stop), lean);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Client>> MakeClient(ClientConfig config, std::stop_token stop) {
+  return Make(std::move(config), std::move(stop), false);
+}
+
+Result<std::unique_ptr<Client>> MakeLeanClient(ClientConfig config, std::stop_token stop) {
+  return Make(std::move(config), std::move(stop), true);
 }
 
 }  // namespace kinglet::kube

@@ -61,14 +61,20 @@ struct Informer::State {
     }
   }
 
+  // Null: not one to be kept.
   ObjectPtr Prepare(Json object) const {
     if (options.transform) options.transform(object);
+    if (object.IsNull()) return nullptr;
     return std::make_shared<const Json>(std::move(object));
   }
 
   void Put(Json object, bool initial) {
     ObjectKey key = KeyOf(object);
     ObjectPtr after = Prepare(std::move(object));
+    if (!after) {
+      Drop(key);
+      return;
+    }
     ObjectPtr before = store.Put(key, *after);
     // A relist brings everything again; what did not change is not news.
     if (before && ResourceVersion(*before) == ResourceVersion(*after) &&
@@ -128,7 +134,10 @@ struct Informer::State {
       case WatchEvent::Type::kDeleted: {
         // Handlers get the last state, which is the event's.
         ObjectKey key = KeyOf(event.object);
-        if (store.Remove(key)) Tell(Prepare(std::move(event.object)), nullptr, false);
+        if (ObjectPtr before = store.Remove(key)) {
+          ObjectPtr last = Prepare(std::move(event.object));
+          Tell(last ? last : before, nullptr, false);
+        }
         break;
       }
       case WatchEvent::Type::kBookmark:

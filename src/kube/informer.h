@@ -38,7 +38,7 @@ struct InformerOptions {
   std::string label_selector, field_selector;
   bool metadata_only = false;
   Duration resync = Duration::zero();  // on_update with the same object every so often; zero: never
-  std::function<void(Json&)> transform;               // e.g. drop managedFields, before storing
+  std::function<void(Json&)> transform;  // before storing; what it makes null is left out
   Duration backoff = std::chrono::milliseconds(800);  // after the first failure
 };
 

@@ -1,5 +1,7 @@
 #include "kube/watch_decoder.h"
 
+#include "base/json_filter.h"
+
 namespace kinglet::kube {
 namespace {
 
@@ -14,9 +16,14 @@ Result<WatchEvent::Type> ParseType(std::string_view text) {
 
 }  // namespace
 
+Result<Json> ParseObject(std::string_view text, bool drop_managed_fields) {
+  return drop_managed_fields ? ParseJsonWithout(text, "metadata", "managedFields")
+                             : Json::Parse(text);
+}
+
 Status WatchDecoder::Decode(std::string_view line) {
   if (line.find_first_not_of(" \t\r") == std::string_view::npos) return {};
-  auto parsed = Json::Parse(line);
+  auto parsed = ParseObject(line, drop_managed_fields_);
   if (!parsed) return Unexpected(parsed.error().WithContext("the API server's watch event"));
   const std::string& type = (*parsed)["type"].AsString();
   if (type == "ERROR") {

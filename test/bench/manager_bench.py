@@ -2,13 +2,17 @@
 
   test/bench/manager_bench.py [--services 500] [--secrets 0] [--steady 20] [--json out.json]
                               [--manager NAME="COMMAND {KUBECONFIG} {HEALTH_PORT} {METRICS_PORT}"]...
+  test/bench/manager_bench.py --services 5000 --secrets 50000 --steady 60 --timeout 1800
+
+The second is a large cluster: the manager's memory must not know of the Secrets.
 
 Each manager gets an API server of its own (etcd and kube-apiserver from the cache, built by
 tools/kube/build-k8s.sh). Printed for each: the time from the first create until every child
 exists, until every InferenceService is Ready (this program plays the Deployment controller), API
 calls a service (lists, watches, leases and events not counted; from the server's audit log), CPU
-seconds, peak resident memory, and the writes of a steady state. Without --manager our own runs.
-A manager is ready when GET /readyz on {HEALTH_PORT} answers 200.
+seconds, resident memory (MB are 10^6 bytes), the writes of a steady state, and how long
+reconciliations took (from controller_runtime_reconcile_time_seconds, where {METRICS_PORT} serves
+it). Without --manager our own runs. A manager is ready when GET /readyz on {HEALTH_PORT} answers 200.
 """
 
 import argparse
@@ -19,6 +23,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import signal
@@ -202,6 +207,7 @@ class Manager:
         port = free_ports(2)
         text = command.replace("{KUBECONFIG}", str(kubeconfig)).replace(
             "{HEALTH_PORT}", str(port)).replace("{METRICS_PORT}", str(port + 1))
+        self.metrics_port = port + 1
         self.log = open(log, "wb")
         self.process = subprocess.Popen(shlex.split(text), stdout=self.log, stderr=self.log,
                                         env=dict(os.environ, POD_NAMESPACE="kserve"))
@@ -222,8 +228,24 @@ class Manager:
     def memory(self, field):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith(field):
-                return int(line.split()[1]) / 1024
+                return int(line.split()[1]) * 1024 / 1e6
         return 0.0
+
+    def reconciliations(self):
+        """How many there were, and an upper bound of the 99th percentile in seconds."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics",
+                                        timeout=10) as answer:
+                text = answer.read().decode()
+        except OSError:
+            return 0, None
+        below = collections.Counter()
+        for bound, count in re.findall(
+                r'^controller_runtime_reconcile_time_seconds_bucket{[^}]*le="([^"]+)"[^}]*} (\S+)',
+                text, re.MULTILINE):
+            below[float(bound)] += float(count)
+        total = below[float("inf")]
+        return int(total), next((b for b in sorted(below) if total and below[b] >= 0.99 * total), None)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -307,10 +329,12 @@ def run(name, api, cluster, manager, options):
     time.sleep(options.steady)
     later = cluster.calls()
     writes = sum(n - calls[k] for k, n in later.items() if k[0] != "get")
+    reconciled, p99 = manager.reconciliations()
     return {"manager": name, "services": count, "created_s": created, "children_s": complete,
             "ready_s": all_ready, "calls_a_service": sum(calls.values()) / count,
-            "cpu_s": spent, "idle_rss_mib": idle, "peak_rss_mib": manager.memory("VmHWM"),
-            "steady_writes": writes, "steady_s": options.steady,
+            "cpu_s": spent, "idle_mb": idle, "peak_mb": manager.memory("VmHWM"),
+            "steady_mb": manager.memory("VmRSS"), "secrets": options.secrets,
+            "reconciled": reconciled, "reconcile_p99_s": p99, "steady_writes": writes, "steady_s": options.steady,
             "calls": {f"{verb} {what}": n for (verb, what), n in calls.most_common()}}
 
 
@@ -321,7 +345,11 @@ def report(result):
     print(f"  all Ready after   {result['ready_s']:8.1f} s")
     print(f"  API calls each    {result['calls_a_service']:8.1f}")
     print(f"  CPU               {result['cpu_s']:8.2f} s")
-    print(f"  memory            {result['idle_rss_mib']:8.1f} MiB idle, {result['peak_rss_mib']:.1f} MiB peak")
+    print(f"  memory            {result['idle_mb']:8.1f} MB idle, {result['peak_mb']:.1f} MB peak, "
+          f"{result['steady_mb']:.1f} MB in the end; {result['secrets']} unrelated Secrets")
+    if result["reconcile_p99_s"] is not None:
+        print(f"  reconciliations   {result['reconciled']:8d}, 99 % within "
+              f"{result['reconcile_p99_s']:g} s")
     print(f"  steady state      {result['steady_writes']:8d} writes in {result['steady_s']:.0f} s")
     for what, n in result["calls"].items():
         print(f"    {n:7d}  {what}")
@@ -357,7 +385,7 @@ def main():
               f"{other['ready_s'] / first['ready_s']:.1f}x, calls "
               f"{other['calls_a_service'] / first['calls_a_service']:.1f}x, CPU "
               f"{other['cpu_s'] / first['cpu_s']:.1f}x, memory "
-              f"{other['peak_rss_mib'] / first['peak_rss_mib']:.1f}x")
+              f"{other['peak_mb'] / first['peak_mb']:.1f}x")
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
 

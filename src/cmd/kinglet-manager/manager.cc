@@ -12,6 +12,7 @@
 #include "cmd/kinglet-manager/http_endpoints.h"
 #include "cmd/kinglet-manager/webhook_server.h"
 #include "kube/leader.h"
+#include "kube/lean_client.h"
 #include "kube/scoped_client.h"
 #include "kube/webhook_certificates.h"
 
@@ -73,7 +74,7 @@ class Reconcilers {
     if (options_.leader_elect) {
       config.before_write = [this] { return term_.Check(); };
     }
-    KINGLET_TRY(client_, kube::MakeClient(std::move(config), calls_.get_token()));
+    KINGLET_TRY(client_, kube::MakeLeanClient(std::move(config), calls_.get_token()));
     scoped_ = kube::MakeScopedClient(*client_, scope);
     KINGLET_TRY(controllers_, MakeControllers(options_.controllers,
                                               {.client = *scoped_,

@@ -22,6 +22,22 @@ kube::InformerOptions StatesOfPods() {
           }};
 }
 
+// Of kinds of which a cluster has many that are not ours. No label tells ours: KServe gives
+// Ingresses none, nor the Services in front of Knative's. One that is somebody else's and has a
+// child's name is met when the child is created.
+kube::InformerOptions OnlyChildren() {
+  return {.transform = [](Json& object) {
+    const Json* owner = kube::ControllerOf(object);
+    const bool ours = owner && (*owner)["kind"].AsString() == kube::kInferenceService.kind;
+    const bool labelled = !kube::Label(object, api::label::kInferenceService).empty();
+    if (ours || labelled || kube::Name(object).ends_with("-default")) {
+      kube::DropManagedFields(object);
+    } else {
+      object = Json();
+    }
+  }};
+}
+
 kube::InformerOptions Slim() { return {.transform = kube::DropManagedFields}; }
 
 std::vector<std::string> LegacyNames(const kube::Informer& services, const kube::ObjectKey& owner) {
@@ -43,9 +59,9 @@ std::vector<kube::ObjectPtr> InNamespace(std::vector<kube::ObjectPtr> pods, std:
 Cluster::Cluster(kube::Client& client, std::string config_namespace, const Clock& clock)
     : inference_services_(client, kube::kInferenceService, Slim(), clock),
       deployments_(client, kube::kDeployment, OfInferenceServices(), clock),
-      services_(client, kube::kService, Slim(), clock),
+      services_(client, kube::kService, OnlyChildren(), clock),
       autoscalers_(client, kube::kHorizontalPodAutoscaler, OfInferenceServices(), clock),
-      ingresses_(client, kube::kIngress, Slim(), clock),
+      ingresses_(client, kube::kIngress, OnlyChildren(), clock),
       http_routes_(client, kube::kHttpRoute, Slim(), clock),
       knative_services_(client, kube::kKnativeService, Slim(), clock),
       virtual_services_(client, kube::kVirtualService, Slim(), clock),

@@ -6,6 +6,7 @@
 #include <latch>
 #include <thread>
 
+#include "net/http/direct_client.h"
 #include "net/http/test_server.h"
 
 namespace kinglet::http {
@@ -19,7 +20,17 @@ ClientRequest Get(std::string url) {
   return request;
 }
 
-TEST(Client, MethodsBodiesAndHeaders) {
+// What every client must do.
+class AnyClient : public testing::TestWithParam<std::unique_ptr<Client> (*)(ClientOptions)> {
+ protected:
+  std::unique_ptr<Client> Make(ClientOptions options = {}) {
+    return GetParam()(std::move(options));
+  }
+};
+INSTANTIATE_TEST_SUITE_P(, AnyClient, testing::Values(&Client::Make, &MakeDirectClient),
+                         [](const auto& info) { return info.index == 0 ? "Curl" : "Direct"; });
+
+TEST_P(AnyClient, MethodsBodiesAndHeaders) {
   TestServer server([](Exchange& exchange) -> net::Task<void> {
     auto body = co_await exchange.ReadBody();
     Headers extra;
@@ -29,7 +40,7 @@ TEST(Client, MethodsBodiesAndHeaders) {
                               exchange.Header("x-a"), exchange.Header("content-type")),
                   &extra);
   });
-  auto client = Client::Make();
+  auto client = Make();
   for (const char* method : {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"}) {
     ClientRequest request = Get(server.Url("/p/../q?x=%2F"));
     request.method = method;
@@ -40,26 +51,26 @@ TEST(Client, MethodsBodiesAndHeaders) {
     ASSERT_TRUE(response) << response.error().message();
     EXPECT_EQ(response->status, 201);
     EXPECT_EQ(response->headers.Get("x-answer"), "yes");
-    EXPECT_EQ(response->body, std::string_view(method) == "HEAD"
-                                  ? ""
-                                  : fmt::format("{} /p/../q?x=%2F {} [1] []", method,
-                                                with_body ? "body" : ""));
+    EXPECT_EQ(response->body,
+              std::string_view(method) == "HEAD"
+                  ? ""
+                  : fmt::format("{} /p/../q?x=%2F {} [1] []", method, with_body ? "body" : ""));
   }
 }
 
-TEST(Client, KeepsConnections) {
+TEST_P(AnyClient, KeepsConnections) {
   TestServer server({}, [](Exchange& exchange) {
     exchange.Send(200, "text/plain", exchange.peer());
     return true;
   });
-  auto client = Client::Make();
+  auto client = Make();
   auto first = client->Do(Get(server.Url()));
   auto second = client->Do(Get(server.Url()));
   ASSERT_TRUE(first && second);
   EXPECT_EQ(first->body, second->body);
 }
 
-TEST(Client, StreamsPiecesAsTheyCome) {
+TEST_P(AnyClient, StreamsPiecesAsTheyCome) {
   std::latch* gate = nullptr;
   std::latch first_seen(1);
   gate = &first_seen;
@@ -75,7 +86,7 @@ TEST(Client, StreamsPiecesAsTheyCome) {
     (void)co_await exchange.Write("two\n");
     (void)co_await exchange.End();
   });
-  auto client = Client::Make();
+  auto client = Make();
   std::string seen;
   int head = 0;
   auto response = client->Stream(
@@ -95,12 +106,12 @@ TEST(Client, StreamsPiecesAsTheyCome) {
   EXPECT_EQ(response->body, "");
 }
 
-TEST(Client, CallbacksMayRefuse) {
+TEST_P(AnyClient, CallbacksMayRefuse) {
   TestServer server({}, [](Exchange& exchange) {
     exchange.Send(200, "text/plain", "hello");
     return true;
   });
-  auto client = Client::Make();
+  auto client = Make();
   auto none = [](std::string_view) -> Status { return {}; };
   auto head = client->Stream(
       Get(server.Url()),
@@ -114,12 +125,12 @@ TEST(Client, CallbacksMayRefuse) {
   EXPECT_EQ(body.error().code(), Code::kDataLoss);
 }
 
-TEST(Client, LimitsTheBody) {
+TEST_P(AnyClient, LimitsTheBody) {
   TestServer server({}, [](Exchange& exchange) {
     exchange.Send(200, "text/plain", std::string(1000, 'x'));
     return true;
   });
-  auto response = Client::Make()->Do(Get(server.Url()), 999);
+  auto response = Make()->Do(Get(server.Url()), 999);
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code(), Code::kResourceExhausted);
 }
@@ -128,9 +139,9 @@ net::Task<void> Hang(Exchange& exchange) {
   co_await exchange.loop().Sleep(std::chrono::hours(1), exchange.stop());
 }
 
-TEST(Client, DeadlineStallAndStop) {
+TEST_P(AnyClient, DeadlineStallAndStop) {
   TestServer server(Hang);
-  auto client = Client::Make();
+  auto client = Make();
   ClientRequest request = Get(server.Url());
   request.deadline = Deadline::After(std::chrono::milliseconds(30));
   auto late = client->Do(request);
@@ -152,14 +163,14 @@ TEST(Client, DeadlineStallAndStop) {
   EXPECT_EQ(stopped.error().code(), Code::kCancelled);
 }
 
-TEST(Client, CutBodiesAreErrors) {
+TEST_P(AnyClient, CutBodiesAreErrors) {
   TestServer server([](Exchange& exchange) -> net::Task<void> {
     Headers head;
     if (exchange.path() == "/length") head.Add("Content-Length", "100");
     exchange.SendHead(200, head);
     (void)co_await exchange.Write("part");
   });
-  auto client = Client::Make();
+  auto client = Make();
   for (const char* path : {"/length", "/chunked"}) {
     auto response = client->Do(Get(server.Url(path)));
     ASSERT_FALSE(response) << path;
@@ -167,13 +178,13 @@ TEST(Client, CutBodiesAreErrors) {
   }
 }
 
-TEST(Client, NobodyListens) {
+TEST_P(AnyClient, NobodyListens) {
   int port;
   {
     TestServer gone(Hang);
     port = gone.server->port();
   }
-  auto response = Client::Make()->Do(Get(fmt::format("http://127.0.0.1:{}/", port)));
+  auto response = Make()->Do(Get(fmt::format("http://127.0.0.1:{}/", port)));
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code(), Code::kUnavailable);
 }
@@ -214,16 +225,16 @@ TEST(Client, RedirectsDropCredentialsOnOtherHosts) {
   EXPECT_EQ(Client::Make()->Do(Get(server.Url("/here")))->status, 302);
 }
 
-TEST(Client, AddressesCanBeRefused) {
+TEST_P(AnyClient, AddressesCanBeRefused) {
   TestServer server(Hang);
   ClientOptions options;
   options.allow_address = [](std::string_view ip, int) { return ip != "127.0.0.1"; };
-  auto response = Client::Make(options)->Do(Get(server.Url()));
+  auto response = Make(options)->Do(Get(server.Url()));
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code(), Code::kPermissionDenied);
 }
 
-TEST(Client, TlsWithClientCertificates) {
+TEST_P(AnyClient, TlsWithClientCertificates) {
   auto ca = net::MakeCertificateAuthority("test CA", 1);
   auto cert = net::IssueCertificate(*ca, "server", {"127.0.0.1", "served.example"}, 1);
   auto user = net::IssueCertificate(*ca, "user", {}, 1, true);
@@ -233,17 +244,19 @@ TEST(Client, TlsWithClientCertificates) {
   ServerOptions server_options;
   server_options.tls = *tls;
   std::string large(3'000'000, 'y');
-  TestServer server([&](Exchange& exchange) -> net::Task<void> {
-    auto body = co_await exchange.ReadBody();
-    exchange.Send(200, "text/plain", body->empty() ? std::string_view(large) : *body);
-  }, {}, server_options);
+  TestServer server(
+      [&](Exchange& exchange) -> net::Task<void> {
+        auto body = co_await exchange.ReadBody();
+        exchange.Send(200, "text/plain", body->empty() ? std::string_view(large) : *body);
+      },
+      {}, server_options);
   std::string url = fmt::format("https://127.0.0.1:{}/", server.server->port());
 
   ClientOptions options;
   options.ca_pem = ca->cert_pem;
   options.cert_pem = user->cert_pem;
   options.key_pem = user->key_pem;
-  auto client = Client::Make(options);
+  auto client = Make(options);
   auto response = client->Do(Get(url));
   ASSERT_TRUE(response) << response.error().message();
   EXPECT_EQ(response->body, large);
@@ -253,14 +266,14 @@ TEST(Client, TlsWithClientCertificates) {
   EXPECT_EQ(client->Do(upload)->body, large);
 
   options.tls_server_name = "served.example";
-  EXPECT_TRUE(Client::Make(options)->Do(Get(url)));
+  EXPECT_TRUE(Make(options)->Do(Get(url)));
   options.tls_server_name = "other.example";
-  EXPECT_FALSE(Client::Make(options)->Do(Get(url)));
+  EXPECT_FALSE(Make(options)->Do(Get(url)));
 
   ClientOptions bare;
   bare.ca_pem = ca->cert_pem;
-  EXPECT_FALSE(Client::Make(bare)->Do(Get(url)));  // no client certificate
-  EXPECT_FALSE(Client::Make()->Do(Get(url)));      // unknown authority
+  EXPECT_FALSE(Make(bare)->Do(Get(url)));  // no client certificate
+  EXPECT_FALSE(Make()->Do(Get(url)));      // unknown authority
 
   // A new certificate serves new connections.
   auto next_ca = net::MakeCertificateAuthority("next CA", 1);
@@ -268,7 +281,7 @@ TEST(Client, TlsWithClientCertificates) {
   ASSERT_TRUE((*tls)->Replace({next->cert_pem, next->key_pem, "", false}));
   ClientOptions fresh;
   fresh.ca_pem = next_ca->cert_pem;
-  EXPECT_TRUE(Client::Make(fresh)->Do(Get(url)));
+  EXPECT_TRUE(Make(fresh)->Do(Get(url)));
   EXPECT_FALSE((*tls)->Replace({"nonsense", next->key_pem, "", false}));
   EXPECT_FALSE((*tls)->Replace({next->cert_pem, cert->key_pem, "", false}));
 }

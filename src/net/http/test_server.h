@@ -35,15 +35,10 @@ class TestServer {
   std::unique_ptr<Server> server;
 };
 
-class RawClient {
+// One end of a connection.
+class RawPeer {
  public:
-  explicit RawClient(int port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    KINGLET_CHECK(connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  }
+  explicit RawPeer(Fd fd) : fd_(std::move(fd)) {}
   bool Send(std::string_view bytes) {
     while (!bytes.empty()) {
       ssize_t put = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -65,6 +60,14 @@ class RawClient {
     return result;
   }
   std::string ReadAll() { return ReadUntil(""); }
+  // Hands bytes on, both ways, until one end closes.
+  void Relay(RawPeer& other) {
+    pollfd ready[2] = {{fd_.get(), POLLIN, 0}, {other.fd_.get(), POLLIN, 0}};
+    while (poll(ready, 2, 10'000) > 0) {
+      if (ready[0].revents && (!More() || !other.Send(std::exchange(buffer_, {})))) return;
+      if (ready[1].revents && (!other.More() || !Send(std::exchange(other.buffer_, {})))) return;
+    }
+  }
   // True when the server has closed the connection and nothing is left to read.
   bool AtEnd() { return buffer_.empty() && !More() && ended_; }
 
@@ -84,6 +87,22 @@ class RawClient {
   Fd fd_;
   std::string buffer_;
   bool ended_ = false;
+};
+
+class RawClient : public RawPeer {
+ public:
+  explicit RawClient(int port) : RawPeer(ConnectTo(port)) {}
+
+ private:
+  static Fd ConnectTo(int port) {
+    Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    KINGLET_CHECK(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    return fd;
+  }
 };
 
 }  // namespace kinglet::http

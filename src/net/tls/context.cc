@@ -111,50 +111,6 @@ class ContextImpl final : public TlsContext {
   Guarded<std::shared_ptr<SSL_CTX>> context_;
 };
 
-class SessionImpl final : public TlsSession {
- public:
-  explicit SessionImpl(SSL* ssl) : ssl_(ssl) {}
-  ~SessionImpl() override { SSL_free(ssl_); }
-
-  ssize_t Handshake() override {
-    ERR_clear_error();
-    int result = SSL_do_handshake(ssl_);
-    return result == 1 ? 1 : Explain(result);
-  }
-  ssize_t Read(char* data, size_t size) override {
-    ERR_clear_error();
-    size_t got = 0;
-    int result = SSL_read_ex(ssl_, data, size, &got);
-    return result == 1 ? static_cast<ssize_t>(got) : Explain(result);
-  }
-  ssize_t Write(const char* data, size_t size) override {
-    ERR_clear_error();
-    size_t put = 0;
-    int result = SSL_write_ex(ssl_, data, size, &put);
-    if (result == 1) return static_cast<ssize_t>(put);
-    ssize_t why = Explain(result);
-    return why == kEnd ? kFailed : why;
-  }
-  void Shutdown() override {
-    ERR_clear_error();
-    SSL_shutdown(ssl_);
-  }
-
- private:
-  ssize_t Explain(int result) {
-    switch (SSL_get_error(ssl_, result)) {
-      case SSL_ERROR_WANT_READ:
-      case SSL_ERROR_WANT_WRITE:
-        return kAgain;
-      case SSL_ERROR_ZERO_RETURN:
-        return kEnd;
-      default:
-        return kFailed;
-    }
-  }
-  SSL* ssl_;
-};
-
 }  // namespace
 
 Result<std::shared_ptr<TlsContext>> TlsContext::Make(const TlsOptions& options) {
@@ -171,7 +127,7 @@ std::unique_ptr<TlsSession> TlsSession::Accept(TlsContext& context, int fd) {
     return nullptr;
   }
   SSL_set_accept_state(ssl);
-  return std::make_unique<SessionImpl>(ssl);
+  return Take(ssl);
 }
 
 }  // namespace kinglet::net

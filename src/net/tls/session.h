@@ -4,8 +4,11 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <string>
 
 #include "net/tls/context.h"
+
+struct ssl_st;
 
 namespace kinglet::net {
 
@@ -21,9 +24,15 @@ class TlsSession {
   virtual ssize_t Read(char* data, size_t size) = 0;
   virtual ssize_t Write(const char* data, size_t size) = 0;
   virtual void Shutdown() = 0;  // sends close_notify when that does not block
+  // After kAgain: whether the descriptor is waited for to take bytes, not to have some.
+  virtual bool WantsWrite() const = 0;
+  // After kFailed: why, for people.
+  virtual const std::string& problem() const = 0;
 
   // The server's side of `fd`, which stays the caller's. Null when out of memory.
   static std::unique_ptr<TlsSession> Accept(TlsContext& context, int fd);
+  // Takes an SSL whose side and descriptor are set.
+  static std::unique_ptr<TlsSession> Take(ssl_st* ssl);
 };
 
 }  // namespace kinglet::net

@@ -88,14 +88,17 @@ Json CacheSchema() {
           {{"nodeStatus", MapOfStates({"", "NodeNotReady", "NodeDownloadPending", "NodeDownloading",
                                        "NodeDownloaded", "NodeDownloadError"})},
            {"copies", std::move(copies)},
-           {"inferenceServices", std::move(services)}}));
+           {"inferenceServices", services},
+           {"llmInferenceServices", services}}));
 }
 
 Json NodeSchema() {
+  Json reasons = Json::MakeObject({{"type", "object"}, {"additionalProperties", Text()}});
   return ObjectSchema(
       Schema<LocalModelNodeSpec>(),
       OpenObject({{"modelStatus", MapOfStates({"", "ModelDownloadPending", "ModelDownloading",
-                                               "ModelDownloaded", "ModelDownloadError"})}}));
+                                               "ModelDownloaded", "ModelDownloadError"})},
+                  {"modelReasons", std::move(reasons)}}));
 }
 
 Json NodeGroupSchema() {
@@ -217,6 +220,16 @@ std::span<const KindInfo> Kinds() {
        "v1alpha1",
        {},
        false,
+       true,
+       {},
+       CacheSchema,
+       CheckSpec<LocalModelCacheSpec>},
+      {"LocalModelNamespaceCache",
+       "localmodelnamespacecaches",
+       "localmodelnamespacecache",
+       "v1alpha1",
+       {},
+       true,
        true,
        {},
        CacheSchema,

@@ -64,7 +64,9 @@ const Struct<LocalModelCacheSpec>& LocalModelCacheSpec::Describe() {
                                                            {"rule", "self == oldSelf"}})})}})})
           .Field("modelSize", &S::model_size, "The room it takes.", {.required = true})
           .Field("nodeGroups", &S::node_groups, "Where it is kept.",
-                 {.required = true, .min_items = 1});
+                 {.required = true, .min_items = 1})
+          .Field("serviceAccountName", &S::service_account_name,
+                 "Whose identity its downloads have, in the namespace of download jobs.");
   return d;
 }
 
@@ -81,7 +83,10 @@ const Struct<LocalModelInfo>& LocalModelInfo::Describe() {
   static const auto d =
       Struct<S>("A model on a node.")
           .Field("sourceModelUri", &S::source_model_uri, "Where it comes from.", {.required = true})
-          .Field("modelName", &S::model_name, "Its cache's name.", {.required = true});
+          .Field("modelName", &S::model_name, "Its cache's name.", {.required = true})
+          .Field("namespace", &S::ns, "Its cache's namespace, where it has one.")
+          .Field("serviceAccountName", &S::service_account_name,
+                 "Whose identity its downloads have.");
   return d;
 }
 

@@ -3,11 +3,18 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/descriptor.h"
 
 namespace kinglet::api {
+
+namespace label {
+// The namespace of the LocalModelNamespaceCache that label kLocalModel names.
+inline constexpr std::string_view kLocalModelNamespace =
+    "internal.serving.kserve.io/localmodel-namespace";
+}  // namespace label
 
 struct SupportedUriFormat {
   std::string prefix, regex;
@@ -36,10 +43,12 @@ struct ClusterStorageContainer {
   static const Struct<ClusterStorageContainer>& Describe();
 };
 
+// Of LocalModelCache and LocalModelNamespaceCache alike.
 struct LocalModelCacheSpec {
   std::string source_model_uri;
   Quantity model_size;
   std::vector<std::string> node_groups;
+  std::string service_account_name;
   bool operator==(const LocalModelCacheSpec&) const = default;
   static const Struct<LocalModelCacheSpec>& Describe();
   // The same URI, or one below it.
@@ -48,6 +57,8 @@ struct LocalModelCacheSpec {
 
 struct LocalModelInfo {
   std::string source_model_uri, model_name;
+  std::string ns;  // of a LocalModelNamespaceCache
+  std::string service_account_name;
   bool operator==(const LocalModelInfo&) const = default;
   static const Struct<LocalModelInfo>& Describe();
 };

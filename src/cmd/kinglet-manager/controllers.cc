@@ -5,6 +5,8 @@
 #include "base/file.h"
 #include "control/inferencegraph/controller.h"
 #include "control/inferenceservice/controller.h"
+#include "control/localmodel/controller.h"
+#include "control/localmodelnode/controller.h"
 #include "control/trainedmodel/controller.h"
 
 namespace kinglet {
@@ -26,6 +28,19 @@ std::unique_ptr<control::Controller> MakeInferenceService(const ControllerSetup&
   return std::make_unique<control::InferenceServiceController>(setup.client, std::move(options));
 }
 
+Result<std::unique_ptr<control::Controller>> MakeLocalModelNode(const ControllerSetup& setup) {
+  if (setup.node.empty()) {
+    return Fail(Code::kInvalidArgument,
+                "--controllers=localmodelnode needs the node's name in NODE_NAME");
+  }
+  control::LocalModelNodeController::Options options;
+  options.node = setup.node;
+  options.models_root = setup.models_root;
+  options.config_namespace = setup.config_namespace;
+  options.metrics = setup.metrics;
+  return std::make_unique<control::LocalModelNodeController>(setup.client, std::move(options));
+}
+
 }  // namespace
 
 Result<std::vector<std::unique_ptr<control::Controller>>> MakeControllers(
@@ -39,18 +54,27 @@ Result<std::vector<std::unique_ptr<control::Controller>>> MakeControllers(
       out.push_back(MakeInferenceService(setup));
     } else if (name == "trainedmodel") {
       using Controller = control::TrainedModelController;
-      out.push_back(
-          std::make_unique<Controller>(setup.client, Controller::Options{setup.metrics}));
+      out.push_back(std::make_unique<Controller>(setup.client, Controller::Options{setup.metrics}));
     } else if (name == "inferencegraph") {
       using Controller = control::InferenceGraphController;
       Controller::Options options;
       options.config_namespace = setup.config_namespace;
       options.metrics = setup.metrics;
       out.push_back(std::make_unique<Controller>(setup.client, std::move(options)));
+    } else if (name == "localmodel") {
+      using Controller = control::LocalModelController;
+      Controller::Options options;
+      options.config_namespace = setup.config_namespace;
+      options.workers = setup.workers;
+      options.metrics = setup.metrics;
+      out.push_back(std::make_unique<Controller>(setup.client, std::move(options)));
+    } else if (name == "localmodelnode") {
+      KINGLET_TRY(auto controller, MakeLocalModelNode(setup));
+      out.push_back(std::move(controller));
     } else if (!name.empty() && name != "none") {
       return Fail(Code::kInvalidArgument,
                   "--controllers: no controller is named \"{}\"; there are inferenceservice, "
-                  "trainedmodel, inferencegraph and none",
+                  "trainedmodel, inferencegraph, localmodel, localmodelnode and none",
                   name);
     }
   }

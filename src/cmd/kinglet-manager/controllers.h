@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct ControllerSetup {
   kube::Client& client;
   std::string config_namespace;
   int workers = 4;
+  std::string node, models_root;  // of localmodelnode
   MetricsRegistry* metrics = nullptr;
 };
 

@@ -80,6 +80,8 @@ class Reconcilers {
                                               {.client = *scoped_,
                                                .config_namespace = ns,
                                                .workers = static_cast<int>(options_.workers),
+                                               .node = FromEnvironment("NODE_NAME", ""),
+                                               .models_root = options_.models_root,
                                                .metrics = &metrics_}));
     return {};
   }
@@ -140,6 +142,8 @@ class Reconcilers {
 void ManagerOptions::AddTo(Flags& flags) {
   kube.AddTo(flags);
   flags.Add("controllers", &controllers, "controllers to run, joined by commas, or none");
+  flags.Add("models-root", &models_root,
+            "of controller localmodelnode: the folder of this node's models ($NODE_NAME)");
   flags.Add("kube-api-qps", &kube_api_qps, "calls to the API server a second; 0: no limit");
   flags.Add("kube-api-burst", &kube_api_burst, "calls that may come at once");
   flags.Add("shard", &shard,

@@ -13,7 +13,8 @@ namespace kinglet {
 
 struct ManagerOptions {
   kube::ConfigOptions kube;
-  std::string controllers = "inferenceservice,trainedmodel,inferencegraph";
+  std::string controllers = "inferenceservice,trainedmodel,inferencegraph,localmodel";
+  std::string models_root = "/mnt/models/models";
   double kube_api_qps = 500;
   int64_t kube_api_burst = 1000;
   std::string shard;

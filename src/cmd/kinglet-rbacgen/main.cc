@@ -1,5 +1,5 @@
-// kinglet-rbacgen [--check] DIR: writes the roles of the manager, as its parts declare what they
-// use, or tells whether those in DIR say the same.
+// kinglet-rbacgen [--check] DIR: writes the roles of the manager and of the nodes' agents, as their
+// parts declare what they use, or tells whether those in DIR say the same.
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -10,6 +10,8 @@
 #include "base/yaml.h"
 #include "control/inferencegraph/access.h"
 #include "control/inferenceservice/access.h"
+#include "control/localmodel/access.h"
+#include "control/localmodelnode/access.h"
 #include "control/trainedmodel/access.h"
 #include "kube/access.h"
 #include "kube/object.h"
@@ -33,6 +35,7 @@ std::vector<kube::Access> Everything() {
   add(control::InferenceServiceAccess());
   add(control::InferenceGraphAccess());
   add(control::TrainedModelAccess());
+  add(control::LocalModelAccess());
   add(admission::WebhookAccess());
   add(kube::EventAccess());
   add(kube::LeaderElectionAccess());
@@ -40,9 +43,16 @@ std::vector<kube::Access> Everything() {
   return out;
 }
 
-std::string Role(std::string_view kind, const kube::ObjectKey& key, bool own_namespace) {
+std::vector<kube::Access> OfNodeAgent() {
+  std::vector<kube::Access> out = control::LocalModelNodeAccess();
+  for (auto& access : kube::EventAccess()) out.push_back(std::move(access));
+  return out;
+}
+
+std::string Role(std::string_view kind, const kube::ObjectKey& key,
+                 const std::vector<kube::Access>& all, bool own_namespace) {
   std::vector<kube::Access> accesses;
-  for (const auto& access : Everything()) {
+  for (const auto& access : all) {
     if (access.own_namespace == own_namespace) accesses.push_back(access);
   }
   Json role = kube::MakeObjectMeta(kRbac, kind, key);
@@ -51,10 +61,14 @@ std::string Role(std::string_view kind, const kube::ObjectKey& key, bool own_nam
 }
 
 int Run(const std::filesystem::path& folder, bool check) {
+  const std::vector<kube::Access> manager = Everything();
   const std::pair<const char*, std::string> files[] = {
-      {"role.yaml", Role("ClusterRole", {.ns = "", .name = "kserve-manager-role"}, false)},
+      {"role.yaml", Role("ClusterRole", {.ns = "", .name = "kserve-manager-role"}, manager, false)},
       {"namespace_role.yaml",
-       Role("Role", {.ns = "kserve", .name = "kserve-manager-namespace-role"}, true)},
+       Role("Role", {.ns = "kserve", .name = "kserve-manager-namespace-role"}, manager, true)},
+      {"localmodelnode_role.yaml",
+       Role("ClusterRole", {.ns = "", .name = "kserve-localmodelnode-agent-role"}, OfNodeAgent(),
+            false)},
   };
   for (const auto& [name, text] : files) {
     if (check) {

@@ -1,0 +1,27 @@
+#include "control/localmodel/access.h"
+
+#include "control/localmodel/model.h"
+
+namespace kinglet::control {
+
+std::vector<kube::Access> LocalModelAccess() {
+  using kube::Watched;
+  std::vector<kube::Access> out;
+  for (const auto* type : {&kube::kLocalModelCache, &kLocalModelNamespaceCache}) {
+    // patch: the finalizer.
+    out.push_back({*type, {"get", "list", "patch", "watch"}});
+    out.push_back(kube::Reported(*type));
+    out.push_back(kube::Owning(*type));
+  }
+  out.push_back(Watched(kube::kLocalModelNodeGroup));
+  out.push_back(kube::Managed(kube::kLocalModelNode));
+  // They are given once: claims and the sources of volumes cannot be changed.
+  out.push_back({kube::kPersistentVolume, {"create", "delete", "list", "watch"}});
+  out.push_back({kube::kPersistentVolumeClaim, {"create", "delete", "list", "watch"}});
+  out.push_back(Watched(kube::kInferenceService));
+  out.push_back(Watched(kube::kNode));
+  out.push_back(Watched(kube::kConfigMap));
+  return out;
+}
+
+}  // namespace kinglet::control

@@ -1,0 +1,406 @@
+#include "control/localmodel/controller.h"
+
+#include <algorithm>
+#include <set>
+
+#include "api/constants.h"
+#include "base/log.h"
+#include "control/lazy_watches.h"
+#include "control/localmodel/model.h"
+#include "control/localmodel/node_group.h"
+#include "control/localmodel/status.h"
+#include "control/localmodel/volumes.h"
+#include "control/watched_config.h"
+#include "kube/apply.h"
+#include "kube/controller.h"
+#include "kube/events.h"
+
+namespace kinglet::control {
+namespace {
+
+using kube::ObjectKey;
+using kube::ReconcileResult;
+
+constexpr std::string_view kEventSource = "LocalModelController";
+constexpr std::string_view kByCache = "cache";
+
+kube::InformerOptions Whole() { return {.transform = kube::DropManagedFields}; }
+
+// The cache that a volume or a claim belongs to: its owner, or the one that its labels name where
+// it cannot have an owner. An empty name where it is nobody's.
+ObjectKey CacheOfVolume(const Json& object) {
+  const Json* owner = kube::ControllerOf(object);
+  if (!owner) return CacheOfLabels(object);
+  if ((*owner)["apiVersion"].AsString() != kube::kLocalModelCache.ApiVersion()) return {};
+  const std::string& kind = (*owner)["kind"].AsString();
+  const std::string& name = (*owner)["name"].AsString();
+  if (kind == kube::kLocalModelCache.kind) return {.ns = "", .name = name};
+  if (kind == kLocalModelNamespaceCache.kind) {
+    return {.ns = kube::Namespace(object), .name = name};
+  }
+  return {};
+}
+
+template <class F>
+kube::Informer::IndexFunction IndexByCache(F cache_of) {
+  return [cache_of](const Json& object) -> std::vector<std::string> {
+    const ObjectKey cache = cache_of(object);
+    if (cache.name.empty()) return {};
+    return {cache.ToString()};
+  };
+}
+
+std::map<ObjectKey, Json> EntriesByModel(const Json& node) {
+  std::map<ObjectKey, Json> out;
+  for (const Json& entry : node["spec"]["localModels"].AsArray()) {
+    const ObjectKey model = KeyOfNodeEntry(entry);
+    const Json& state = node["status"]["modelStatus"][ModelStatusName(model)];
+    out.emplace(model, Json::MakeArray({entry, state}));
+  }
+  return out;
+}
+
+}  // namespace
+
+struct LocalModelController::Impl {
+  Impl(kube::Client& api_client, Options given)
+      : client(api_client),
+        options(std::move(given)),
+        clock(options.clock ? *options.clock : Clock::System()),
+        caches(client, kube::kLocalModelCache, Whole(), clock),
+        namespace_caches(client, kLocalModelNamespaceCache, Whole(), clock),
+        groups(client, kube::kLocalModelNodeGroup, Whole(), clock),
+        nodes(client, kube::kNode, {.transform = KeepNodeFacts}, clock),
+        node_models(client, kube::kLocalModelNode, Whole(), clock),
+        services(client, kube::kInferenceService,
+                 {.label_selector = std::string(api::label::kLocalModel), .metadata_only = true},
+                 clock),
+        volumes(client, kube::kPersistentVolume, {.metadata_only = true}, clock),
+        claims(client, kube::kPersistentVolumeClaim, {.metadata_only = true}, clock),
+        config(client, options.config_namespace, clock),
+        neighbours(client, clock),
+        events(kube::MakeEventRecorder(client, std::string(kEventSource), clock)),
+        controller({.name = "localmodel",
+                    .workers = options.workers,
+                    .metrics = options.metrics,
+                    .clock = options.clock},
+                   [this](const ObjectKey& key, std::stop_token) { return Reconcile(key); }) {
+    services.AddIndex(std::string(kByCache), IndexByCache(CacheOfLabels));
+    volumes.AddIndex(std::string(kByCache), IndexByCache(CacheOfVolume));
+    claims.AddIndex(std::string(kByCache), IndexByCache(CacheOfVolume));
+    controller.Watch(caches);
+    controller.Watch(namespace_caches);
+    controller.WatchOptional(groups, [this](const Json& group) {
+      return Caches([&](const CachedModel& model) {
+        return std::ranges::find(model.spec.node_groups, kube::Name(group)) !=
+               model.spec.node_groups.end();
+      });
+    });
+    controller.WatchOptional(
+        nodes, [this](const Json&) { return Caches([](const auto&) { return true; }); },
+        [](const Json* before, const Json* after) {
+          return !before || !after || kube::Labels(*before) != kube::Labels(*after) ||
+                 (*before)["status"] != (*after)["status"];
+        });
+    controller.WatchOptional(
+        services, Named(CacheOfLabels), [](const Json* before, const Json* after) {
+          return !before || !after || kube::Labels(*before) != kube::Labels(*after) ||
+                 kube::Annotations(*before) != kube::Annotations(*after);
+        });
+    auto gone = [](const Json*, const Json* after) { return !after; };
+    controller.WatchOptional(volumes, Named(CacheOfVolume), gone);
+    controller.WatchOptional(claims, Named(CacheOfVolume), gone);
+    controller.WatchPaced(config.informer(),
+                          [this](const Json&) { return Caches([](const auto&) { return true; }); });
+    // One report of an agent concerns one model, seldom all of its node.
+    node_models.AddHandler(
+        {.on_update = [this](const auto& before, const auto& after) { Compare(*before, *after); },
+         .on_delete = [this](const auto& before) { Compare(*before, Json()); }});
+  }
+
+  template <class F>
+  static kube::Controller::MapFunction Named(F cache_of) {
+    return [cache_of](const Json& object) -> std::vector<ObjectKey> {
+      const ObjectKey cache = cache_of(object);
+      if (cache.name.empty()) return {};
+      return {cache};
+    };
+  }
+
+  std::vector<ObjectKey> Caches(const std::function<bool(const CachedModel&)>& wanted) {
+    std::vector<ObjectKey> keys;
+    for (auto* informer : {&caches, &namespace_caches}) {
+      for (const auto& object : informer->List()) {
+        auto model = ReadCachedModel(*object);
+        if (model && wanted(*model)) keys.push_back(model->key);
+      }
+    }
+    return keys;
+  }
+
+  void Compare(const Json& before, const Json& after) {
+    const auto was = EntriesByModel(before), is = EntriesByModel(after);
+    for (const auto& [model, entry] : was) {
+      auto same = is.find(model);
+      if (same == is.end() || same->second != entry) controller.Enqueue(model);
+    }
+  }
+
+  Result<ReconcileResult> Reconcile(const ObjectKey& key);
+  Result<ReconcileResult> Delete(const Json& object);
+  // The model is on the LocalModelNodes of all ready nodes of its groups, and on no other.
+  Status AssignNodes(const CachedModel& model, const std::vector<Json>& model_groups,
+                     std::map<std::string, NodeCopy>& copies);
+  Status PutOnNode(const CachedModel& model, const std::string& node);
+  Status DropFromNode(const ObjectKey& model, const std::string& node);
+  Status MakeVolumes(const Json& cache, const CachedModel& model, const VolumeAndClaim& wish);
+  Status MakeOnce(const Json& cache, kube::Informer& informer, Json object);
+  Status MakeServingVolumes(const Json& cache, const CachedModel& model,
+                            const std::vector<Json>& model_groups, const std::vector<Json>& users,
+                            const std::string& job_namespace);
+  Status DeleteOne(kube::Informer& informer, const ObjectKey& key);
+  Status WriteStatus(const Json& before, const Json& object);
+
+  kube::Client& client;
+  const Options options;
+  const Clock& clock;
+  kube::Informer caches, namespace_caches, groups, nodes, node_models, services, volumes, claims;
+  WatchedConfig config;
+  LazyWatches neighbours;
+  std::unique_ptr<kube::EventRecorder> events;
+  kube::Controller controller;  // last: its threads use what is above
+};
+
+Result<ReconcileResult> LocalModelController::Impl::Reconcile(const ObjectKey& key) {
+  kube::ObjectPtr seen = (key.ns.empty() ? caches : namespace_caches).Get(key);
+  if (!seen) return ReconcileResult::Done();
+  for (auto* informer : {&config.informer(), &groups, &nodes, &node_models, &volumes, &claims}) {
+    KINGLET_RETURN_IF_ERROR(neighbours.Need(*informer));
+  }
+  if (kube::IsDeleting(*seen)) return Delete(*seen);
+  auto now = config.Read();
+  if (!now->local_model) return Unexpected(now->local_model.error());
+  const api::LocalModelConfig& settings = *now->local_model;
+  auto model = ReadCachedModel(*seen);
+  if (!model) {
+    events->Warning(*seen, "InternalError", model.error().message());
+    return ReconcileResult::Terminal(model.error().WithContext("cannot read the cache"));
+  }
+  std::vector<Json> model_groups;
+  for (const auto& name : model->spec.node_groups) {
+    kube::ObjectPtr group = groups.Get({.ns = "", .name = name});
+    if (!group) {
+      events->Warning(*seen, "NodeGroupNotFound",
+                      fmt::format("LocalModelNodeGroup {} does not exist", name));
+      return Fail(Code::kNotFound, "LocalModelNodeGroup {} does not exist", name);
+    }
+    model_groups.push_back(*group);
+  }
+  KINGLET_TRY(Json object,
+              kube::EnsureFinalizer(client, CacheType(key), *seen, CacheFinalizer(key)));
+
+  // What fails does not keep the rest from being done.
+  Status outcome;
+  auto note = [&](Status status) {
+    if (!status && outcome) outcome = std::move(status);
+  };
+  Json changed = object;
+  std::map<std::string, NodeCopy> copies;
+  note(AssignNodes(*model, model_groups, copies));
+  SetCopies(changed, copies);
+  std::vector<Json> users;
+  if (!settings.disable_volume_management) {
+    KINGLET_RETURN_IF_ERROR(neighbours.Need(services));
+    for (const auto& service : services.ByIndex(kByCache, key.ToString())) {
+      users.push_back(*service);
+    }
+    SetUsers(changed, users);
+  }
+  note(WriteStatus(object, changed));
+  for (const Json& group : model_groups) {
+    note(MakeVolumes(object, *model, MakeDownloadVolume(*model, group, settings.job_namespace)));
+  }
+  if (!settings.disable_volume_management) {
+    note(MakeServingVolumes(object, *model, model_groups, users, settings.job_namespace));
+  }
+  if (!outcome) return Unexpected(outcome.error());
+  return ReconcileResult::Done();
+}
+
+Result<ReconcileResult> LocalModelController::Impl::Delete(const Json& object) {
+  const ObjectKey key = kube::KeyOf(object);
+  if (!kube::HasFinalizer(object, CacheFinalizer(key))) return ReconcileResult::Done();
+  for (const auto& node : node_models.List()) {
+    if (NodeHasModel(*node, key)) KINGLET_RETURN_IF_ERROR(DropFromNode(key, kube::Name(*node)));
+  }
+  if (!key.ns.empty()) {
+    // Owners do not reach across namespaces: nobody else collects these.
+    for (auto* informer : {&claims, &volumes}) {
+      for (const auto& volume : informer->KeysByIndex(kByCache, key.ToString())) {
+        KINGLET_RETURN_IF_ERROR(DeleteOne(*informer, volume));
+      }
+    }
+  }
+  auto dropped = kube::DropFinalizer(client, CacheType(key), object, CacheFinalizer(key));
+  if (!dropped && dropped.error().code() != Code::kNotFound) return Unexpected(dropped.error());
+  LogInfo("a cached model is given up", {{"model", key.ToString()}});
+  return ReconcileResult::Done();
+}
+
+Status LocalModelController::Impl::AssignNodes(const CachedModel& model,
+                                               const std::vector<Json>& model_groups,
+                                               std::map<std::string, NodeCopy>& copies) {
+  Status outcome;
+  auto note = [&](Status status) {
+    if (!status && outcome) outcome = std::move(status);
+  };
+  for (const auto& node : nodes.List()) {
+    auto has = [&](const Json& group) { return IsInNodeGroup(group, *node); };
+    if (std::ranges::none_of(model_groups, has)) continue;
+    NodeCopy& copy = copies[kube::Name(*node)];
+    copy.ready = IsNodeReady(*node);
+    if (!copy.ready) continue;
+    if (auto known = node_models.Get({.ns = "", .name = kube::Name(*node)})) {
+      copy.state = (*known)["status"]["modelStatus"][ModelStatusName(model.key)].AsString();
+    }
+    note(PutOnNode(model, kube::Name(*node)));
+  }
+  for (const auto& node : node_models.List()) {
+    if (!copies.contains(kube::Name(*node)) && NodeHasModel(*node, model.key)) {
+      note(DropFromNode(model.key, kube::Name(*node)));
+    }
+  }
+  return outcome;
+}
+
+Status LocalModelController::Impl::PutOnNode(const CachedModel& model, const std::string& node) {
+  const ObjectKey key{.ns = "", .name = node};
+  kube::ObjectPtr seen = node_models.Get(key);
+  Json wish = seen ? *seen
+                   : kube::MakeObjectMeta(kube::kLocalModelNode.ApiVersion(),
+                                          kube::kLocalModelNode.kind, key);
+  if (!PutModelOnNode(wish, model)) return {};
+  if (!seen) {
+    auto created = client.Create(kube::kLocalModelNode, wish);
+    if (created) return {};
+    if (created.error().code() != Code::kAlreadyExists) return Unexpected(created.error());
+  }
+  // Other models come and go on the same node at the same time.
+  auto written = kube::UpdateWithRetry(client, kube::kLocalModelNode, key,
+                                       [&](Json& latest) { return PutModelOnNode(latest, model); });
+  if (!written) return Unexpected(written.error());
+  return {};
+}
+
+Status LocalModelController::Impl::DropFromNode(const ObjectKey& model, const std::string& node) {
+  const ObjectKey key{.ns = "", .name = node};
+  // With the node its list goes, and the download jobs that the list owns.
+  if (!nodes.Get(key)) return client.DeleteIfExists(kube::kLocalModelNode, key);
+  auto written = kube::UpdateWithRetry(client, kube::kLocalModelNode, key, [&](Json& latest) {
+    return DropModelFromNode(latest, model);
+  });
+  if (!written && written.error().code() != Code::kNotFound) return Unexpected(written.error());
+  return {};
+}
+
+Status LocalModelController::Impl::MakeVolumes(const Json& cache, const CachedModel& model,
+                                               const VolumeAndClaim& wish) {
+  for (auto* informer : {&volumes, &claims}) {
+    const Json& object = informer == &volumes ? wish.volume : wish.claim;
+    Json owned = object;
+    if (!model.OfNamespace() || kube::Namespace(object) == model.key.ns) {
+      KINGLET_RETURN_IF_ERROR(kube::SetControllerReference(owned, cache));
+    } else {
+      owned.Path({"metadata", "labels"}) = CacheLabels(model.key);
+    }
+    if (auto made = MakeOnce(cache, *informer, std::move(owned)); !made) {
+      return Unexpected(made.error().WithContext(
+          fmt::format("{} {}", informer->type().kind, kube::KeyOf(object).ToString())));
+    }
+  }
+  return {};
+}
+
+Status LocalModelController::Impl::MakeOnce(const Json& cache, kube::Informer& informer,
+                                            Json object) {
+  if (informer.Get(kube::KeyOf(object))) return {};
+  auto created = client.Create(informer.type(), object);
+  if (created) {
+    LogInfo("a volume of a cached model is made",
+            {{"kind", informer.type().kind}, {"name", kube::KeyOf(object).ToString()}});
+    return {};
+  }
+  if (created.error().code() == Code::kAlreadyExists) return {};
+  events->Warning(cache, "VolumeNotCreated", created.error().message());
+  return Unexpected(created.error());
+}
+
+Status LocalModelController::Impl::MakeServingVolumes(const Json& cache, const CachedModel& model,
+                                                      const std::vector<Json>& model_groups,
+                                                      const std::vector<Json>& users,
+                                                      const std::string& job_namespace) {
+  const auto used = GroupsInUse(model, users);
+  Status outcome;
+  auto note = [&](Status status) {
+    if (!status && outcome) outcome = std::move(status);
+  };
+  for (const auto& claim : claims.KeysByIndex(kByCache, model.key.ToString())) {
+    // The claims of downloads have no InferenceService.
+    if (used.contains(claim.ns) || claim.ns == job_namespace) continue;
+    const ObjectKey volume{.ns = "", .name = ServingVolumeName(claim)};
+    note(DeleteOne(claims, claim));
+    kube::ObjectPtr present = volumes.Get(volume);
+    if (present && CacheOfVolume(*present) == model.key) note(DeleteOne(volumes, volume));
+  }
+  for (const auto& [ns, names] : used) {
+    for (const Json& group : model_groups) {
+      if (!names.contains(kube::Name(group))) continue;
+      note(MakeVolumes(cache, model, MakeServingVolume(model, group, ns)));
+    }
+  }
+  return outcome;
+}
+
+Status LocalModelController::Impl::DeleteOne(kube::Informer& informer, const ObjectKey& key) {
+  kube::ObjectPtr seen = informer.Get(key);
+  if (!seen || kube::IsDeleting(*seen)) return {};
+  LogInfo("a volume of a cached model is deleted",
+          {{"kind", informer.type().kind}, {"name", key.ToString()}});
+  return client.DeleteIfExists(informer.type(), key, {.uid = kube::Uid(*seen)});
+}
+
+Status LocalModelController::Impl::WriteStatus(const Json& before, const Json& object) {
+  if (object["status"] == before["status"]) return {};
+  auto written = kube::UpdateStatusWithRetry(client, CacheType(kube::KeyOf(object)),
+                                             kube::KeyOf(object), [&](Json& latest) {
+                                               if (latest["status"] == object["status"])
+                                                 return false;
+                                               latest.Set("status", object["status"]);
+                                               return true;
+                                             });
+  if (!written && written.error().code() != Code::kNotFound) return Unexpected(written.error());
+  return {};
+}
+
+LocalModelController::LocalModelController(kube::Client& client, Options options)
+    : impl_(std::make_unique<Impl>(client, std::move(options))) {}
+
+LocalModelController::~LocalModelController() = default;
+
+void LocalModelController::Start(std::stop_token stop) {
+  impl_->neighbours.SetStop(stop);
+  impl_->caches.Start(stop);
+  impl_->namespace_caches.Start(stop);
+  impl_->controller.Start(stop);
+}
+
+bool LocalModelController::WaitForSync(Deadline deadline, std::stop_token stop) {
+  return impl_->caches.WaitForSync(deadline, stop) &&
+         impl_->namespace_caches.WaitForSync(deadline, stop);
+}
+
+void LocalModelController::Join() { impl_->controller.Join(); }
+
+bool LocalModelController::Idle() const { return impl_->controller.Idle(); }
+
+}  // namespace kinglet::control

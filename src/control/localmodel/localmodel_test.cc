@@ -1,0 +1,239 @@
+#include "control/localmodel/controller.h"
+#include "control/localmodel/model.h"
+#include "control/localmodel/node_group.h"
+#include "control/localmodel/status.h"
+#include "control/localmodel/volumes.h"
+#include "control/testing.h"
+
+namespace kinglet::control {
+namespace {
+
+TEST(NodeSelector, TermsAreAlternativesOfAllTheirRequirements) {
+  const Json node = Yaml("{metadata: {name: n1, labels: {gpu: a100, cores: '16'}}}");
+  auto matches = [&](std::string_view terms) {
+    return MatchesNodeSelector(Json::MakeObject({{"nodeSelectorTerms", Yaml(terms)}}), node);
+  };
+  EXPECT_TRUE(matches("[{matchExpressions: [{key: gpu, operator: In, values: [h100, a100]}]}]"));
+  EXPECT_FALSE(matches("[{matchExpressions: [{key: gpu, operator: NotIn, values: [a100]}]}]"));
+  EXPECT_TRUE(matches("[{matchExpressions: [{key: disk, operator: NotIn, values: [ssd]}]}]"));
+  EXPECT_TRUE(matches("[{matchExpressions: [{key: gpu, operator: Exists}]}]"));
+  EXPECT_TRUE(matches("[{matchExpressions: [{key: disk, operator: DoesNotExist}]}]"));
+  EXPECT_TRUE(matches("[{matchExpressions: [{key: cores, operator: Gt, values: ['8']}]}]"));
+  EXPECT_FALSE(matches("[{matchExpressions: [{key: cores, operator: Lt, values: ['16']}]}]"));
+  EXPECT_FALSE(matches("[{matchExpressions: [{key: gpu, operator: Gt, values: ['1']}]}]"));
+  EXPECT_FALSE(matches(
+      "[{matchExpressions: [{key: gpu, operator: Exists}, {key: disk, operator: Exists}]}]"));
+  EXPECT_TRUE(matches(
+      "[{matchExpressions: [{key: disk, operator: Exists}]}, {matchFields: [{key: metadata.name, "
+      "operator: In, values: [n1]}]}]"));
+  EXPECT_FALSE(matches("[{}]"));
+  EXPECT_FALSE(matches("[]"));
+  EXPECT_FALSE(IsInNodeGroup(Yaml("{spec: {persistentVolumeSpec: {}}}"), node));
+}
+
+TEST(CachedModel, NamesOfWhatBelongsToIt) {
+  const Json group = Yaml(
+      "{metadata: {name: gpu}, spec: {persistentVolumeSpec: {hostPath: {path: /m}}, "
+      "persistentVolumeClaimSpec: {accessModes: [ReadWriteOnce]}}}");
+  CachedModel cluster{.key = {.ns = "", .name = "iris"}, .spec = {}};
+  auto download = MakeDownloadVolume(cluster, group, "jobs");
+  EXPECT_EQ(kube::Name(download.volume), "iris-gpu-download");
+  EXPECT_EQ(kube::KeyOf(download.claim).ToString(), "jobs/iris-gpu");
+  EXPECT_EQ(download.claim["spec"]["volumeName"].AsString(), "iris-gpu-download");
+  auto serving = MakeServingVolume(cluster, group, "team");
+  EXPECT_EQ(kube::Name(serving.volume), "iris-gpu-team");
+  EXPECT_EQ(kube::KeyOf(serving.claim).ToString(), "team/iris-gpu");
+  EXPECT_EQ(serving.volume["spec"]["hostPath"]["path"].AsString(), "/m");
+
+  CachedModel own{.key = {.ns = "team", .name = "iris"}, .spec = {}};
+  download = MakeDownloadVolume(own, group, "jobs");
+  EXPECT_EQ(kube::Name(download.volume), "iris-gpu-team-download");
+  EXPECT_EQ(kube::KeyOf(download.claim).ToString(), "jobs/iris-gpu-team-download");
+  EXPECT_EQ(ModelFolder(own.key), "team_iris");
+  EXPECT_EQ(ModelStatusName(own.key), "team/iris");
+}
+
+TEST(CachedModel, GroupsInUse) {
+  CachedModel model{.key = {.ns = "", .name = "iris"}, .spec = {.node_groups = {"a", "b"}}};
+  auto used = GroupsInUse(
+      model, {Yaml("{metadata: {name: x, namespace: n1}}"),
+              Yaml("{metadata: {name: y, namespace: n1, annotations: {serving.kserve.io/nodegroup: "
+                   "b}}}"),
+              Yaml("{metadata: {name: z, namespace: n2, annotations: {serving.kserve.io/nodegroup: "
+                   "other}}}")});
+  ASSERT_EQ(used.size(), 1u);
+  EXPECT_EQ(used["n1"], (std::set<std::string>{"a", "b"}));
+}
+
+TEST(CacheStatus, ANodeThatIsNotReadyKeepsWhatItWas) {
+  Json cache = Yaml("{status: {nodeStatus: {was: NodeDownloaded, gone: NodeDownloaded}}}");
+  SetCopies(cache, {{"was", {.ready = false, .state = ""}},
+                    {"never", {.ready = false, .state = ""}},
+                    {"new", {.ready = true, .state = ""}},
+                    {"bad", {.ready = true, .state = "ModelDownloadError"}},
+                    {"good", {.ready = true, .state = "ModelDownloaded"}}});
+  EXPECT_EQ(cache["status"]["nodeStatus"],
+            Yaml("{was: NodeDownloaded, never: NodeNotReady, new: NodeDownloadPending, bad: "
+                 "NodeDownloadError, good: NodeDownloaded}"));
+  EXPECT_EQ(cache["status"]["copies"], Yaml("{total: 5, available: 2, failed: 1}"));
+}
+
+class LocalModelTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    Configure("{jobNamespace: jobs}");
+    Group("gpu");
+    Node("n1", "gpu");
+    Node("n2", "gpu");
+    controller_ = std::make_unique<LocalModelController>(client_, LocalModelController::Options());
+    controller_->Start(stop_.get_token());
+    ASSERT_TRUE(controller_->WaitForSync(Deadline::After(std::chrono::seconds(20)), {}));
+  }
+  void TearDown() override {
+    stop_.request_stop();
+    controller_->Join();
+  }
+  void Configure(std::string_view local_model) {
+    Json map = kube::MakeObjectMeta("v1", "ConfigMap",
+                                    {.ns = "kserve", .name = "inferenceservice-config"});
+    map.Path({"data", "localModel"}) = Yaml(local_model).Dump();
+    ASSERT_TRUE(client_.Create(kube::kConfigMap, map));
+  }
+  void Group(std::string_view name) {
+    Create(client_, fmt::format(R"(
+apiVersion: serving.kserve.io/v1alpha1
+kind: LocalModelNodeGroup
+metadata: {{name: {0}}}
+spec:
+  storageLimit: 10Gi
+  persistentVolumeSpec:
+    hostPath: {{path: /models}}
+    nodeAffinity:
+      required: {{nodeSelectorTerms: [{{matchExpressions: [{{key: group, operator: In, values: [{0}]}}]}}]}}
+  persistentVolumeClaimSpec: {{accessModes: [ReadWriteOnce]}}
+)",
+                                name));
+  }
+  void Node(std::string_view name, std::string_view group) {
+    Create(client_, fmt::format(R"(
+apiVersion: v1
+kind: Node
+metadata: {{name: {}, labels: {{group: {}}}}}
+)",
+                                name, group));
+    Ready(std::string(name), "True");
+  }
+  void Ready(const std::string& name, std::string_view ready) {
+    SetStatus(client_, kube::kNode, name,
+              fmt::format("{{conditions: [{{type: Ready, status: '{}'}}]}}", ready));
+  }
+  void Cache(std::string_view name, std::string_view uri = "s3://b/m") {
+    Create(client_, fmt::format(R"(
+apiVersion: serving.kserve.io/v1alpha1
+kind: LocalModelCache
+metadata: {{name: {}}}
+spec: {{sourceModelUri: "{}", modelSize: 1Gi, nodeGroups: [gpu]}}
+)",
+                                name, uri));
+  }
+  void Service(std::string_view name) {
+    Create(client_, fmt::format(R"(
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {{name: {}, namespace: ns, labels: {{internal.serving.kserve.io/localmodel: iris}}}}
+spec: {{}}
+)",
+                                name));
+  }
+  Json AwaitStates(std::string_view states) {
+    return Await(client_, kube::kLocalModelCache, "iris",
+                 [&](const Json& cache) { return cache["status"]["nodeStatus"] == Yaml(states); });
+  }
+  bool AwaitModels(const std::string& node, size_t count) {
+    return !Await(client_, kube::kLocalModelNode, node, [&](const Json& list) {
+              return list["spec"]["localModels"].size() == count;
+            }).IsNull();
+  }
+
+  kube::FakeClient client_;
+  std::stop_source stop_;
+  std::unique_ptr<LocalModelController> controller_;
+};
+
+TEST_F(LocalModelTest, FromCacheToNodesAndBack) {
+  Cache("iris");
+  Json cache = AwaitStates("{n1: NodeDownloadPending, n2: NodeDownloadPending}");
+  ASSERT_FALSE(cache.IsNull());
+  EXPECT_TRUE(kube::HasFinalizer(cache, "localmodel.kserve.io/finalizer"));
+  ASSERT_TRUE(AwaitModels("n1", 1));
+  EXPECT_EQ((*client_.Get(kube::kLocalModelNode, {.ns = "", .name = "n1"}))["spec"]["localModels"],
+            Yaml("[{modelName: iris, sourceModelUri: s3://b/m}]"));
+  Json volume = Await(client_, kube::kPersistentVolume, "iris-gpu-download");
+  EXPECT_TRUE(kube::IsControlledBy(volume, cache));
+
+  SetStatus(client_, kube::kLocalModelNode, "n1", "{modelStatus: {iris: ModelDownloaded}}");
+  cache = AwaitStates("{n1: NodeDownloaded, n2: NodeDownloadPending}");
+  EXPECT_EQ(cache["status"]["copies"], Yaml("{total: 2, available: 1, failed: 0}"));
+
+  // A node that comes late, one that is not ready yet, one that goes.
+  Node("n3", "gpu");
+  EXPECT_TRUE(AwaitModels("n3", 1));
+  ASSERT_TRUE(client_.Delete(kube::kNode, {.ns = "", .name = "n2"}));
+  EXPECT_FALSE(AwaitStates("{n1: NodeDownloaded, n3: NodeDownloadPending}").IsNull());
+  EXPECT_TRUE(AwaitGone(client_, kube::kLocalModelNode, "n2"));
+  Ready("n1", "False");
+  Node("n4", "other");
+  Cache("second", "s3://b/other");
+  EXPECT_TRUE(AwaitModels("n3", 2));
+  EXPECT_TRUE(AwaitModels("n1", 1));
+  Ready("n1", "True");
+  EXPECT_TRUE(AwaitModels("n1", 2));
+
+  ASSERT_TRUE(client_.Delete(kube::kLocalModelCache, {.ns = "", .name = "iris"}));
+  EXPECT_TRUE(AwaitGone(client_, kube::kLocalModelCache, "iris"));
+  EXPECT_TRUE(AwaitModels("n1", 1));
+  EXPECT_TRUE(AwaitModels("n3", 1));
+  EXPECT_TRUE(AwaitGone(client_, kube::kPersistentVolume, "iris-gpu-download"));
+}
+
+TEST_F(LocalModelTest, VolumesWhereInferenceServicesAre) {
+  Cache("iris");
+  Service("a");
+  EXPECT_FALSE(Await(client_, kube::kPersistentVolumeClaim, "iris-gpu").IsNull());
+  EXPECT_FALSE(Await(client_, kube::kPersistentVolume, "iris-gpu-ns").IsNull());
+  Service("b");
+  EXPECT_FALSE(Await(client_, kube::kLocalModelCache, "iris", [](const Json& cache) {
+                 return cache["status"]["inferenceServices"] ==
+                        Yaml("[{namespace: ns, name: a}, {namespace: ns, name: b}]");
+               }).IsNull());
+  ASSERT_TRUE(client_.Delete(kube::kInferenceService, {.ns = "ns", .name = "a"}));
+  ASSERT_TRUE(client_.Delete(kube::kInferenceService, {.ns = "ns", .name = "b"}));
+  EXPECT_TRUE(AwaitGone(client_, kube::kPersistentVolumeClaim, "iris-gpu"));
+  EXPECT_TRUE(AwaitGone(client_, kube::kPersistentVolume, "iris-gpu-ns"));
+  EXPECT_TRUE(client_.Get(kube::kPersistentVolumeClaim, {.ns = "jobs", .name = "iris-gpu"}));
+}
+
+TEST_F(LocalModelTest, OfANamespace) {
+  Json cache = Yaml(R"(
+apiVersion: serving.kserve.io/v1alpha1
+kind: LocalModelNamespaceCache
+metadata: {name: iris, namespace: ns}
+spec: {sourceModelUri: s3://b/m, modelSize: 1Gi, nodeGroups: [gpu]}
+)");
+  ASSERT_TRUE(client_.Create(kLocalModelNamespaceCache, cache));
+  ASSERT_TRUE(AwaitModels("n1", 1));
+  EXPECT_EQ((*client_.Get(kube::kLocalModelNode, {.ns = "", .name = "n1"}))["spec"]["localModels"],
+            Yaml("[{modelName: iris, namespace: ns, sourceModelUri: s3://b/m}]"));
+  EXPECT_FALSE(Await(client_, kube::kPersistentVolume, "iris-gpu-ns-download").IsNull());
+  SetStatus(client_, kube::kLocalModelNode, "n1", "{modelStatus: {ns/iris: ModelDownloaded}}");
+  EXPECT_FALSE(Await(client_, kLocalModelNamespaceCache, "iris", [](const Json& seen) {
+                 return seen["status"]["nodeStatus"]["n1"].AsString() == "NodeDownloaded";
+               }).IsNull());
+  ASSERT_TRUE(client_.Delete(kLocalModelNamespaceCache, {.ns = "ns", .name = "iris"}));
+  EXPECT_TRUE(AwaitGone(client_, kLocalModelNamespaceCache, "iris"));
+  EXPECT_TRUE(AwaitGone(client_, kube::kPersistentVolume, "iris-gpu-ns-download"));
+  EXPECT_TRUE(AwaitModels("n1", 0));
+}
+
+}  // namespace
+}  // namespace kinglet::control

@@ -1,0 +1,12 @@
+// What a node's agent asks of the API server.
+#pragma once
+
+#include <vector>
+
+#include "kube/access.h"
+
+namespace kinglet::control {
+
+std::vector<kube::Access> LocalModelNodeAccess();
+
+}  // namespace kinglet::control

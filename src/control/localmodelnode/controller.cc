@@ -1,0 +1,541 @@
+#include "control/localmodelnode/controller.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/log.h"
+#include "control/lazy_watches.h"
+#include "control/localmodel/node_group.h"
+#include "control/localmodel/volumes.h"
+#include "control/localmodelnode/decision.h"
+#include "control/localmodelnode/download_job.h"
+#include "control/localmodelnode/model_store.h"
+#include "control/localmodelnode/room.h"
+#include "control/watched_config.h"
+#include "kube/apply.h"
+#include "kube/controller.h"
+#include "kube/events.h"
+#include "kube/quantity.h"
+
+namespace kinglet::control {
+namespace {
+
+using kube::ObjectKey;
+using kube::ReconcileResult;
+
+constexpr std::string_view kEventSource = "LocalModelNodeAgent";
+constexpr std::string_view kRetry = "serving.kserve.io/retry";
+constexpr std::string_view kStates = "modelStatus", kReasons = "modelReasons";
+constexpr int64_t kDefaultPeriod = 60;  // seconds between two looks at the disk
+constexpr size_t kMaxReason = 1024;
+
+// Of a cache only what its copies on a node depend on.
+void KeepCacheFacts(Json& object) {
+  const bool used = object["status"]["inferenceServices"].size() > 0;
+  Json spec = object["spec"];
+  object = kube::Identity(object);
+  object.Set("spec", std::move(spec));
+  object.Set("used", used);
+}
+
+bool FactsChanged(const Json* before, const Json* after) {
+  return !before || !after || (*before)["spec"] != (*after)["spec"] ||
+         (*before)["used"] != (*after)["used"];
+}
+
+int64_t Bytes(const Json& quantity) {
+  auto parsed = kube::Quantity::FromJson(quantity);
+  return parsed ? parsed->Value() : 0;
+}
+
+// One model in the making of a pass.
+struct Model {
+  ObjectKey key;
+  std::string uri, service_account, folder;
+  const Json* job = nullptr;
+  ModelRecord record, stored;
+  FolderState state;
+  Room room = Room::kKeep;
+  Decision decision;
+};
+
+}  // namespace
+
+struct LocalModelNodeController::Impl {
+  Impl(kube::Client& api_client, Options given)
+      : client(api_client),
+        options(std::move(given)),
+        clock(options.clock ? *options.clock : Clock::System()),
+        key{.ns = "", .name = options.node},
+        store(options.models_root),
+        node_models(client, kube::kLocalModelNode,
+                    {.field_selector = "metadata.name=" + options.node,
+                     .transform = kube::DropManagedFields},
+                    clock),
+        nodes(client, kube::kNode,
+              {.field_selector = "metadata.name=" + options.node, .transform = KeepNodeFacts},
+              clock),
+        jobs(client, kube::kJob,
+             {.label_selector = fmt::format("{}={}", kJobNodeLabel, options.node),
+              .metadata_only = false,
+              .transform = kube::DropManagedFields},
+             clock),
+        groups(client, kube::kLocalModelNodeGroup, {.transform = kube::DropManagedFields}, clock),
+        containers(client, kube::kClusterStorageContainer, {.transform = kube::DropManagedFields},
+                   clock),
+        caches(client, kube::kLocalModelCache, {.transform = KeepCacheFacts}, clock),
+        namespace_caches(client, kLocalModelNamespaceCache, {.transform = KeepCacheFacts}, clock),
+        config(client, options.config_namespace, clock),
+        neighbours(client, clock),
+        events(kube::MakeEventRecorder(client, std::string(kEventSource), clock)),
+        // One worker: there is one disk.
+        controller(
+            {.name = "localmodelnode",
+             .workers = 1,
+             .metrics = options.metrics,
+             .clock = options.clock,
+             .max_delay = std::chrono::seconds(60)},
+            [this](const ObjectKey& name, std::stop_token stop) { return Reconcile(name, stop); }) {
+    auto this_node = [this](const Json&) -> std::vector<ObjectKey> { return {key}; };
+    controller.Watch(node_models, this_node, [](const Json* before, const Json* after) {
+      return kube::GenerationChanged(before, after) ||
+             kube::Annotations(*before) != kube::Annotations(*after);
+    });
+    controller.WatchOptional(jobs, this_node);
+    controller.WatchOptional(groups, this_node, kube::GenerationChanged);
+    controller.WatchOptional(caches, this_node, FactsChanged);
+    controller.WatchOptional(namespace_caches, this_node, FactsChanged);
+    controller.WatchPaced(config.informer(), this_node);
+  }
+
+  Result<ReconcileResult> Reconcile(const ObjectKey& name, const std::stop_token& stop);
+  Result<std::vector<Json>> ListJobs(const std::string& ns);
+  // Deletes jobs of models that the node shall not have.
+  Status DropJobs(const std::vector<Json>& all, const std::vector<Model>& models);
+  Status DeleteJob(const Json& job);
+  std::vector<Model> ReadModels(const Json& object, const std::vector<Json>& all) const;
+  Status Inspect(const Json& object, Model& model, const std::stop_token& stop);
+  void GiveRoom(std::vector<Model>& models, const std::vector<Json>& own_groups);
+  // Does what was decided, as far as possible.
+  Status Act(const Json& object, Model& model, const std::vector<Model>& before,
+             const std::vector<Json>& own_groups, const api::LocalModelConfig& settings,
+             const std::vector<Json>& all_jobs);
+  Status Download(const Json& object, Model& model, const std::vector<Json>& own_groups,
+                  const api::LocalModelConfig& settings);
+  std::vector<Json> OwnGroups();
+  kube::ObjectPtr CacheOf(const ObjectKey& model) const;
+  void ExplainFailure(Model& model);
+  Status Report(const Json& object, const std::vector<Model>& models);
+  Status RemoveUnwanted(const std::vector<Model>& models);
+  int64_t Now() const {
+    return std::chrono::duration_cast<std::chrono::seconds>(clock.Wall().time_since_epoch())
+        .count();
+  }
+
+  kube::Client& client;
+  const Options options;
+  const Clock& clock;
+  const ObjectKey key;
+  const ModelStore store;
+  kube::Informer node_models, nodes, jobs, groups, containers, caches, namespace_caches;
+  WatchedConfig config;
+  LazyWatches neighbours;
+  std::unique_ptr<kube::EventRecorder> events;
+  std::map<std::string, std::string> failures;  // job uid to why it failed; of the worker alone
+  std::optional<Json> told_reasons;             // as last written; of the worker alone
+  kube::Controller controller;                  // last: its threads use what is above
+};
+
+Result<ReconcileResult> LocalModelNodeController::Impl::Reconcile(const ObjectKey& name,
+                                                                  const std::stop_token& stop) {
+  if (name != key) return ReconcileResult::Done();
+  kube::ObjectPtr seen = node_models.Get(key);
+  // Without it nothing is known, so nothing is removed.
+  if (!seen || kube::IsDeleting(*seen)) return ReconcileResult::Done();
+  for (auto* informer :
+       {&config.informer(), &nodes, &jobs, &groups, &containers, &caches, &namespace_caches}) {
+    KINGLET_RETURN_IF_ERROR(neighbours.Need(*informer));
+  }
+  auto now = config.Read();
+  if (!now->local_model) return Unexpected(now->local_model.error());
+  const api::LocalModelConfig& settings = *now->local_model;
+  if (auto opened = store.Open(); !opened) {
+    events->Warning(*seen, "ModelsRootUnusable", opened.error().message());
+    return Unexpected(opened.error());
+  }
+  // Not the watched ones: a job that was just made must be seen, or it would be made twice.
+  KINGLET_TRY(std::vector<Json> all_jobs, ListJobs(settings.job_namespace));
+  std::vector<Model> models = ReadModels(*seen, all_jobs);
+  KINGLET_RETURN_IF_ERROR(DropJobs(all_jobs, models));
+  for (Model& model : models) KINGLET_RETURN_IF_ERROR(Inspect(*seen, model, stop));
+  const std::vector<Json> own_groups = OwnGroups();
+  GiveRoom(models, own_groups);
+
+  Status outcome;
+  Duration wait = std::chrono::seconds(
+      std::max<int64_t>(1, settings.reconcilation_frequency_in_secs.value_or(kDefaultPeriod)));
+  for (size_t i = 0; i < models.size(); ++i) {
+    const std::vector<Model> before(models.begin(), models.begin() + static_cast<ptrdiff_t>(i));
+    Status acted = Act(*seen, models[i], before, own_groups, settings, all_jobs);
+    if (!acted && outcome) outcome = std::move(acted);
+    if (models[i].decision.wait > Duration::zero()) wait = std::min(wait, models[i].decision.wait);
+    if (models[i].record != models[i].stored) {
+      KINGLET_RETURN_IF_ERROR(store.WriteRecord(models[i].folder, models[i].record));
+    }
+  }
+  KINGLET_RETURN_IF_ERROR(Report(*seen, models));
+  KINGLET_RETURN_IF_ERROR(RemoveUnwanted(models));
+  if (!outcome) return Unexpected(outcome.error());
+  return ReconcileResult::After(wait);
+}
+
+Result<std::vector<Json>> LocalModelNodeController::Impl::ListJobs(const std::string& ns) {
+  kube::ListOptions own;
+  own.label_selector = fmt::format("{}={}", kJobNodeLabel, options.node);
+  KINGLET_TRY(auto found, client.ListAll(kube::kJob, ns, own));
+  std::erase_if(found, [](const Json& job) { return kube::IsDeleting(job); });
+  return found;
+}
+
+Status LocalModelNodeController::Impl::DeleteJob(const Json& job) {
+  LogInfo("a download job is deleted", {{"job", kube::KeyOf(job).ToString()}});
+  return client.DeleteIfExists(kube::kJob, kube::KeyOf(job),
+                               {.propagation = kube::DeleteOptions::Propagation::kBackground});
+}
+
+Status LocalModelNodeController::Impl::DropJobs(const std::vector<Json>& all,
+                                                const std::vector<Model>& models) {
+  for (const Json& job : all) {
+    const ObjectKey of = ModelOfJob(job);
+    if (of.name.empty() || std::ranges::find(models, of, &Model::key) != models.end()) continue;
+    KINGLET_RETURN_IF_ERROR(DeleteJob(job));
+  }
+  return {};
+}
+
+std::vector<Model> LocalModelNodeController::Impl::ReadModels(const Json& object,
+                                                              const std::vector<Json>& all) const {
+  std::vector<Model> out;
+  for (const Json& entry : object["spec"]["localModels"].AsArray()) {
+    Model model;
+    model.key = KeyOfNodeEntry(entry);
+    model.uri = entry["sourceModelUri"].AsString();
+    model.service_account = entry["serviceAccountName"].AsString();
+    model.folder = ModelFolder(model.key);
+    // The name becomes a path.
+    if (!kube::CheckDnsSubdomain(model.key.name) ||
+        (!model.key.ns.empty() && !kube::CheckDnsLabel(model.key.ns))) {
+      LogWarning("a model's name cannot be a folder's", {{"model", model.key.ToString()}});
+      continue;
+    }
+    std::vector<const Json*> own;
+    for (const Json& job : all) {
+      if (ModelOfJob(job) == model.key) own.push_back(&job);
+    }
+    model.job = LatestJob(own);
+    model.record = model.stored = store.ReadRecord(model.folder);
+    const std::string& retry = kube::Annotation(object, kRetry);
+    if (model.record.retry != retry) {
+      model.record.retry = retry;
+      model.record.attempts = 0;
+    }
+    out.push_back(std::move(model));
+  }
+  return out;
+}
+
+Status LocalModelNodeController::Impl::Inspect(const Json& object, Model& model,
+                                               const std::stop_token& stop) {
+  ModelRecord& record = model.record;
+  const int64_t now = Now();
+  if (record.uri != model.uri) {
+    // Another model under the same name, or a new one.
+    record = {.uri = model.uri, .files = {}, .last_used = now, .retry = record.retry};
+  }
+  if (auto cache = CacheOf(model.key); cache && (*cache)["used"].AsBool()) record.last_used = now;
+  KINGLET_TRY(model.state, store.Inspect(model.folder, model.uri, record, stop));
+  const bool was_whole = record.whole;
+  switch (model.state.health) {
+    case Health::kWhole:
+      if (!was_whole) record.whole_since = now;
+      record.whole = true;
+      record.files = model.state.files;
+      record.damage.clear();
+      if (record.attempts > 0 && now - record.whole_since >= kLastingSeconds) record.attempts = 0;
+      return {};
+    case Health::kUnknown:
+      return {};
+    case Health::kMissing:
+      if (!was_whole) return {};
+      record.damage = "the model's folder is gone";
+      break;
+    case Health::kDamaged:
+      record.damage = model.state.problem;
+      break;
+  }
+  record.whole = false;
+  record.files.clear();
+  if (model.job && IsJobOver(*model.job)) record.spent_job = kube::Uid(*model.job);
+  // Before the files go: what follows must survive a restart.
+  KINGLET_RETURN_IF_ERROR(store.WriteRecord(model.folder, record));
+  model.stored = record;
+  events->Warning(object, "ModelDamaged",
+                  fmt::format("{}: {}", model.key.ToString(), record.damage));
+  LogWarning("a cached model is damaged",
+             {{"model", model.key.ToString()}, {"problem", record.damage}});
+  if (model.state.health == Health::kDamaged) {
+    KINGLET_RETURN_IF_ERROR(store.Invalidate(model.folder, model.state));
+    model.state.health = Health::kUnknown;
+  }
+  return {};
+}
+
+std::vector<Json> LocalModelNodeController::Impl::OwnGroups() {
+  std::vector<Json> out;
+  kube::ObjectPtr node = nodes.Get(key);
+  if (!node) return out;
+  for (const auto& group : groups.List()) {
+    if (IsInNodeGroup(*group, *node)) out.push_back(*group);
+  }
+  return out;
+}
+
+kube::ObjectPtr LocalModelNodeController::Impl::CacheOf(const ObjectKey& model) const {
+  return (model.ns.empty() ? caches : namespace_caches).Get(model);
+}
+
+void LocalModelNodeController::Impl::GiveRoom(std::vector<Model>& models,
+                                              const std::vector<Json>& own_groups) {
+  int64_t limit = 0;  // the tightest
+  for (const Json& group : own_groups) {
+    const int64_t other = Bytes(group["spec"]["storageLimit"]);
+    if (other > 0 && (limit == 0 || other < limit)) limit = other;
+  }
+  std::vector<Tenant> tenants;
+  for (const Model& model : models) {
+    kube::ObjectPtr cache = CacheOf(model.key);
+    const int64_t promised = cache ? Bytes((*cache)["spec"]["modelSize"]) : 0;
+    tenants.push_back({.uri = model.uri,
+                       .bytes = std::max(promised, model.state.bytes),
+                       .pinned = cache && (*cache)["used"].AsBool(),
+                       .present = model.state.health == Health::kWhole,
+                       .last_used = model.record.last_used});
+  }
+  const std::vector<Room> rooms = ShareRoom(tenants, limit);
+  for (size_t i = 0; i < models.size(); ++i) models[i].room = rooms[i];
+}
+
+Status LocalModelNodeController::Impl::Act(const Json& object, Model& model,
+                                           const std::vector<Model>& before,
+                                           const std::vector<Json>& own_groups,
+                                           const api::LocalModelConfig& settings,
+                                           const std::vector<Json>& all_jobs) {
+  auto same = [&](const Model& other) {
+    return other.uri == model.uri && other.room == Room::kKeep;
+  };
+  auto twin = std::ranges::find_if(before, same);
+  ModelFacts facts{.health = model.state.health,
+                   .record = model.record,
+                   .job = model.job,
+                   .room = model.room,
+                   .twin = twin == before.end() ? nullptr : &twin->decision,
+                   .twin_whole = twin != before.end() && twin->state.health == Health::kWhole};
+  model.decision = Decide(facts, Now());
+  if (model.decision.action == Decision::Action::kShare) {
+    auto shared = store.Share(twin->folder, twin->state, model.folder, model.uri);
+    if (shared) {
+      LogInfo("a cached model is shared",
+              {{"model", model.key.ToString()}, {"with", twin->key.ToString()}});
+      KINGLET_TRY(model.state, store.Inspect(model.folder, model.uri, model.record, {}));
+      model.record.whole = model.state.health == Health::kWhole;
+      model.record.files = model.state.files;
+      model.record.whole_since = Now();
+      return {};
+    }
+    // Another file system, or files of a user whose files this one may not link.
+    LogInfo("a model cannot be shared and is downloaded",
+            {{"model", model.key.ToString()}, {"why", shared.error().message()}});
+    facts.twin = nullptr;
+    model.decision = Decide(facts, Now());
+  }
+  switch (model.decision.action) {
+    case Decision::Action::kNothing:
+    case Decision::Action::kShare:
+      if (model.decision.state == "ModelDownloadError" && model.decision.reason.empty()) {
+        ExplainFailure(model);
+      }
+      return {};
+    case Decision::Action::kAdopt:
+      model.record.whole = true;
+      model.record.files = model.state.files;
+      model.record.whole_since = Now();
+      model.record.damage.clear();
+      return {};
+    case Decision::Action::kDownload:
+      return Download(object, model, own_groups, settings);
+    case Decision::Action::kRemove:
+      model.record.whole = false;
+      model.record.files.clear();
+      model.record.damage.clear();
+      for (const Json& job : all_jobs) {
+        if (ModelOfJob(job) == model.key) KINGLET_RETURN_IF_ERROR(DeleteJob(job));
+      }
+      if (model.state.health == Health::kMissing) return {};
+      LogInfo("a cached model is removed to make room", {{"model", model.key.ToString()}});
+      return store.Remove(model.folder);
+  }
+  return {};
+}
+
+Status LocalModelNodeController::Impl::Download(const Json& object, Model& model,
+                                                const std::vector<Json>& own_groups,
+                                                const api::LocalModelConfig& settings) {
+  // The group that the model was given to comes first; a node may be in several.
+  std::string group = own_groups.empty() ? "" : kube::Name(own_groups[0]);
+  if (auto cache = CacheOf(model.key)) {
+    for (const Json& wanted : (*cache)["spec"]["nodeGroups"].AsArray()) {
+      auto has_name = [&](const Json& other) { return kube::Name(other) == wanted.AsString(); };
+      if (std::ranges::none_of(own_groups, has_name)) continue;
+      group = wanted.AsString();
+      break;
+    }
+  }
+  auto launch = [&]() -> Result<Json> {
+    if (group.empty()) {
+      return Fail(Code::kNotFound, "did not find matching nodegroup for node: {}", options.node);
+    }
+    std::vector<Json> storage_containers;
+    for (const auto& container : containers.List()) storage_containers.push_back(*container);
+    KINGLET_TRY(Json container, DownloadContainer(storage_containers, model.uri, settings));
+    Json job = MakeDownloadJob({.model = model.key,
+                                .uri = model.uri,
+                                .service_account = model.service_account,
+                                .node = options.node,
+                                .claim = DownloadClaimName(model.key, group)},
+                               std::move(container), settings);
+    KINGLET_RETURN_IF_ERROR(kube::SetControllerReference(job, object));
+    // Counted first: what happens between must not make the attempts endless.
+    if (model.decision.again) {
+      ++model.record.attempts;
+      model.record.last_attempt = Now();
+      KINGLET_RETURN_IF_ERROR(store.WriteRecord(model.folder, model.record));
+      model.stored = model.record;
+    }
+    return client.Create(kube::kJob, job);
+  };
+  auto job = launch();
+  if (!job) {
+    model.decision.reason = job.error().message();
+    return Unexpected(job.error().WithContext(fmt::format("model {}", model.key.ToString())));
+  }
+  model.decision.state = ModelStateOfJob(*job);
+  LogInfo("a download job is made", {{"model", model.key.ToString()},
+                                     {"job", kube::KeyOf(*job).ToString()},
+                                     {"why", model.decision.reason}});
+  return {};
+}
+
+// What the pod of a failed job said at its end.
+void LocalModelNodeController::Impl::ExplainFailure(Model& model) {
+  if (!model.job) return;
+  const std::string& uid = kube::Uid(*model.job);
+  std::string& why = failures[uid];
+  if (why.empty()) {
+    kube::ListOptions own;
+    own.label_selector = fmt::format("batch.kubernetes.io/job-name={}", kube::Name(*model.job));
+    auto pods = client.ListAll(kube::kPod, kube::Namespace(*model.job), own);
+    if (pods) {
+      std::ranges::sort(*pods, {}, [](const Json& pod) { return kube::CreationTimestamp(pod); });
+      for (const Json& pod : *pods) {
+        for (const Json& status : pod["status"]["containerStatuses"].AsArray()) {
+          const Json& ended = status["state"]["terminated"];
+          if (!ended["message"].AsString().empty()) why = ended["message"].AsString();
+        }
+      }
+    }
+    if (why.size() > kMaxReason) why.resize(kMaxReason);
+    if (why.empty()) {
+      for (const Json& condition : (*model.job)["status"]["conditions"].AsArray()) {
+        if (condition["type"].AsString() == "Failed") why = condition["message"].AsString();
+      }
+    }
+  }
+  model.decision.reason = fmt::format("download job {} failed{}{}", kube::Name(*model.job),
+                                      why.empty() ? "" : ": ", why);
+  if (IsJobOver(*model.job)) {
+    model.decision.reason += "; delete the job to try again";
+  }
+}
+
+Status LocalModelNodeController::Impl::Report(const Json& object,
+                                              const std::vector<Model>& models) {
+  Json states = Json::MakeObject(), reasons = Json::MakeObject();
+  for (const Model& model : models) {
+    const std::string name = ModelStatusName(model.key);
+    states.Set(name, model.decision.state);
+    if (!model.decision.reason.empty()) reasons.Set(name, model.decision.reason);
+  }
+  // A definition without the reasons does not keep them: that must not be a change each time.
+  if (!told_reasons) {
+    const Json& there = object["status"][kReasons];
+    told_reasons = there.IsObject() ? there : Json::MakeObject();
+  }
+  const Json& seen = object["status"][kStates];
+  const bool same = seen == states || (seen.empty() && states.empty());
+  if (same && *told_reasons == reasons) return {};
+  auto written = kube::UpdateStatusWithRetry(client, kube::kLocalModelNode, key, [&](Json& latest) {
+    Json& status = latest.Ref("status");
+    status.Set(kStates, states);
+    if (reasons.empty()) {
+      status.Erase(kReasons);
+    } else {
+      status.Set(kReasons, reasons);
+    }
+    return true;
+  });
+  if (!written) {
+    if (written.error().code() == Code::kNotFound) return {};
+    return Unexpected(written.error());
+  }
+  for (const auto& [name, reason] : reasons.AsObject()) {
+    if ((*told_reasons)[name] != reason) {
+      events->Warning(object, states[name].AsString(),
+                      fmt::format("{}: {}", name, reason.AsString()));
+    }
+  }
+  told_reasons = std::move(reasons);
+  return {};
+}
+
+Status LocalModelNodeController::Impl::RemoveUnwanted(const std::vector<Model>& models) {
+  KINGLET_TRY(auto folders, store.Folders());
+  std::vector<std::string> wanted;
+  for (const Model& model : models) wanted.push_back(model.folder);
+  for (const auto& folder : folders) {
+    if (std::ranges::find(wanted, folder) != wanted.end()) continue;
+    LogInfo("a model that is not wanted is removed", {{"folder", folder}});
+    KINGLET_RETURN_IF_ERROR(store.Remove(folder));
+  }
+  return store.DropRecordsExcept(wanted);
+}
+
+LocalModelNodeController::LocalModelNodeController(kube::Client& client, Options options)
+    : impl_(std::make_unique<Impl>(client, std::move(options))) {}
+
+LocalModelNodeController::~LocalModelNodeController() = default;
+
+void LocalModelNodeController::Start(std::stop_token stop) {
+  impl_->neighbours.SetStop(stop);
+  impl_->node_models.Start(stop);
+  impl_->controller.Start(stop);
+}
+
+bool LocalModelNodeController::WaitForSync(Deadline deadline, std::stop_token stop) {
+  return impl_->node_models.WaitForSync(deadline, stop);
+}
+
+void LocalModelNodeController::Join() { impl_->controller.Join(); }
+
+bool LocalModelNodeController::Idle() const { return impl_->controller.Idle(); }
+
+}  // namespace kinglet::control

@@ -1,0 +1,66 @@
+// The models on a node's disk: one folder each beneath a root, as their download jobs and the
+// servers' volumes see them. Folders whose names begin with ".kinglet-" are the agent's own.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "control/localmodelnode/record.h"
+
+namespace kinglet::control {
+
+enum class Health {
+  kMissing,  // no folder
+  kUnknown,  // a folder of which nothing says that it is whole
+  kWhole,
+  kDamaged,
+};
+
+struct FolderState {
+  Health health = Health::kMissing;
+  std::string problem;               // of kDamaged: a sentence
+  std::vector<std::string> damaged;  // files to throw away
+  std::vector<FileFacts> files;      // of kWhole: what it consists of; of kUnknown: what is there
+  int64_t bytes = 0;
+};
+
+// Not thread-safe. Blocks: file systems, and reading files to check their digests.
+class ModelStore {
+ public:
+  // `root` must lie below the top level: its folders are deleted.
+  explicit ModelStore(std::filesystem::path root) : root_(std::move(root)) {}
+
+  // Makes the root where it is missing.
+  Status Open() const;
+  const std::filesystem::path& root() const { return root_; }
+  std::filesystem::path PathOf(const std::string& folder) const { return root_ / folder; }
+
+  // Compares a folder with its completion marker, as our storage initializer leaves it, and with
+  // what it was when it was last whole. Digests are checked where the marker has them and the file
+  // changed since the record.
+  Result<FolderState> Inspect(const std::string& folder, const std::string& uri,
+                              const ModelRecord& record, const std::stop_token& stop) const;
+  // Removes the marker and the damaged files, so that nobody takes the rest for the model.
+  Status Invalidate(const std::string& folder, const FolderState& state) const;
+  // Makes `to` the same model as the whole one in `from` by hard links.
+  Status Share(const std::string& from, const FolderState& state, const std::string& to,
+               const std::string& uri) const;
+
+  Result<std::vector<std::string>> Folders() const;  // of models, sorted
+  Status Remove(const std::string& folder) const;
+
+  ModelRecord ReadRecord(const std::string& folder) const;
+  Status WriteRecord(const std::string& folder, const ModelRecord& record) const;
+  Status DropRecordsExcept(const std::vector<std::string>& folders) const;
+
+ private:
+  std::filesystem::path RecordPath(const std::string& folder) const;
+  std::filesystem::path root_;
+};
+
+}  // namespace kinglet::control

@@ -91,7 +91,7 @@ Status CheckKedaResource(const api::MetricsSpec& spec) {
 Status CheckQuery(const std::string& query, const api::MetricTarget& target) {
   if (query.empty()) return Invalid("the query should not be empty");
   if (!target.value) return Invalid("the target threshold value should not be empty");
-  return {};
+  return CheckTarget(target);
 }
 
 Status CheckKeda(const api::ComponentExtension& extension) {

@@ -298,6 +298,30 @@ class ControlPlane:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+CONFIG = {"apiVersion": "v1", "kind": "ConfigMap",
+          "metadata": {"name": "inferenceservice-config", "namespace": "kserve"}}
+
+
+@contextlib.contextmanager
+def configuration(api):
+    """A function that changes the configuration; what was there comes back afterwards."""
+    before = api.get(CONFIG)["data"]
+
+    def change(sections):
+        data = {}
+        for section, value in sections.items():
+            if isinstance(value, dict):
+                members = {**json.loads(before.get(section, "{}")), **value}
+                value = json.dumps({name: member for name, member in members.items() if member is not None})
+            data[section] = value
+        api.merge(CONFIG, {"data": data})
+
+    yield change
+    now = api.get(CONFIG)["data"]
+    if now != before:
+        api.merge(CONFIG, {"data": {**dict.fromkeys(now), **before}})
+
+
 def writes(events):
     """Audited requests that change something others see: neither leases nor events nor dry runs."""
     return [e for e in events

@@ -6,10 +6,10 @@ from cluster import ROOT, Api, ControlPlane, Manager, Standalone, documents  # n
 
 
 class Target:
-    """Where a table is played: its API, and who answers there."""
+    """Where a table is played: its API, and the log of who answers there."""
 
-    def __init__(self, name, api):
-        self.name, self.api = name, api
+    def __init__(self, name, api, process):
+        self.name, self.api, self.log = name, api, process.output
 
 
 @pytest.fixture(scope="session")
@@ -38,25 +38,26 @@ def controllers(plane, webhooks):
 
 
 @pytest.fixture(scope="session")
-def standalone_api():
+def standalone():
     standalone = Standalone()
     for o in documents(ROOT / "config/configmap"):
         standalone.api.apply(o)
-    yield standalone.api
+    yield standalone
     standalone.stop()
 
 
 @pytest.fixture(scope="session", params=["kubernetes", "standalone"])
 def target(request):
     if request.param == "kubernetes":
-        request.getfixturevalue("controllers")
+        process = request.getfixturevalue("controllers").process
         api = request.getfixturevalue("plane").api
     else:
-        api = request.getfixturevalue("standalone_api")
+        standalone = request.getfixturevalue("standalone")
+        process, api = standalone.process, standalone.api
     api.merge({"apiVersion": "v1", "kind": "ConfigMap",
                "metadata": {"name": "inferenceservice-config", "namespace": "kserve"}},
               {"data": {"deploy": '{"defaultDeploymentMode": "RawDeployment"}'}})
-    return Target(request.param, api)
+    return Target(request.param, api, process)
 
 
 def pytest_collection_modifyitems(items):

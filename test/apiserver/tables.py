@@ -1,6 +1,8 @@
 """Rows of the tables: objects by name with changes, and when an object is as a row says."""
 
+import contextlib
 import copy
+import json
 import pathlib
 
 import yaml
@@ -19,12 +21,20 @@ def merge(target, patch):
     return out
 
 
+def load(path):
+    return yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
 class Table:
+    """A folder of rows; objects.yaml has the objects that they share."""
+
     def __init__(self, name):
-        content = yaml.safe_load((pathlib.Path(__file__).parent / name).read_text())
-        self.objects, self.rows = content["objects"], content["rows"]
-        for number, row in enumerate(self.rows):
-            row["namespace"] = f"{pathlib.Path(name).stem}-{number}"
+        folder = pathlib.Path(__file__).parent / name
+        self.objects = load(folder / "objects.yaml")["objects"]
+        self.rows = []
+        for file in sorted(set(folder.glob("*.yaml")) - {folder / "objects.yaml"}):
+            for number, row in enumerate(load(file)["rows"], 1):
+                self.rows.append({**row, "namespace": f"{name}-{file.stem.replace('_', '-')}-{number}"})
 
     def titles(self):
         return [f"{row['row']}: {row['title']}" for row in self.rows]
@@ -37,8 +47,9 @@ class Table:
 
 
 def difference(wanted, actual, path=""):
-    """What of `wanted` is not in `actual`, in words; "" where nothing. Lists of things with names (or hosts, types)
-    are compared by name and may have more; other lists are compared whole; null means absent."""
+    """What of `wanted` is not in `actual`, in words; "" where nothing. Lists of things with names (or mountPaths, hosts,
+    types) are compared by name and may have more, but none with `absent: true`; other lists are compared whole; null
+    means absent; JSON in texts is compared as such."""
     if wanted is None:
         return "" if actual in (None, "", [], {}) else f"{path}: should not be there: {actual!r}"
     if isinstance(wanted, dict):
@@ -47,17 +58,34 @@ def difference(wanted, actual, path=""):
                 v is not None for v in wanted.values()) else ""
         return next(filter(None, (difference(v, actual.get(k), f"{path}.{k}") for k, v in wanted.items())), "")
     if isinstance(wanted, list):
+        if actual is None and all(isinstance(item, dict) and item.get("absent") for item in wanted):
+            return ""
         if not isinstance(actual, list):
             return f"{path}: {actual!r} is no list"
-        for key in ("name", "type", "host"):
+        for key in ("mountPath", "name", "type", "host"):
             if wanted and all(isinstance(item, dict) and key in item for item in wanted):
                 by_name = {item.get(key): item for item in actual}
+                for item in wanted:
+                    if item.get("absent") and item[key] in by_name:
+                        return f"{path}[{item[key]}]: should not be there: {by_name[item[key]]!r}"
+                wanted = [item for item in wanted if not item.get("absent")]
                 return next(filter(None, (difference(item, by_name.get(item[key]), f"{path}[{item[key]}]")
                                           for item in wanted)), "")
         if len(wanted) != len(actual):
             return f"{path}: wanted {wanted!r}, got {actual!r}"
         return next(filter(None, (difference(w, a, f"{path}[{i}]") for i, (w, a) in enumerate(zip(wanted, actual)))), "")
+    if isinstance(wanted, str) and wanted[:1] in "{[" and isinstance(actual, str):
+        with contextlib.suppress(ValueError):
+            wanted, actual = json.loads(wanted), json.loads(actual)
     return "" if wanted == actual else f"{path}: wanted {wanted!r}, got {actual!r}"
+
+
+def contract_rows(text):
+    """(section, name) of each row of the contract in "02 §5 owners, update; 02 §10 copied"."""
+    for part in text.split(";"):
+        document, section, names = part.strip().split(" ", 2)
+        for name in names.split(","):
+            yield f"{document} {section}", name.strip()
 
 
 def in_namespace(value, namespace):

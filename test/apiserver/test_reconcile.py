@@ -1,15 +1,14 @@
-"""reconcile.yaml, row by row."""
+"""reconcile/, row by row."""
 
-import contextlib
-import json
+import os
 import time
 
 import pytest
 
-from cluster import ApiError
+from cluster import ApiError, configuration
 from tables import Table, difference, in_namespace
 
-TABLE = Table("reconcile.yaml")
+TABLE = Table("reconcile")
 VERSIONS = {"Deployment": "apps/v1", "Service": "v1", "ConfigMap": "v1", "Pod": "v1",
             "HorizontalPodAutoscaler": "autoscaling/v2", "Ingress": "networking.k8s.io/v1",
             "HTTPRoute": "gateway.networking.k8s.io/v1", "knative:Service": "serving.knative.dev/v1",
@@ -17,8 +16,7 @@ VERSIONS = {"Deployment": "apps/v1", "Service": "v1", "ConfigMap": "v1", "Pod": 
             "VirtualService": "networking.istio.io/v1beta1",
             "InferenceService": "serving.kserve.io/v1beta1", "TrainedModel": "serving.kserve.io/v1alpha1",
             "InferenceGraph": "serving.kserve.io/v1alpha1"}
-CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "inferenceservice-config", "namespace": "kserve"}}
-SECONDS = 30  # for the children of one step
+SECONDS = float(os.environ.get("KINGLET_ROW_SECONDS", "30"))  # for the children of one step
 
 
 def reference(text):
@@ -26,27 +24,9 @@ def reference(text):
     return {"apiVersion": VERSIONS[kind], "kind": kind.split(":")[-1], "metadata": {"name": name}}
 
 
-@contextlib.contextmanager
-def configuration(api):
-    """A function that changes the configuration; what was there comes back afterwards."""
-    before = api.get(CONFIG)["data"]
-
-    def change(sections):
-        data = {}
-        for section, value in sections.items():
-            is_text = isinstance(value, str)
-            data[section] = value if is_text else json.dumps({**json.loads(before.get(section, "{}")), **value})
-        api.merge(CONFIG, {"data": data})
-
-    yield change
-    now = api.get(CONFIG)["data"]
-    if now != before:
-        api.merge(CONFIG, {"data": {**dict.fromkeys(now), **before}})
-
-
 class Row:
-    def __init__(self, api, row):
-        self.api, self.namespace = api, row["namespace"]
+    def __init__(self, target, row):
+        self.api, self.log, self.namespace = target.api, target.log, row["namespace"]
         self.steps, self.made = in_namespace(row["steps"], self.namespace), []
 
     def apply(self, spec):
@@ -88,6 +68,12 @@ class Row:
             for wanted in step["events"]:
                 if not any(not difference(wanted, event) for event in events):
                     return f"no event {wanted} among {[(e['reason'], e['message']) for e in events]}"
+        for name, wanted in step.get("order", {}).items():
+            containers = [c["name"] for c in self.api.get(reference(name), self.namespace)["spec"]["template"]["spec"]["containers"]]
+            if containers != wanted:
+                return f"the containers of {name} are {containers}"
+        if lost := [text for text in step.get("log", []) if text not in self.log()]:
+            return f"the log does not say {lost}"
         return ""
 
     def play(self, step, change_configuration):
@@ -106,6 +92,8 @@ class Row:
         while problem := self.problem(step):
             assert time.monotonic() < end, f"step {self.steps.index(step) + 1}: {problem}"
             time.sleep(0.03)
+        # The clock of creationTimestamps has seconds.
+        time.sleep(step.get("pause", 0))
         # What should not be there might have come a moment later.
         if step.get("absent"):
             time.sleep(0.1)
@@ -119,7 +107,7 @@ class Row:
 @pytest.mark.parametrize("row", TABLE.rows, ids=TABLE.titles())
 def test_row(target, row):
     target.api.ensure_namespace(row["namespace"])
-    play = Row(target.api, row)
+    play = Row(target, row)
     with configuration(target.api) as change:
         try:
             play.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}})

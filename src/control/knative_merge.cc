@@ -3,6 +3,34 @@
 #include "kube/object.h"
 
 namespace kinglet::control {
+namespace {
+
+const Json& RevisionDefaults() {
+  static const Json defaults = Json::MakeObject({{"containerConcurrency", 0},
+                                                 {"enableServiceLinks", false},
+                                                 {"responseStartTimeoutSeconds", 300},
+                                                 {"timeoutSeconds", 300}});
+  return defaults;
+}
+
+const Json& ContainerDefaults() {
+  static const Json defaults = Json::MakeObject(
+      {{"name", "user-container"},
+       {"readinessProbe", Json::MakeObject({{"successThreshold", 1},
+                                            {"tcpSocket", Json::MakeObject({{"port", 0}})}})}});
+  return defaults;
+}
+
+// What Knative's webhook fills in by default where the wish says nothing is no difference from it.
+void KeepDefaults(const Json& defaults, const Json& existing, Json& wish) {
+  for (const auto& [name, value] : defaults.AsObject()) {
+    const Json& said = wish[name];
+    const bool nothing = said.IsNull() || (said.IsString() && said.AsString().empty());
+    if (nothing && existing[name] == value) wish.Set(name, value);
+  }
+}
+
+}  // namespace
 
 Json MergeKnativeService(const Json& existing, const Json& desired) {
   Json merged = existing;
@@ -17,10 +45,13 @@ Json MergeKnativeService(const Json& existing, const Json& desired) {
     }
   }
   Json revision = desired["spec"]["template"];
-  // Knative's defaulter turns service links off; leaving them open is no wish to turn them on.
-  const Json& links = existing.At({"spec", "template", "spec", "enableServiceLinks"});
-  if (links.IsBool() && !links.AsBool() && revision["spec"]["enableServiceLinks"].IsNull()) {
-    revision.Path({"spec", "enableServiceLinks"}) = false;
+  const Json& pod = existing.At({"spec", "template", "spec"});
+  KeepDefaults(RevisionDefaults(), pod, revision.Path({"spec"}));
+  if (Json* containers = revision.Ref("spec").Find("containers");
+      containers && containers->IsArray()) {
+    for (size_t i = 0; i < containers->size() && i < pod["containers"].size(); ++i) {
+      KeepDefaults(ContainerDefaults(), pod["containers"][i], containers->MutableArray()[i]);
+    }
   }
   Json& spec = merged.Ref("spec");
   spec.Set("template", std::move(revision));

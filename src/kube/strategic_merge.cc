@@ -258,12 +258,12 @@ bool SupportsStrategicMerge(std::string_view api_group) {
   return std::find(kBuiltIn.begin(), kBuiltIn.end(), api_group) != kBuiltIn.end();
 }
 
-Result<Json> ApplyStrategicMergePatch(Json original, const Json& patch) {
+Result<Json> ApplyStrategicMergePatch(Json original, const Json& patch, std::string_view parent) {
   if (!patch.IsObject()) {
     return Fail(Code::kInvalidArgument, "a strategic merge patch is an object, not {}",
                 patch.TypeName());
   }
-  return MergeObject(std::move(original), patch, "");
+  return MergeObject(std::move(original), patch, parent);
 }
 
 }  // namespace kinglet::kube

@@ -27,13 +27,18 @@ ListMergeRule MergeRule(std::string_view parent, std::string_view field);
 // Built-in groups only: core, apps, batch, autoscaling, networking, policy, rbac and so on.
 bool SupportsStrategicMerge(std::string_view api_group);
 
-// kInvalidArgument for a list item without its merge key or a malformed directive.
-Result<Json> ApplyStrategicMergePatch(Json original, const Json& patch);
+// kInvalidArgument for a list item without its merge key or a malformed directive. `parent` is the
+// field that holds the object ("" for a whole one): rules of lists go by it.
+Result<Json> ApplyStrategicMergePatch(Json original, const Json& patch,
+                                      std::string_view parent = "");
 
-// For merging pod specs (a ServingRuntime's with an InferenceService's): null members of `patch`
-// delete, as in a patch.
-inline Result<Json> StrategicMerge(Json original, const Json& patch) {
-  return ApplyStrategicMergePatch(std::move(original), patch);
+// A pod spec over a pod spec (a ServingRuntime's and an InferenceService's), a container over a
+// container: null members of `patch` delete, as in a patch.
+inline Result<Json> MergePodSpec(Json original, const Json& patch) {
+  return ApplyStrategicMergePatch(std::move(original), patch, "spec");
+}
+inline Result<Json> MergeContainer(Json original, const Json& patch) {
+  return ApplyStrategicMergePatch(std::move(original), patch, "containers");
 }
 
 }  // namespace kinglet::kube

@@ -316,10 +316,12 @@ def configuration(api):
             data[section] = value
         api.merge(CONFIG, {"data": data})
 
-    yield change
-    now = api.get(CONFIG)["data"]
-    if now != before:
-        api.merge(CONFIG, {"data": {**dict.fromkeys(now), **before}})
+    try:
+        yield change
+    finally:
+        now = api.get(CONFIG)["data"]
+        if now != before:
+            api.merge(CONFIG, {"data": {**dict.fromkeys(now), **before}})
 
 
 def writes(events):

@@ -80,6 +80,15 @@ def difference(wanted, actual, path=""):
     return "" if wanted == actual else f"{path}: wanted {wanted!r}, got {actual!r}"
 
 
+def changes(old, new, path=""):
+    """What became of `old`, for people."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [line for key in {**old, **new} for line in changes(old.get(key), new.get(key), f"{path}.{key}")]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [line for i, pair in enumerate(zip(old, new)) for line in changes(*pair, f"{path}[{i}]")]
+    return [] if old == new else [f"{path}: {old!r} -> {new!r}"]
+
+
 def contract_rows(text):
     """(section, name) of each row of the contract in "02 §5 owners, update; 02 §10 copied"."""
     for part in text.split(";"):

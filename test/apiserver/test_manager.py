@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from cluster import SERVICE_ACCOUNT, Api, ApiError, Manager, free_ports, wait_for, writes
+from cluster import SERVICE_ACCOUNT, Api, ApiError, Manager, configuration, free_ports, wait_for, writes
 from tables import merge
 
 ISVC = {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
@@ -21,7 +21,7 @@ LEADER = ["--leader-elect", "--leader-elect-lease-duration=3s", "--leader-elect-
 
 
 def isvc(name, **changes):
-    return merge(ISVC, {"metadata": {"name": name}, **changes})
+    return merge(merge(ISVC, {"metadata": {"name": name}}), changes)
 
 
 def deployment(api, namespace, name):
@@ -189,29 +189,63 @@ def test_it_waits_for_the_configuration(alone):
         api.apply({**config, "data": before})
 
 
+@contextlib.contextmanager
+def without(plane, crd_name):
+    """A cluster that does not know a kind; the function it gives installs it, at the latest the end does."""
+    api = plane.api
+    crd = api.get({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": crd_name}})
+    fresh = {"apiVersion": crd["apiVersion"], "kind": crd["kind"], "spec": crd["spec"],
+             "metadata": {"name": crd_name, "annotations": crd["metadata"]["annotations"]}}
+
+    def install():
+        api.apply(fresh)
+        wait_for(lambda: plane.serves(crd), what=f"{crd_name} to be served")
+
+    api.delete(crd)
+    wait_for(lambda: not plane.serves(crd), what=f"{crd_name} to go")
+    try:
+        yield install
+    finally:
+        install()
+
+
 def test_kinds_that_are_installed_later_are_noticed(alone):
     api = alone.api
-    crd = api.get({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-                   "metadata": {"name": "httproutes.gateway.networking.k8s.io"}})
-    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "inferenceservice-config", "namespace": "kserve"}}
-    before = api.get(config)["data"]["ingress"]
-    api.delete(crd)
-    wait_for(lambda: not alone.serves(crd), what="the kind to go")
-    api.merge(config, {"data": {"ingress": '{"enableGatewayApi": true, "kserveIngressGateway": "kserve/gw", "ingressGateway": "a/b", '
-                                           '"ingressDomain": "example.com"}'}})
-    try:
+    with without(alone, "httproutes.gateway.networking.k8s.io") as install, configuration(api) as change:
+        change({"ingress": {"enableGatewayApi": True, "kserveIngressGateway": "kserve/gw"}})
         with managers(alone, []) as [manager]:
             manager.wait_ready()
             reconciles(api, "late", "routed")
             api.merge({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "routed-predictor"}},
                       {"status": {"conditions": [{"type": "Available", "status": "True"}]}}, "late", sub="status")
-            api.create({k: v for k, v in crd.items() if k != "status"} | {"metadata": {
-                "name": crd["metadata"]["name"], "annotations": crd["metadata"]["annotations"]}})
-            wait_for(lambda: alone.serves(crd), what="the kind to come")
+            install()
             route = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "routed"}}
             wait_for(lambda: api.get(route, "late"), 30, "the route")
-    finally:
-        api.merge(config, {"data": {"ingress": before}})
+
+
+def test_serverless_without_knative(alone):
+    api = alone.api
+    with without(alone, "services.serving.knative.dev"), managers(alone, []) as [manager]:
+        manager.wait_ready()
+        api.ensure_namespace("no-knative")
+        api.apply(isvc("x", metadata={"annotations": {"serving.kserve.io/deploymentMode": "Serverless"}}), "no-knative")
+
+        def rejected():
+            return [e for e in api.list("v1", "Event", "no-knative") if e["reason"] == "ServerlessModeRejected"]
+
+        event = wait_for(rejected, 30, "the event")[0]
+        assert event["type"] == "Warning"
+        assert event["message"] == "It is not possible to use Serverless deployment mode when Knative Services are not available"
+        api.delete(isvc("x"), "no-knative")
+        wait_for(lambda: not api.get(isvc("x"), "no-knative"), what="its end")
+
+
+def test_flags(alone):
+    """KServe's own."""
+    with managers(alone, ["--leader-elect=false", "--zap-devel=false", "--zap-encoder=json", "--zap-log-level=debug",
+                          "--zap-stacktrace-level=error", "--zap-time-encoding=rfc3339"]) as [manager]:
+        manager.wait_ready()
+        assert manager.stop() == 0
 
 
 def test_metrics_have_controller_runtimes_names(plane, controllers):

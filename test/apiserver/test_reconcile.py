@@ -90,7 +90,7 @@ class Row:
             self.api.delete(TABLE.make(spec), self.namespace)
         end = time.monotonic() + SECONDS
         while problem := self.problem(step):
-            assert time.monotonic() < end, f"step {self.steps.index(step) + 1}: {problem}"
+            assert time.monotonic() < end, "\n".join([f"step {self.steps.index(step) + 1}: {problem}", *self.said()])
             time.sleep(0.03)
         # The clock of creationTimestamps has seconds.
         time.sleep(step.get("pause", 0))
@@ -98,6 +98,10 @@ class Row:
         if step.get("absent"):
             time.sleep(0.1)
             assert not self.problem(step)
+
+    def said(self):
+        """The log's last lines about this row."""
+        return [line for line in self.log().splitlines() if self.namespace in line or "inferenceservice-config" in line][-8:]
 
     def clean(self):
         for o in reversed(self.made):

@@ -116,7 +116,7 @@ Status MergeStorageContainer(Pod& pod, std::string_view uri, Json& init) {
     KINGLET_TRY(bool supports, container.spec.Supports(uri));
     if (!supports) continue;
     Json name = init["name"];
-    KINGLET_TRY(init, kube::StrategicMerge(std::move(init), container.spec.container));
+    KINGLET_TRY(init, kube::MergeContainer(std::move(init), container.spec.container));
     if (init["name"].AsString().empty()) init.Set("name", name);
     return {};
   }

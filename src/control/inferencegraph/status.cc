@@ -41,7 +41,9 @@ bool SetGraphStatusFromDeployment(Json& graph, const Json* deployment, const std
   SetCondition(graph, kReady, "True", "", clock);
   Json& status = graph.Ref("status");
   status.Set("url", url);
-  status.Set("observedGeneration", kube::Generation(graph));
+  // As KServe has it: the router's, and on Knative none.
+  const Json& observed = (*deployment)["status"]["observedGeneration"];
+  if (observed.IsInt()) status.Set("observedGeneration", observed);
   return true;
 }
 
@@ -54,7 +56,6 @@ void SetGraphStatusFromKnativeService(Json& graph, const Json* service) {
   if (stopped) conditions.Push(*stopped);
   Json& status = graph.Ref("status");
   status.Set("conditions", std::move(conditions));
-  status.Set("observedGeneration", kube::Generation(graph));
   const std::string& ready = kube::ConditionStatus(graph, kReady);
   if (ready == "True" && seen["url"].IsString()) {
     status.Set("url", seen["url"]);

@@ -161,6 +161,23 @@ status: {url: x}
 )"));
 }
 
+// What Knative's webhook fills in by default is no difference; what was wished before is.
+TEST(KnativeService, DefaultsOfKnativeAreLeftAlone) {
+  const Json existing = Yaml(R"(
+spec:
+  template: {spec: {containerConcurrency: 0, timeoutSeconds: 30, responseStartTimeoutSeconds: 300, enableServiceLinks: false,
+    containers: [{name: user-container, image: a, readinessProbe: {successThreshold: 1, tcpSocket: {port: 0}}}, {name: b, readinessProbe: {tcpSocket: {port: 1}}}]}}
+)");
+  const Json desired =
+      Yaml("{spec: {template: {spec: {containers: [{name: '', image: a}, {name: b}]}}}}");
+  EXPECT_EQ(MergeKnativeService(existing, desired).At({"spec", "template", "spec"}), Yaml(R"(
+containerConcurrency: 0
+responseStartTimeoutSeconds: 300
+enableServiceLinks: false
+containers: [{name: user-container, image: a, readinessProbe: {successThreshold: 1, tcpSocket: {port: 0}}}, {name: b}]
+)"));
+}
+
 std::string Revisions(const Json& object) {
   const Json& predictor = object.At({"status", "components", "predictor"});
   return fmt::format("{} {} {} {}", predictor["latestCreatedRevision"].StringOr("-"),

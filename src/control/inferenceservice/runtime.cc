@@ -168,7 +168,7 @@ ModelResult<const api::ServingRuntime*> ResolveRuntime(
 }
 
 Result<Json> MergeContainers(const Json& base, const Json& over) {
-  KINGLET_TRY(Json merged, kube::StrategicMerge(base, over.IsNull() ? Json::MakeObject() : over));
+  KINGLET_TRY(Json merged, kube::MergeContainer(base, over.IsNull() ? Json::MakeObject() : over));
   if (merged["name"].AsString().empty()) merged.Set("name", base["name"]);
   Json args = Json::MakeArray();
   for (const Json* side : {&base, &over}) {
@@ -189,7 +189,7 @@ Result<Json> MergePodSpecs(const Json& runtime_pod, const Json& predictor_pod) {
   }
   Json over = predictor_pod.IsNull() ? Json::MakeObject() : predictor_pod;
   over.Erase("containers");
-  return kube::StrategicMerge(std::move(base), over);
+  return kube::MergePodSpec(std::move(base), over);
 }
 
 namespace {

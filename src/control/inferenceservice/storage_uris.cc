@@ -75,7 +75,7 @@ Status MergeStorageContainer(std::string_view uri,
                   container.spec.container["name"].AsString());
     }
     const Json name = init["name"];
-    KINGLET_TRY(init, kube::StrategicMerge(std::move(init), container.spec.container));
+    KINGLET_TRY(init, kube::MergeContainer(std::move(init), container.spec.container));
     init.Set("name", name);
     return {};
   }

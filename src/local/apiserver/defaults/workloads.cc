@@ -58,7 +58,7 @@ void DefaultJob(Json& object) {
 void DefaultHorizontalPodAutoscaler(Json& object) {
   Json& spec = object.Ref("spec");
   Default(spec, "minReplicas", 1);
-  if (!spec.Has("metrics")) {
+  if (spec["metrics"].empty()) {
     Json target = Json::MakeObject({{"type", "Utilization"}, {"averageUtilization", 80}});
     spec.Set("metrics",
              Json::MakeArray({Json::MakeObject(

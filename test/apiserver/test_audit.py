@@ -63,7 +63,8 @@ def test_every_rule_is_used(plane, webhooks, controllers, request):
         resource = ref.get("resource", "") + (f"/{ref['subresource']}" if ref.get("subresource") else "")
         used.add((ref.get("apiGroup", ""), resource, e["verb"]))
     # What only admission plug-ins of other clusters ask for; and what a conflict or a changed wish may bring.
-    rare = {("serving.kserve.io", f"{kind}/finalizers", "update") for kind in ("inferenceservices", "inferencegraphs")}
+    rare = {("serving.kserve.io", f"{kind}/finalizers", "update") for kind in
+            ("inferenceservices", "inferencegraphs", "localmodelcaches", "localmodelnamespacecaches")}
     roles = [plane.api.call("GET", "/apis/rbac.authorization.k8s.io/v1/clusterroles/kserve-manager-role"),
              plane.api.call("GET", "/apis/rbac.authorization.k8s.io/v1/namespaces/kserve/roles/kserve-manager-namespace-role")]
     allowed = {(g, r, v) for role in roles for rule in role["rules"]

@@ -293,6 +293,17 @@ TEST(ModelStore, RefusesTopLevelRoots) {
   for (auto root : {"/", "/var", "relative", "/tmp/.."}) EXPECT_FALSE(ModelStore(root).Open());
 }
 
+TEST(ModelStore, WhatIsStagedBelongsToItsModel) {
+  auto folder = *TemporaryFolder::Make("store");
+  ModelStore store(folder.path() / "models");
+  ASSERT_TRUE(store.Open());
+  fs::create_directories(store.root() / ".coming.kinglet-staging");
+  fs::create_directories(store.PathOf("there"));
+  EXPECT_EQ(*store.Folders(), (std::vector<std::string>{"coming", "there"}));
+  ASSERT_TRUE(store.Remove("coming"));
+  EXPECT_FALSE(fs::exists(store.root() / ".coming.kinglet-staging"));
+}
+
 TEST(ModelStore, DigestsAreCheckedWhereTheFileChanged) {
   auto folder = *TemporaryFolder::Make("store");
   ModelStore store(folder.path() / "models");

@@ -18,9 +18,13 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kOwn = ".kinglet-";
+constexpr std::string_view kStaging = ".kinglet-staging";
 constexpr std::string_view kRecords = ".kinglet-records";
 constexpr size_t kMaxFiles = 1'000'000;
 constexpr size_t kMaxMarker = size_t{64} << 20;
+
+// Where a download that is not into a mount point is staged: beside its folder.
+std::string StagingOf(const std::string& folder) { return fmt::format(".{}{}", folder, kStaging); }
 
 int64_t Nanoseconds(const timespec& time) {
   return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
@@ -264,6 +268,9 @@ Result<std::vector<std::string>> ModelStore::Folders() const {
   for (auto it = fs::directory_iterator(root_, error); !error && it != fs::directory_iterator();
        it.increment(error)) {
     std::string name = it->path().filename().string();
+    if (name.starts_with('.') && name.ends_with(kStaging) && name.size() > kStaging.size() + 1) {
+      name = name.substr(1, name.size() - kStaging.size() - 1);  // the model that is on its way
+    }
     if (!name.starts_with(kOwn) && fs::is_directory(it->symlink_status())) {
       out.push_back(std::move(name));
     }
@@ -272,6 +279,7 @@ Result<std::vector<std::string>> ModelStore::Folders() const {
     return Fail(Code::kUnavailable, "cannot list {}: {}", root_.string(), error.message());
   }
   std::ranges::sort(out);
+  out.erase(std::ranges::unique(out).begin(), out.end());
   return out;
 }
 
@@ -280,6 +288,7 @@ Status ModelStore::Remove(const std::string& folder) const {
   // Whoever looks meanwhile must not find a marker beside half of a model.
   std::error_code ignored;
   fs::remove(path / storage::kCompleteMarker, ignored);
+  KINGLET_RETURN_IF_ERROR(RemoveAll(root_ / StagingOf(folder)));
   return RemoveAll(path);
 }
 

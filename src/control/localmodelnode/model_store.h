@@ -51,7 +51,9 @@ class ModelStore {
   Status Share(const std::string& from, const FolderState& state, const std::string& to,
                const std::string& uri) const;
 
-  Result<std::vector<std::string>> Folders() const;  // of models, sorted
+  // Of models, sorted; also of those that are only staged yet.
+  Result<std::vector<std::string>> Folders() const;
+  // With what is staged of it.
   Status Remove(const std::string& folder) const;
 
   ModelRecord ReadRecord(const std::string& folder) const;

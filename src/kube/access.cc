@@ -16,6 +16,10 @@ Json Texts(const std::set<std::string>& texts) {
 
 Access Watched(const ResourceType& type) { return {type, {"list", "watch"}}; }
 
+Access WatchedNearby(const ResourceType& type) {
+  return {type, {"get", "list", "watch"}, "", {}, true};
+}
+
 Access Managed(const ResourceType& type) {
   return {type, {"create", "delete", "get", "list", "update", "watch"}};
 }
@@ -23,6 +27,18 @@ Access Managed(const ResourceType& type) {
 Access Reported(const ResourceType& type) { return {type, {"update"}, "status"}; }
 
 Access Owning(const ResourceType& type) { return {type, {"update"}, "finalizers"}; }
+
+std::vector<Access> OfScope(const std::vector<Access>& accesses, AccessScope scope) {
+  auto scope_of = [](const Access& access) {
+    if (access.own_namespace) return AccessScope::kOwnNamespace;
+    return access.type.namespaced ? AccessScope::kNamespace : AccessScope::kCluster;
+  };
+  std::vector<Access> out;
+  for (const Access& access : accesses) {
+    if (scope_of(access) == scope) out.push_back(access);
+  }
+  return out;
+}
 
 Json MakeRules(const std::vector<Access>& accesses) {
   // First all verbs of one resource, then resources with the same verbs in one rule.

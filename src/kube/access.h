@@ -21,12 +21,19 @@ struct Access {
 
 // Held by an informer.
 Access Watched(const ResourceType& type);
+// The same, of objects where the manager runs only.
+Access WatchedNearby(const ResourceType& type);
 // Made, kept as wished and deleted by a controller that watches it.
 Access Managed(const ResourceType& type);
 // The status subresource of a kind that a controller reports on.
 Access Reported(const ResourceType& type);
 // A kind whose objects own others with blockOwnerDeletion.
 Access Owning(const ResourceType& type);
+
+// What of `accesses` a manager asks for that works in one namespace: its own namespace's things,
+// cluster-scoped kinds, and namespaced kinds of the namespace that it works in.
+enum class AccessScope { kOwnNamespace, kCluster, kNamespace };
+std::vector<Access> OfScope(const std::vector<Access>& accesses, AccessScope scope);
 
 // PolicyRules of a Role or ClusterRole, as few as say the same, in a fixed order.
 Json MakeRules(const std::vector<Access>& accesses);

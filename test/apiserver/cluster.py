@@ -192,9 +192,10 @@ class Process:
 
 
 class ControlPlane:
-    """A real etcd and kube-apiserver with RBAC and an audit log, KServe's and foreign kinds installed."""
+    """A real etcd and kube-apiserver with RBAC and an audit log; KServe's and foreign kinds installed, or nothing."""
 
-    def __init__(self):
+    def __init__(self, installed=True, parts=""):
+        self.parts = parts
         for name in ("etcd", "kube-apiserver"):
             assert (KUBE_BIN / name).exists(), f"no {name} in {KUBE_BIN}: tools/setup/kube-apiserver.sh builds it"
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kinglet-apiserver-"))
@@ -205,13 +206,14 @@ class ControlPlane:
                                       "rules": [{"level": "Metadata"}]}))
         self.start(f"--audit-policy-file={policy} --audit-log-path={self.audit_log}")
         self.api = Api(self.folder / "admin.kubeconfig")
-        self.install()
+        if installed:
+            self.install()
 
     def start(self, flags):
-        # Five ports in a row are wanted; somebody may take one meanwhile.
+        # Some ports in a row are wanted; somebody may take one meanwhile.
         for attempt in range(5):
             port = self.port_block()
-            env = {**os.environ, "BIN": str(KUBE_BIN), "PORT": str(port), "WITH": "", "EXTRA_API": flags}
+            env = {**os.environ, "BIN": str(KUBE_BIN), "PORT": str(port), "WITH": self.parts, "EXTRA_API": flags}
             started = subprocess.run([ROOT / "tools/kube/start-controlplane.sh", self.folder], env=env, text=True,
                                      capture_output=True)
             if started.returncode == 0:
@@ -225,7 +227,7 @@ class ControlPlane:
             port = free_ports(1)[0]
             if port < 60000:
                 with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-                    for offset in range(3):
+                    for offset in range(4):
                         stack.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
                     return port
 
@@ -236,8 +238,9 @@ class ControlPlane:
         for crd in api.list("apiextensions.k8s.io/v1", "CustomResourceDefinition"):
             wait_for(lambda: self.serves(crd), what=f"{crd['metadata']['name']} to be served")
         api.ensure_namespace("kserve")
-        for o in documents(ROOT / "config/rbac"):
-            api.apply(o)
+        for file in sorted((ROOT / "config/rbac").glob("*.yaml")):
+            for o in documents(file):
+                api.apply(o)
         for folder in ("configmap", "storagecontainers", "runtimes"):
             for o in documents(ROOT / "config" / folder):
                 api.apply(o)
@@ -272,9 +275,9 @@ class ControlPlane:
                                "spec": {"expirationSeconds": 7200}})["status"]["token"]
         return self.kubeconfig_for(name, token, server)
 
-    def register_webhooks(self, port):
-        """The shipped webhook configurations, with the manager's address in place of its Service's."""
-        for o in documents(ROOT / "config/webhook/manifests.yaml"):
+    def register_webhooks(self, port, configurations=None):
+        """The shipped webhook configurations (or those), with the manager's address in place of its Service's."""
+        for o in configurations or documents(ROOT / "config/webhook/manifests.yaml"):
             for webhook in o["webhooks"]:
                 webhook["clientConfig"] = {
                     "url": f"https://127.0.0.1:{port}{webhook['clientConfig']['service']['path']}"}

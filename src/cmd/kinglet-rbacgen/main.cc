@@ -50,10 +50,11 @@ std::vector<kube::Access> OfNodeAgent() {
 }
 
 std::string Role(std::string_view kind, const kube::ObjectKey& key,
-                 const std::vector<kube::Access>& all, bool own_namespace) {
+                 const std::vector<kube::Access>& all,
+                 std::initializer_list<kube::AccessScope> scopes) {
   std::vector<kube::Access> accesses;
-  for (const auto& access : all) {
-    if (access.own_namespace == own_namespace) accesses.push_back(access);
+  for (kube::AccessScope scope : scopes) {
+    for (auto& access : kube::OfScope(all, scope)) accesses.push_back(std::move(access));
   }
   Json role = kube::MakeObjectMeta(kRbac, kind, key);
   role.Set("rules", kube::MakeRules(accesses));
@@ -61,14 +62,22 @@ std::string Role(std::string_view kind, const kube::ObjectKey& key,
 }
 
 int Run(const std::filesystem::path& folder, bool check) {
+  using enum kube::AccessScope;
   const std::vector<kube::Access> manager = Everything();
   const std::pair<const char*, std::string> files[] = {
-      {"role.yaml", Role("ClusterRole", {.ns = "", .name = "kserve-manager-role"}, manager, false)},
+      {"role.yaml", Role("ClusterRole", {.ns = "", .name = "kserve-manager-role"}, manager,
+                         {kCluster, kNamespace})},
       {"namespace_role.yaml",
-       Role("Role", {.ns = "kserve", .name = "kserve-manager-namespace-role"}, manager, true)},
+       Role("Role", {.ns = "kserve", .name = "kserve-manager-namespace-role"}, manager,
+            {kOwnNamespace})},
+      // For a manager that works in one namespace, instead of role.yaml.
+      {"one-namespace/cluster_role.yaml",
+       Role("ClusterRole", {.ns = "", .name = "kserve-manager-cluster-role"}, manager, {kCluster})},
+      {"one-namespace/role.yaml",
+       Role("Role", {.ns = "models", .name = "kserve-manager-role"}, manager, {kNamespace})},
       {"localmodelnode_role.yaml",
        Role("ClusterRole", {.ns = "", .name = "kserve-localmodelnode-agent-role"}, OfNodeAgent(),
-            false)},
+            {kCluster, kNamespace})},
   };
   for (const auto& [name, text] : files) {
     if (check) {
@@ -94,7 +103,7 @@ int main(int argc, char** argv) {
   if (argc != 2 + check || argv[argc - 1][0] == '-') {
     std::fprintf(stderr,
                  "Usage: kinglet-rbacgen [--check] DIR\n"
-                 "Writes (or checks) role.yaml and namespace_role.yaml in DIR.\n");
+                 "Writes (or checks) the roles of the manager in DIR.\n");
     return 2;
   }
   return kinglet::Run(argv[argc - 1], check);

@@ -13,7 +13,7 @@ std::vector<kube::Access> InferenceGraphAccess() {
       Managed(kube::kHorizontalPodAutoscaler),
       Managed(kube::kKnativeService),
       Watched(kube::kInferenceService),
-      Watched(kube::kConfigMap),
+      kube::WatchedNearby(kube::kConfigMap),
   };
 }
 

@@ -17,8 +17,10 @@ std::vector<kube::Access> InferenceServiceAccess() {
       Managed(kube::kOpenTelemetryCollector),
       Managed(kube::kKnativeService),
       Managed(kube::kVirtualService),
-      // The configuration is watched; lists of models and CA bundles are written.
-      {kube::kConfigMap, {"create", "get", "list", "update", "watch"}},
+      kube::WatchedNearby(kube::kConfigMap),  // the configuration
+      // CA bundles and Knative's domains are read; lists of models and copies of bundles are
+      // written.
+      {kube::kConfigMap, {"create", "get", "update"}},
       Watched(kube::kPod),
       Watched(kube::kServingRuntime),
       Watched(kube::kClusterServingRuntime),

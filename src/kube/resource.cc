@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/encoding.h"
+#include "kube/later_resources.h"
 
 namespace kinglet::kube {
 
@@ -56,6 +57,7 @@ std::span<const ResourceType* const> KnownResources() {
                                   &kTrainedModel,
                                   &kClusterStorageContainer,
                                   &kLocalModelCache,
+                                  &kLocalModelNamespaceCache,
                                   &kLocalModelNode,
                                   &kLocalModelNodeGroup,
                                   &kLlmInferenceService,

@@ -1,13 +1,13 @@
 #include "control/localmodel/access.h"
 
-#include "control/localmodel/model.h"
+#include "kube/later_resources.h"
 
 namespace kinglet::control {
 
 std::vector<kube::Access> LocalModelAccess() {
   using kube::Watched;
   std::vector<kube::Access> out;
-  for (const auto* type : {&kube::kLocalModelCache, &kLocalModelNamespaceCache}) {
+  for (const auto* type : {&kube::kLocalModelCache, &kube::kLocalModelNamespaceCache}) {
     // patch: the finalizer.
     out.push_back({*type, {"get", "list", "patch", "watch"}});
     out.push_back(kube::Reported(*type));

@@ -35,7 +35,7 @@ ObjectKey CacheOfVolume(const Json& object) {
   const std::string& kind = (*owner)["kind"].AsString();
   const std::string& name = (*owner)["name"].AsString();
   if (kind == kube::kLocalModelCache.kind) return {.ns = "", .name = name};
-  if (kind == kLocalModelNamespaceCache.kind) {
+  if (kind == kube::kLocalModelNamespaceCache.kind) {
     return {.ns = kube::Namespace(object), .name = name};
   }
   return {};
@@ -68,7 +68,7 @@ struct LocalModelController::Impl {
         options(std::move(given)),
         clock(options.clock ? *options.clock : Clock::System()),
         caches(client, kube::kLocalModelCache, Whole(), clock),
-        namespace_caches(client, kLocalModelNamespaceCache, Whole(), clock),
+        namespace_caches(client, kube::kLocalModelNamespaceCache, Whole(), clock),
         groups(client, kube::kLocalModelNodeGroup, Whole(), clock),
         nodes(client, kube::kNode, {.transform = KeepNodeFacts}, clock),
         node_models(client, kube::kLocalModelNode, Whole(), clock),

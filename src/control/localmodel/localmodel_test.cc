@@ -220,17 +220,17 @@ kind: LocalModelNamespaceCache
 metadata: {name: iris, namespace: ns}
 spec: {sourceModelUri: s3://b/m, modelSize: 1Gi, nodeGroups: [gpu]}
 )");
-  ASSERT_TRUE(client_.Create(kLocalModelNamespaceCache, cache));
+  ASSERT_TRUE(client_.Create(kube::kLocalModelNamespaceCache, cache));
   ASSERT_TRUE(AwaitModels("n1", 1));
   EXPECT_EQ((*client_.Get(kube::kLocalModelNode, {.ns = "", .name = "n1"}))["spec"]["localModels"],
             Yaml("[{modelName: iris, namespace: ns, sourceModelUri: s3://b/m}]"));
   EXPECT_FALSE(Await(client_, kube::kPersistentVolume, "iris-gpu-ns-download").IsNull());
   SetStatus(client_, kube::kLocalModelNode, "n1", "{modelStatus: {ns/iris: ModelDownloaded}}");
-  EXPECT_FALSE(Await(client_, kLocalModelNamespaceCache, "iris", [](const Json& seen) {
+  EXPECT_FALSE(Await(client_, kube::kLocalModelNamespaceCache, "iris", [](const Json& seen) {
                  return seen["status"]["nodeStatus"]["n1"].AsString() == "NodeDownloaded";
                }).IsNull());
-  ASSERT_TRUE(client_.Delete(kLocalModelNamespaceCache, {.ns = "ns", .name = "iris"}));
-  EXPECT_TRUE(AwaitGone(client_, kLocalModelNamespaceCache, "iris"));
+  ASSERT_TRUE(client_.Delete(kube::kLocalModelNamespaceCache, {.ns = "ns", .name = "iris"}));
+  EXPECT_TRUE(AwaitGone(client_, kube::kLocalModelNamespaceCache, "iris"));
   EXPECT_TRUE(AwaitGone(client_, kube::kPersistentVolume, "iris-gpu-ns-download"));
   EXPECT_TRUE(AwaitModels("n1", 0));
 }

@@ -24,7 +24,7 @@ Result<CachedModel> ReadCachedModel(const Json& object) {
 }
 
 const kube::ResourceType& CacheType(const kube::ObjectKey& key) {
-  return key.ns.empty() ? kube::kLocalModelCache : kLocalModelNamespaceCache;
+  return key.ns.empty() ? kube::kLocalModelCache : kube::kLocalModelNamespaceCache;
 }
 
 std::string_view CacheFinalizer(const kube::ObjectKey& key) {

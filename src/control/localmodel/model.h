@@ -8,13 +8,11 @@
 #include "api/v1alpha1/others.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "kube/later_resources.h"
 #include "kube/object.h"
 #include "kube/resource.h"
 
 namespace kinglet::control {
-
-inline const kube::ResourceType kLocalModelNamespaceCache{
-    "serving.kserve.io", "v1alpha1", "localmodelnamespacecaches", "LocalModelNamespaceCache"};
 
 struct CachedModel {
   kube::ObjectKey key;  // without a namespace: a LocalModelCache

@@ -1,6 +1,6 @@
 #include "control/localmodelnode/access.h"
 
-#include "control/localmodel/model.h"
+#include "kube/later_resources.h"
 
 namespace kinglet::control {
 
@@ -11,7 +11,7 @@ std::vector<kube::Access> LocalModelNodeAccess() {
       kube::Reported(kube::kLocalModelNode),
       kube::Owning(kube::kLocalModelNode),
       Watched(kube::kLocalModelCache),
-      Watched(kLocalModelNamespaceCache),
+      Watched(kube::kLocalModelNamespaceCache),
       Watched(kube::kLocalModelNodeGroup),
       Watched(kube::kClusterStorageContainer),
       Watched(kube::kNode),

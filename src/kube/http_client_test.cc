@@ -9,6 +9,7 @@
 #include "kube/client.h"
 #include "kube/fake_client.h"
 #include "kube/informer.h"
+#include "kube/lean_client.h"
 #include "kube/watch_decoder.h"
 #include "net/http/server.h"
 
@@ -40,10 +41,10 @@ class ApiServer {
   }
   ~ApiServer() { server_.reset(); }
 
-  std::unique_ptr<Client> MakeClientFor(ClientConfig config = {}) {
+  std::unique_ptr<Client> MakeClientFor(ClientConfig config = {}, bool lean = false) {
     config.server = fmt::format("http://127.0.0.1:{}/base/", server_->port());
     config.qps = 0;
-    return *kube::MakeClient(config);
+    return lean ? *kube::MakeLeanClient(config) : *kube::MakeClient(config);
   }
   std::vector<Seen> seen() {
     std::lock_guard lock(mutex_);
@@ -122,6 +123,34 @@ TEST(HttpClient, SpeaksTheApi) {
             R"({"apiVersion":"v1","kind":"DeleteOptions","preconditions":{"uid":"u"},)"
             R"("propagationPolicy":"Foreground"})");
   EXPECT_EQ(seen[7].target, "/base/api/v1/namespaces/n/pods?fieldSelector=x%3Dy");
+}
+
+TEST(HttpClient, LeanAnswersHaveNoManagedFields) {
+  constexpr std::string_view kPodText =
+      R"({"metadata":{"name":"p","managedFields":[{"manager":"m"}]}})";
+  ApiServer server([&](const Seen& request) {
+    if (request.target.find("watch=true") != std::string::npos) {
+      return ApiServer::Answer{.body =
+                                   fmt::format("{{\"type\":\"ADDED\",\"object\":{}}}\n", kPodText)};
+    }
+    if (request.target.ends_with("/p")) return ApiServer::Answer{.body = std::string(kPodText)};
+    return ApiServer::Answer{.body = fmt::format("{{\"items\":[{}]}}", kPodText)};
+  });
+  for (bool lean : {false, true}) {
+    auto client = server.MakeClientFor({}, lean);
+    EXPECT_EQ((*client->Get(kPod, {"n", "p"}))["metadata"].Has("managedFields"), !lean);
+    EXPECT_EQ((*client->List(kPod, "n"))["items"][0]["metadata"].Has("managedFields"), !lean);
+    int events = 0;
+    ASSERT_TRUE(client->Watch(kPod, "n", {},
+                              [&](WatchEvent event) -> Status {
+                                ++events;
+                                EXPECT_EQ(Name(event.object), "p");
+                                EXPECT_EQ(event.object["metadata"].Has("managedFields"), !lean);
+                                return {};
+                              },
+                              {}));
+    EXPECT_EQ(events, 1);
+  }
 }
 
 TEST(HttpClient, MapsErrors) {

@@ -122,6 +122,36 @@ TEST(Informer, FollowsTheCollection) {
   EXPECT_EQ(late, 2);
 }
 
+// What the transform makes null is not there, whenever that comes to be.
+TEST(Informer, LeavesOutWhatIsNotWanted) {
+  FakeClient client;
+  Json mine = MakeConfigMap("mine");
+  SetLabel(mine, "keep", "yes");
+  ASSERT_TRUE(client.Create(kConfigMap, MakeConfigMap("other")));
+  mine = *client.Create(kConfigMap, mine);
+  Informer informer(client, kConfigMap, {.transform = [](Json& object) {
+                      if (Label(object, "keep").empty()) object = Json();
+                    }});
+  std::atomic<int> added = 0, gone = 0;
+  informer.AddHandler({.on_add = [&](const ObjectPtr&, bool) { ++added; },
+                       .on_delete = [&](const ObjectPtr&) { ++gone; }});
+  std::stop_source stop;
+  informer.Start(stop.get_token());
+  ASSERT_TRUE(informer.WaitForSync(Deadline::After(20s)));
+  EXPECT_EQ(informer.size(), 1u);
+  EXPECT_EQ(informer.Get({"n", "other"}), nullptr);
+  mine.Path({"metadata", "labels"}).Erase("keep");
+  ASSERT_TRUE(client.Update(kConfigMap, mine));
+  EXPECT_TRUE(Eventually([&] { return gone == 1; }));
+  Json other = *client.Get(kConfigMap, {"n", "other"});
+  SetLabel(other, "keep", "yes");
+  ASSERT_TRUE(client.Update(kConfigMap, other));
+  EXPECT_TRUE(Eventually([&] { return added == 2; }));
+  ASSERT_TRUE(client.Delete(kConfigMap, {"n", "other"}));
+  EXPECT_TRUE(Eventually([&] { return gone == 2; }));
+  EXPECT_EQ(informer.size(), 0u);
+}
+
 TEST(Informer, TreatsAMissingKindAsEmpty) {
   FakeClient client;
   client.Serve({kPod});

@@ -1,10 +1,10 @@
 // Two HTTP clients behind small interfaces.
 //
-// Client: blocking, for the control plane, storage and tools. Built on libcurl: HTTP/1.1, TLS, client
+// Client: blocking. Client::Make is built on libcurl, for storage and tools: HTTP/1.1, TLS, client
 // certificates, proxies from the environment, connection reuse. Thread-safe: one connection pool,
 // any number of callers.
 //
-// Upstream (upstream.h): on an event loop, for proxies on the data path.
+// MakeDirectClient (direct_client.h): the same without libcurl. Upstream (upstream.h): on a loop.
 #pragma once
 
 #include <functional>

@@ -19,7 +19,7 @@ bool HasUnknownGpu(const Json& resources, const std::vector<std::string>& known)
 
 Result<std::vector<std::string>> CustomGpuTypes(const Json& annotations) {
   const Json* text = annotations.Find(api::annotation::kGpuResourceTypes);
-  if (!text) return std::vector<std::string>();
+  if (!text || text->AsString().empty()) return std::vector<std::string>();
   std::vector<std::string> types;
   auto parsed = Json::Parse(text->AsString());
   bool good = parsed && parsed->IsArray() && !parsed->empty();

@@ -66,8 +66,17 @@ Status CheckAgainst(const api::ServingRuntime& runtime, const api::ServingRuntim
   return {};
 }
 
-Status CheckWorkers(const api::ServingRuntime& runtime, const std::vector<std::string>& gpus,
-                    bool had_workers, bool latest) {
+// Those of the configuration and of the annotation on the runtime's pods.
+Result<std::vector<std::string>> KnownGpus(const api::ServingRuntime& runtime,
+                                           const api::Config& config) {
+  KINGLET_TRY(auto custom, CustomGpuTypes(runtime.spec.pod["annotations"]));
+  auto gpus = api::GpuResourceTypes(config);
+  gpus.insert(gpus.end(), custom.begin(), custom.end());
+  return gpus;
+}
+
+Status CheckWorkers(const api::ServingRuntime& runtime, bool had_workers,
+                    const api::Config& config) {
   auto invalid = [&](std::string what) -> Status {
     return Invalid("the {} {} is invalid: {}",
                    runtime.ns().empty() ? "ClusterServingRuntime" : "ServingRuntime",
@@ -81,6 +90,7 @@ Status CheckWorkers(const api::ServingRuntime& runtime, const std::vector<std::s
   if (worker.pod["containers"].size() > 1) {
     return invalid("setting multiple containers in workerSpec is not allowed");
   }
+  auto gpus = KnownGpus(runtime, config);
   if (const Json* server =
           api::FindContainer(runtime.spec.pod["containers"], api::kKserveContainer)) {
     for (auto name : {"PIPELINE_PARALLEL_SIZE", "TENSOR_PARALLEL_SIZE"}) {
@@ -88,8 +98,16 @@ Status CheckWorkers(const api::ServingRuntime& runtime, const std::vector<std::s
         return invalid(fmt::format("setting {} in environment variables is not allowed", name));
       }
     }
-    if (HasUnknownGpu((*server)["resources"], gpus)) {
+    if (!gpus) return invalid(gpus.error().message());
+    if (HasUnknownGpu((*server)["resources"], *gpus)) {
       return invalid("unknown GPU resource type in a container(kserve-container)");
+    }
+  }
+  const Json& container = worker.pod["containers"][0];
+  if (container["name"].AsString() == api::kWorkerContainer) {
+    if (!gpus) return invalid(gpus.error().message());
+    if (HasUnknownGpu(container["resources"], *gpus)) {
+      return invalid("unknown GPU resource type in a container(worker-container)");
     }
   }
   if (!worker.pipeline_parallel_size) {
@@ -98,7 +116,8 @@ Status CheckWorkers(const api::ServingRuntime& runtime, const std::vector<std::s
   if (!worker.tensor_parallel_size) {
     return invalid("tensorParallelSize must be set when WorkerSpec is set");
   }
-  if (*worker.pipeline_parallel_size < 2 && !(latest && *worker.pipeline_parallel_size == 1)) {
+  if (*worker.pipeline_parallel_size < 2 &&
+      !(config.latest && *worker.pipeline_parallel_size == 1)) {
     return invalid(fmt::format(
         "the WorkerSpec.PipelineParallelSize cannot be less than 2 ({}) because "
         "WorkerSpec.PipelineParallelSize should include at least 1 head node and 1 worker node",
@@ -107,11 +126,6 @@ Status CheckWorkers(const api::ServingRuntime& runtime, const std::vector<std::s
   if (*worker.tensor_parallel_size < 1) {
     return invalid(fmt::format("the WorkerSpec.TensorParallelSize cannot be less than 1({})",
                                *worker.tensor_parallel_size));
-  }
-  for (const Json& container : worker.pod["containers"].AsArray()) {
-    if (HasUnknownGpu(container["resources"], gpus)) {
-      return invalid("unknown GPU resource type in a container(worker-container)");
-    }
   }
   return {};
 }
@@ -122,19 +136,16 @@ Status ValidateServingRuntime(const api::ServingRuntime& runtime,
                               const std::vector<api::ServingRuntime>& existing,
                               const api::Config& config) {
   if (runtime.spec.IsDisabled()) return {};
-  KINGLET_TRY(auto custom, CustomGpuTypes(runtime.metadata["annotations"]));
-  auto gpus = api::GpuResourceTypes(config);
-  gpus.insert(gpus.end(), custom.begin(), custom.end());
+  bool had_workers = false;
   for (const auto& other : existing) {
     const bool itself = other.name() == runtime.name();
     KINGLET_RETURN_IF_ERROR(CheckOwnPriorities(runtime));
     if (!itself && !other.spec.IsDisabled()) {
       KINGLET_RETURN_IF_ERROR(CheckAgainst(runtime, other));
     }
-    KINGLET_RETURN_IF_ERROR(
-        CheckWorkers(runtime, gpus, itself && other.spec.worker_spec.has_value(), config.latest));
+    if (itself) had_workers = other.spec.worker_spec.has_value();
   }
-  return {};
+  return CheckWorkers(runtime, had_workers, config);
 }
 
 }  // namespace kinglet::admission

@@ -153,7 +153,7 @@ data:
   logger: '{"image": "x"}'
   security: '{"autoMountServiceAccountToken": "yes"}'
   unheard: '{}'
-  credentials: '{"s3": {"s3Endpoint": "e", "s4": 1}}'
+  credentials: '{"s3": {"S3endpoint": "e", "s4": 1}}'  # names as Go reads them: in any case
 )"));
   EXPECT_EQ(config.deploy.error().message(),
             "invalid deployment mode. Supported modes are Serverless, RawDeployment and ModelMesh");

@@ -63,9 +63,9 @@ class Reader {
     if (!value) return Unexpected(value.error().WithContext(Where(key)));
     // A section of null is an empty one, as for Go's decoder.
     const Json object = value->IsNull() ? Json::MakeObject() : std::move(*value);
-    auto section = Decode<S>(object);
+    auto section = Decode<S>(object, Checks::kTypes, Names::kAnyCase);
     if (!section) return Unexpected(section.error().WithContext(Where(key)));
-    Decoder strict(Checks::kStrict);
+    Decoder strict(Checks::kStrict, Names::kAnyCase);
     S scratch;
     S::Describe().Decode(object, scratch, strict);
     for (const auto& finding : strict.errors()) {

@@ -109,13 +109,23 @@ void CheckRules(const Rules& rules, const Json& value, Decoder& decoder) {
   }
 }
 
+const ErasedField* ErasedStruct::FindField(std::string_view name, Names names) const {
+  auto field = std::ranges::find(fields, name, &ErasedField::name);
+  if (field == fields.end() && names == Names::kAnyCase) {
+    auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    field = std::ranges::find_if(fields, [&](const ErasedField& other) {
+      return std::ranges::equal(other.name, name, {}, lower, lower);
+    });
+  }
+  return field == fields.end() ? nullptr : &*field;
+}
+
 void ErasedStruct::Decode(const Json& value, void* object, Decoder& decoder) const {
   if (!value.IsObject()) return decoder.FailType("object", value);
   for (const auto& [key, member] : value.AsObject()) {
     if (member.IsNull()) continue;
     Decoder::Scope scope(decoder, key);
-    auto field = std::ranges::find(fields, std::string_view(key), &ErasedField::name);
-    if (field != fields.end()) {
+    if (const ErasedField* field = FindField(key, decoder.names())) {
       field->decode(member, object, decoder);
       if (decoder.strict()) CheckRules(field->rules, member, decoder);
     } else if (std::ranges::find(passed, std::string_view(key), &PassedField::name) !=

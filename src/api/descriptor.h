@@ -46,11 +46,17 @@ enum class Checks {
   kStrict,  // also unknown fields, missing required fields, values outside their range
 };
 
+enum class Names {
+  kExact,
+  kAnyCase,  // as Go's own decoder reads: an exact name first, then one that differs in case
+};
+
 // Collects what is wrong with a document, with the path of each finding.
 class Decoder {
  public:
-  explicit Decoder(Checks checks) : checks_(checks) {}
+  explicit Decoder(Checks checks, Names names = Names::kExact) : checks_(checks), names_(names) {}
   bool strict() const { return checks_ == Checks::kStrict; }
+  Names names() const { return names_; }
 
   // At most 100 findings are kept.
   void Fail(std::string message);
@@ -72,6 +78,7 @@ class Decoder {
 
  private:
   Checks checks_;
+  Names names_;
   std::string path_;
   std::vector<std::string> errors_;
 };
@@ -114,6 +121,8 @@ struct ErasedStruct {
   std::function<Json&(void*)> rest;
   bool preserve = false;  // unknown fields are kept by the API server, and not errors here
 
+  // Null where there is no such field.
+  const ErasedField* FindField(std::string_view name, Names names) const;
   void Decode(const Json& value, void* object, Decoder& decoder) const;
   void Encode(const void* object, Json& out) const;
   Json Schema() const;
@@ -161,9 +170,9 @@ class Struct {
 };
 
 template <class S>
-Result<S> Decode(const Json& value, Checks checks = Checks::kTypes) {
+Result<S> Decode(const Json& value, Checks checks = Checks::kTypes, Names names = Names::kExact) {
   S object;
-  Decoder decoder(checks);
+  Decoder decoder(checks, names);
   S::Describe().Decode(value, object, decoder);
   KINGLET_RETURN_IF_ERROR(decoder.status());
   return object;

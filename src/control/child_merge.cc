@@ -14,6 +14,15 @@ namespace {
 // Of a Service: given once and for all.
 constexpr std::string_view kClusterIp = "clusterIP";
 
+// Labels and annotations of others do not stay on these when they are written, as in KServe.
+constexpr std::string_view kReplaced[] = {"HorizontalPodAutoscaler",
+                                          "ScaledObject",
+                                          "OpenTelemetryCollector",
+                                          "Service",
+                                          "Ingress",
+                                          "HTTPRoute",
+                                          "VirtualService"};
+
 Json MergeMetadata(const Json& existing, const Json& desired) {
   Json metadata = existing["metadata"];
   for (auto field : {"labels", "annotations"}) {
@@ -52,6 +61,12 @@ bool IsAsWished(const Json& existing, const Json& desired) {
   }
   if (kind == "Ingress") return existing["spec"] == desired["spec"];
   if (kind == "HTTPRoute") return Covers(existing["spec"], desired["spec"]);
+  // What others put on an autoscaler is no reason to write.
+  if (kind == "HorizontalPodAutoscaler") {
+    return Covers(existing["spec"], desired["spec"]) &&
+           Covers(existing["metadata"]["labels"], desired["metadata"]["labels"]) &&
+           Covers(existing["metadata"]["annotations"], desired["metadata"]["annotations"]);
+  }
   return false;
 }
 
@@ -85,13 +100,17 @@ Json MergeChild(const Json& existing, const Json& desired) {
   if (kube::ControllerOf(existing) && IsAsWished(existing, desired)) return existing;
   Json merged = existing;
   merged.Set("metadata", MergeMetadata(existing, desired));
-  if (kube::Kind(desired) == kube::kVirtualService.kind) {
-    // Labels and annotations of others do not stay, as in KServe.
+  const std::string& kind = kube::Kind(desired);
+  if (std::ranges::find(kReplaced, kind) != std::end(kReplaced)) {
     for (auto field : {"labels", "annotations"}) {
-      merged.Ref("metadata").Set(field, desired["metadata"][field]);
+      const Json& wish = desired["metadata"][field];
+      if (wish.IsNull()) {
+        merged.Ref("metadata").Erase(field);
+      } else {
+        merged.Ref("metadata").Set(field, wish);
+      }
     }
   }
-  const std::string& kind = kube::Kind(desired);
   if (kind == "ConfigMap") return merged;  // its data is written by TrainedModels
   if (kind == "Service") {
     for (const auto& [key, value] : desired["spec"].AsObject()) {

@@ -64,6 +64,38 @@ TEST(ImageTag, VersionAndGpu) {
   }
 }
 
+TEST(RuntimeContainer, ListsMergeByKeyAndWhatIsNewComesFirst) {
+  Json merged = *MergeContainers(Yaml(R"(
+name: kserve-container
+args: [--a]
+env: [{name: A, value: runtime}]
+ports: [{containerPort: 9000, name: h2c}]
+)"),
+                                 Yaml(R"(
+args: [--b]
+env: [{name: B, value: own}]
+ports: [{containerPort: 9001, name: h1}]
+)"));
+  EXPECT_EQ(merged, Yaml(R"(
+name: kserve-container
+args: [--a, --b]
+env: [{name: B, value: own}, {name: A, value: runtime}]
+ports: [{containerPort: 9001, name: h1}, {containerPort: 9000, name: h2c}]
+)")) << merged.Dump();
+  Json pod =
+      *MergePodSpecs(Yaml("{volumes: [{name: shm, emptyDir: {medium: Memory}}]}"),
+                     Yaml("{volumes: [{name: shm, emptyDir: {sizeLimit: 1Gi}}, {name: v}]}"));
+  EXPECT_EQ(pod, Yaml("{volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 1Gi}}, "
+                      "{name: v}]}"))
+      << pod.Dump();
+}
+
+TEST(RuntimeContainer, PlaceholdersOfMissingLabelsAreNothing) {
+  Json got = *ReplacePlaceholders(Yaml("{args: ['{{.Name}}:{{.Labels.team}}:{{.Labels.none}}']}"),
+                                  Yaml("{name: iris, labels: {team: red}}"));
+  EXPECT_EQ(got, Yaml("{args: ['iris:red:']}"));
+}
+
 std::vector<api::ServingRuntime> Runtimes(std::string_view yaml) {
   std::vector<api::ServingRuntime> out;
   for (const Json& item : Yaml(yaml).AsArray()) {

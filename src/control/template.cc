@@ -6,7 +6,6 @@ namespace kinglet::control {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
-constexpr std::string_view kNoValue = "<no value>";
 
 std::string_view Trim(std::string_view text) {
   size_t first = text.find_first_not_of(kSpace);
@@ -69,12 +68,12 @@ Result<const Json*> Follow(const std::vector<std::string>& path, const Json& dot
   return value;
 }
 
-std::string Text(const Json* value) {
-  if (!value || value->IsNull()) return std::string(kNoValue);
+std::string Text(const Json* value, std::string_view missing) {
+  if (!value || value->IsNull()) return std::string(missing);
   return value->IsString() ? value->AsString() : value->Dump();
 }
 
-Result<std::string> Evaluate(std::string_view action, const Json& dot) {
+Result<std::string> Evaluate(std::string_view action, const Json& dot, std::string_view missing) {
   std::string_view rest = Trim(action);
   if (rest.starts_with("/*") && rest.ends_with("*/")) return std::string();
   if (!rest.starts_with("index ")) {
@@ -82,7 +81,7 @@ Result<std::string> Evaluate(std::string_view action, const Json& dot) {
     if (!rest.empty()) return Malformed(action);
     if (!operand.is_path) return operand.text;
     KINGLET_TRY(const Json* value, Follow(operand.path, dot));
-    return Text(value);
+    return Text(value, missing);
   }
   rest = Trim(rest.substr(std::string_view("index ").size()));
   KINGLET_TRY(Operand map, ReadOperand(action, rest));
@@ -91,12 +90,13 @@ Result<std::string> Evaluate(std::string_view action, const Json& dot) {
   KINGLET_TRY(const Json* value, Follow(map.path, dot));
   const Json* item = value ? value->Find(key.text) : nullptr;
   // The zero value of a map of strings.
-  return item ? Text(item) : std::string();
+  return item ? Text(item, missing) : std::string();
 }
 
 }  // namespace
 
-Result<std::string> RenderTemplate(std::string_view text, const Json& dot) {
+Result<std::string> RenderTemplate(std::string_view text, const Json& dot,
+                                   std::string_view missing) {
   std::string out;
   while (true) {
     size_t open = text.find("{{");
@@ -121,7 +121,7 @@ Result<std::string> RenderTemplate(std::string_view text, const Json& dot) {
       text.remove_prefix(next == std::string_view::npos ? text.size() : next);
     }
     out += before;
-    KINGLET_TRY(std::string value, Evaluate(action, dot));
+    KINGLET_TRY(std::string value, Evaluate(action, dot, missing));
     out += value;
   }
 }

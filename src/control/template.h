@@ -11,9 +11,13 @@
 
 namespace kinglet::control {
 
+// How Go's text/template writes a key that a map lacks; its html/template leaves it out.
+constexpr std::string_view kNoValue = "<no value>";
+
 // `dot` is an object whose members are the fields. A field that is not there is an error; a key
-// missing in a map below it is written as "<no value>", as Go does.
-Result<std::string> RenderTemplate(std::string_view text, const Json& dot);
+// missing in a map below it is written as `missing`.
+Result<std::string> RenderTemplate(std::string_view text, const Json& dot,
+                                   std::string_view missing = kNoValue);
 
 // What an object's metadata looks like to a template: Name, Namespace, Labels, Annotations, ...
 Json TemplateMetadata(const Json& metadata);

@@ -68,6 +68,20 @@ Result<ApplyOutcome> CreateNew(Client& client, const ResourceType& type, const J
   return ApplyOutcome{Applied::kCreated, std::move(created), {}};
 }
 
+// A former owner of the same name does not count: it is gone, and its children go with it unless
+// its successor takes them.
+void DropFormerOwner(Json& existing, const Json& desired) {
+  const Json* wanted = ControllerOf(desired);
+  const Json* present = ControllerOf(existing);
+  if (!wanted || !present || (*wanted)["uid"] == (*present)["uid"]) return;
+  for (auto field : {"apiVersion", "kind", "name"}) {
+    if ((*wanted)[field] != (*present)[field]) return;
+  }
+  const Json uid = (*present)["uid"];
+  std::erase_if(existing.Ref("metadata").Ref("ownerReferences").MutableArray(),
+                [&](const Json& owner) { return owner["uid"] == uid; });
+}
+
 Status CheckOwner(const ResourceType& type, const Json& existing, const Json& desired) {
   const Json* wanted = ControllerOf(desired);
   const Json* present = ControllerOf(existing);
@@ -80,8 +94,12 @@ Status CheckOwner(const ResourceType& type, const Json& existing, const Json& de
 
 Result<ApplyOutcome> UpdateExisting(Client& client, const ResourceType& type, Json existing,
                                     const Json& desired, const CreateOrUpdateOptions& options) {
-  if (options.check_controller) KINGLET_RETURN_IF_ERROR(CheckOwner(type, existing, desired));
-  Json next = options.merge ? options.merge(existing, desired) : DefaultMerge(existing, desired);
+  Json base = existing;
+  if (options.check_controller) {
+    DropFormerOwner(base, desired);
+    KINGLET_RETURN_IF_ERROR(CheckOwner(type, base, desired));
+  }
+  Json next = options.merge ? options.merge(base, desired) : DefaultMerge(base, desired);
   if (SemanticallyEqual(Comparable(next), Comparable(existing))) {
     return ApplyOutcome{Applied::kUnchanged, std::move(existing), {}};
   }

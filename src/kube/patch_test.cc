@@ -85,7 +85,8 @@ TEST(JsonPatch, RefusesDoublingCopies) {
   for (int i = 0; i < 60; ++i) {
     patch.Push(J("{op: copy, from: /a, path: /a/-}"));
   }
-  auto got = ApplyJsonPatch(Json::MakeObject({{"a", Json::MakeArray({std::string(100000, 'x')})}}), patch);
+  auto got =
+      ApplyJsonPatch(Json::MakeObject({{"a", Json::MakeArray({std::string(100000, 'x')})}}), patch);
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code(), Code::kResourceExhausted);
 }
@@ -112,7 +113,7 @@ TEST(StrategicMerge, Cases) {
       {"env by name, args atomic",
        "{containers: [{name: a, env: [{name: E, value: 1}], args: [1]}]}",
        "{containers: [{name: a, env: [{name: F, value: 2}], args: [2]}]}",
-       "{containers: [{name: a, env: [{name: E, value: 1}, {name: F, value: 2}], args: [2]}]}"},
+       "{containers: [{name: a, env: [{name: F, value: 2}, {name: E, value: 1}], args: [2]}]}"},
       {"delete an item", "{spec: {containers: [{name: a}, {name: b}]}}",
        "{spec: {containers: [{name: a, $patch: delete}]}}", "{spec: {containers: [{name: b}]}}"},
       {"replace a list", "{spec: {containers: [{name: a}, {name: b}]}}",
@@ -147,7 +148,12 @@ TEST(StrategicMerge, Cases) {
        "{metadata: {finalizers: [c, b]}}"},
       {"conditions by type", "{status: {conditions: [{type: A, status: x}]}}",
        "{status: {conditions: [{type: B, status: y}]}}",
-       "{status: {conditions: [{type: A, status: x}, {type: B, status: y}]}}"},
+       "{status: {conditions: [{type: B, status: y}, {type: A, status: x}]}}"},
+      {"new items come first, but after those that stood before a known one",
+       "{containers: [{name: a, env: [{name: A}, {name: B}, {name: C}]}]}",
+       "{containers: [{name: a, env: [{name: N}, {name: B, value: 1}, {name: M}]}]}",
+       "{containers: [{name: a, env: [{name: N}, {name: A}, {name: B, value: 1}, {name: M}, "
+       "{name: C}]}]}"},
       {"owners by uid", "{metadata: {ownerReferences: [{uid: u, name: a}]}}",
        "{metadata: {ownerReferences: [{uid: u, $patch: delete}]}}",
        "{metadata: {ownerReferences: []}}"},

@@ -85,8 +85,8 @@ size_t IndexOf(const Json::Array& list, const Json& item, const ListMergeRule& r
   return list.size();
 }
 
-// Puts the items named by `order` in that order; the server's own items keep their place relative
-// to those that were there before.
+// Puts the items named by `order` in that order. One of the server's own stands before a named one
+// only if it did so before: what was not there yet comes first.
 Json::Array Reorder(Json::Array merged, const Json::Array& order, const Json::Array& before,
                     const ListMergeRule& rule) {
   Json::Array named, own;
@@ -104,12 +104,12 @@ Json::Array Reorder(Json::Array merged, const Json::Array& order, const Json::Ar
   Json::Array out;
   auto left = named.begin(), right = own.begin();
   while (left != named.end() || right != own.end()) {
-    bool take_left = right == own.end();
-    if (!take_left && left != named.end()) {
+    bool take_right = left == named.end();
+    if (!take_right && right != own.end()) {
       size_t l = IndexOf(before, *left, rule), r = IndexOf(before, *right, rule);
-      take_left = l < before.size() && r < before.size() && l < r;
+      take_right = l < before.size() && r < l;
     }
-    out.push_back(std::move(take_left ? *left++ : *right++));
+    out.push_back(std::move(take_right ? *right++ : *left++));
   }
   return out;
 }

@@ -73,6 +73,16 @@ bool IsStandard(const api::InferenceGraph& graph, api::Mode fallback) {
   return mode.value_or(fallback) == api::Mode::kRawDeployment;
 }
 
+// The sections that this graph needs; only in Standard mode does it get a host of ours.
+Status CheckConfig(const api::Config& config, const api::InferenceGraph& graph) {
+  if (!config.router) return Unexpected(config.router.error());
+  if (!config.deploy) return Unexpected(config.deploy.error());
+  if (!config.ingress && IsStandard(graph, config.deploy->mode)) {
+    return Unexpected(config.ingress.error());
+  }
+  return {};
+}
+
 }  // namespace
 
 struct InferenceGraphController::Impl {
@@ -169,10 +179,8 @@ Result<ReconcileResult> InferenceGraphController::Impl::Reconcile(const ObjectKe
     return ReconcileResult::Terminal(graph.error().WithContext("cannot read the InferenceGraph"));
   }
   auto now = config.Read();
-  for (const Error* error :
-       {now->router ? nullptr : &now->router.error(), now->deploy ? nullptr : &now->deploy.error(),
-        now->ingress ? nullptr : &now->ingress.error()}) {
-    if (error) return Unexpected(Report(*seen, *error, "cannot use the configuration"));
+  if (auto usable = CheckConfig(*now, *graph); !usable) {
+    return Unexpected(Report(*seen, usable.error(), "cannot use the configuration"));
   }
   for (const auto& problem : FindDanglingSteps(graph->spec)) {
     events->Warning(*seen, "InvalidNodeReference", problem);

@@ -34,6 +34,23 @@ api::InferenceGraph Graph(std::string_view metadata, std::string_view spec) {
 constexpr std::string_view kNodes =
     "nodes: {root: {routerType: Sequence, steps: [{serviceUrl: http://a}]}}";
 
+TEST(GraphJson, IsSpelledAsKServeDoes) {
+  EXPECT_EQ(GraphJson(Spec(R"(
+tolerations: [{effect: NoSchedule, key: k, operator: Equal, value: v}]
+resources: {requests: {memory: 1024Mi, cpu: 1}}
+nodes:
+  root:
+    steps: [{weight: 30, serviceUrl: "http://a?x&y", name: s}, {data: $request, nodeName: other}]
+    routerType: Splitter
+  other: {routerType: Sequence}
+)")),
+            R"({"nodes":{"other":{"routerType":"Sequence"},"root":{"routerType":"Splitter",)"
+            R"("steps":[{"name":"s","serviceUrl":"http://a?x\u0026y","weight":30},)"
+            R"({"nodeName":"other","data":"$request"}]}},)"
+            R"("resources":{"requests":{"cpu":"1","memory":"1Gi"}},)"
+            R"("tolerations":[{"key":"k","operator":"Equal","value":"v","effect":"NoSchedule"}]})");
+}
+
 TEST(GraphJson, AsTheRouterReadsIt) {
   EXPECT_EQ(Json::Parse(GraphJson(Spec(R"(
 nodes:
@@ -186,7 +203,7 @@ nodes:
 class GraphTest : public testing::Test {
  protected:
   void SetUp() override {
-    Create(client_, kConfig);
+    Create(client_, config_);
     controller_ =
         std::make_unique<InferenceGraphController>(client_, InferenceGraphController::Options());
     controller_->Start(stop_.get_token());
@@ -210,9 +227,33 @@ spec: {{nodes: {{root: {{routerType: Sequence, steps: [{{{}}}]}}}}}}
   }
 
   kube::FakeClient client_;
+  std::string config_{kConfig};  // before SetUp
   std::stop_source stop_;
   std::unique_ptr<InferenceGraphController> controller_;
 };
+
+class WithoutIngressTest : public GraphTest {
+ protected:
+  void SetUp() override {
+    constexpr std::string_view kGateway = "\"ingressGateway\": \"a/b\", ";
+    config_.erase(config_.find(kGateway), kGateway.size());
+    GraphTest::SetUp();
+  }
+};
+
+TEST_F(WithoutIngressTest, KnativeDoesWithoutIt) {
+  CreateGraph("Serverless");
+  EXPECT_FALSE(Await(client_, kube::kKnativeService, "g").IsNull());
+}
+
+TEST_F(WithoutIngressTest, StandardAsksForIt) {
+  CreateGraph("RawDeployment");
+  Json event = Await(client_, kube::kEvent, "", [](const Json& object) {
+    return object["message"].AsString().find("ingressGateway is required") != std::string::npos;
+  });
+  EXPECT_TRUE(event.IsObject());
+  EXPECT_FALSE(client_.Get(kube::kDeployment, {.ns = "ns", .name = "g"}));
+}
 
 TEST_F(GraphTest, StandardIsReadyWithItsDeployment) {
   CreateGraph("RawDeployment");

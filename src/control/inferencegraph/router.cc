@@ -1,6 +1,7 @@
 #include "control/inferencegraph/router.h"
 
 #include "api/constants.h"
+#include "control/go_json.h"
 #include "control/inferenceservice/children/children.h"
 #include "kube/object.h"
 #include "kube/quantity.h"
@@ -109,7 +110,7 @@ std::string GraphJson(const api::InferenceGraphSpec& spec) {
   Json out = api::Encode(spec);
   out.Set("resources", CanonicalResources(spec.resources, true));
   if (!out["nodes"].IsObject()) out.Set("nodes", Json::MakeObject());
-  return out.Dump();
+  return DumpAsGo(out);
 }
 
 Result<std::vector<DesiredObject>> MakeRouterObjects(const api::InferenceGraph& graph,

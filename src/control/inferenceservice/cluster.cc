@@ -49,15 +49,13 @@ std::vector<std::string> LegacyNames(const kube::Informer& services, const kube:
   return out;
 }
 
-std::vector<kube::ObjectPtr> InNamespace(std::vector<kube::ObjectPtr> pods, std::string_view ns) {
-  std::erase_if(pods, [&](const auto& pod) { return kube::Namespace(*pod) != ns; });
-  return pods;
-}
+constexpr std::string_view kRevision = "serving.knative.dev/revision";
 
 }  // namespace
 
 Cluster::Cluster(kube::Client& client, std::string config_namespace, const Clock& clock)
-    : inference_services_(client, kube::kInferenceService, Slim(), clock),
+    : client_(client),
+      inference_services_(client, kube::kInferenceService, Slim(), clock),
       deployments_(client, kube::kDeployment, OfInferenceServices(), clock),
       services_(client, kube::kService, OnlyChildren(), clock),
       autoscalers_(client, kube::kHorizontalPodAutoscaler, OfInferenceServices(), clock),
@@ -77,8 +75,9 @@ Cluster::Cluster(kube::Client& client, std::string config_namespace, const Clock
       decoded_storage_containers_({&storage_containers_}),
       children_(client, {&deployments_, &services_, &autoscalers_, &ingresses_, &http_routes_,
                          &knative_services_, &virtual_services_, &scaled_objects_, &collectors_}) {
-  pods_.AddIndex("app", kube::IndexByLabel(std::string(api::label::kApp)));
-  pods_.AddIndex("revision", kube::IndexByLabel("serving.knative.dev/revision"));
+  for (auto label : {api::label::kApp, kRevision}) {
+    pods_.AddIndex(std::string(label), kube::IndexByLabel(std::string(label)));
+  }
 }
 
 void Cluster::Start(std::stop_token stop) {
@@ -106,14 +105,29 @@ std::vector<std::string> Cluster::LegacyKnativeServices(const kube::ObjectKey& o
   return LegacyNames(knative_services_, owner);
 }
 
-std::vector<kube::ObjectPtr> Cluster::PodsOf(std::string_view ns, std::string_view component) {
-  return InNamespace(pods_.ByIndex("app", fmt::format("isvc.{}", component)), ns);
+Result<Cluster::Pods> Cluster::FindPods(std::string_view ns, std::string_view label,
+                                        std::string_view value, bool ask) {
+  Pods pods = pods_.ByIndex(std::string(label), value);
+  std::erase_if(pods, [&](const auto& pod) { return kube::Namespace(*pod) != ns; });
+  if (!pods.empty() || !ask) return pods;
+  kube::ListOptions options;
+  options.label_selector = fmt::format("{}={}", label, value);
+  auto found = client_.ListAll(kube::kPod, ns, options);
+  if (!found) {
+    return Unexpected(found.error().WithContext("fails to list inferenceservice pods by label"));
+  }
+  for (Json& pod : *found) pods.push_back(std::make_shared<const Json>(std::move(pod)));
+  return pods;
 }
 
-std::vector<kube::ObjectPtr> Cluster::PodsOfRevision(std::string_view ns,
-                                                     std::string_view revision) {
-  if (revision.empty()) return {};
-  return InNamespace(pods_.ByIndex("revision", revision), ns);
+Result<Cluster::Pods> Cluster::PodsOf(std::string_view ns, std::string_view component, bool ask) {
+  return FindPods(ns, api::label::kApp, fmt::format("isvc.{}", component), ask);
+}
+
+Result<Cluster::Pods> Cluster::PodsOfRevision(std::string_view ns, std::string_view revision,
+                                              bool ask) {
+  if (revision.empty()) return Pods();
+  return FindPods(ns, kRevision, revision, ask);
 }
 
 }  // namespace kinglet::control

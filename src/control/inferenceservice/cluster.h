@@ -51,12 +51,19 @@ class Cluster {
   // "<name>-<component>-default".
   std::vector<std::string> LegacyServices(const kube::ObjectKey& owner);
   std::vector<std::string> LegacyKnativeServices(const kube::ObjectKey& owner);
-  // Pods with the label app=isvc.<component>.
-  std::vector<kube::ObjectPtr> PodsOf(std::string_view ns, std::string_view component);
+  using Pods = std::vector<kube::ObjectPtr>;
+  // Pods with the label app=isvc.<component>. Watched are those with the label of their
+  // InferenceService, which all have that KServe's templates make; with `ask`, where there is none
+  // of them, the server is asked for others.
+  Result<Pods> PodsOf(std::string_view ns, std::string_view component, bool ask);
   // Pods of a revision of a Knative Service. None where there is no name.
-  std::vector<kube::ObjectPtr> PodsOfRevision(std::string_view ns, std::string_view revision);
+  Result<Pods> PodsOfRevision(std::string_view ns, std::string_view revision, bool ask);
 
  private:
+  Result<Pods> FindPods(std::string_view ns, std::string_view label, std::string_view value,
+                        bool ask);
+
+  kube::Client& client_;
   kube::Informer inference_services_, deployments_, services_, autoscalers_, ingresses_,
       http_routes_, knative_services_, virtual_services_, scaled_objects_, collectors_, pods_,
       runtimes_, cluster_runtimes_, storage_containers_;

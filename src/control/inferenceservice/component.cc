@@ -318,13 +318,13 @@ void AddArgument(Json& container, std::string_view name, std::string value) {
   args.Push(std::move(value));
 }
 
-// Under the old names where the component that asks has one itself.
+// Under the old name where the component that asks has one itself, and only there.
 std::string PredictorHost(const api::InferenceService& isvc, ComponentKind asking,
                           const ComponentInput& input) {
   const bool legacy =
       ComponentObjectName(isvc.name(), asking, input.legacy_services).ends_with("-default");
   if (legacy) return fmt::format("{}-predictor-default.{}", isvc.name(), isvc.ns());
-  return fmt::format("{}.{}", PredictorObjectName(isvc, input.legacy_services), isvc.ns());
+  return fmt::format("{}.{}", PredictorObjectName(isvc, {}), isvc.ns());
 }
 
 void AddWorkers(const api::ComponentExtension& extension, Json& container) {

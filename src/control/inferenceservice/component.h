@@ -35,6 +35,7 @@ struct ComponentPlan {
   std::optional<WorkerPlan> worker;  // of a predictor that spans nodes
   std::string runtime;               // of a predictor with a model: the serving runtime's name
   bool cluster_runtime = false;      // it has no namespace
+  size_t objects_end = 0;            // how many of the plan's objects there are up to its last
 };
 
 // A predictor that ModelMesh serves, as its transformer reaches it.

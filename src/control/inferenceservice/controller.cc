@@ -311,8 +311,9 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
   }
 
   std::optional<Error> failure;
-  for (const auto& desired : plan.objects) {
-    if (auto applied = cluster.children().Apply(object, desired); !applied) {
+  size_t done = 0;
+  for (; done < plan.objects.size(); ++done) {
+    if (auto applied = cluster.children().Apply(object, plan.objects[done]); !applied) {
       // A conflict is a race with another writer, not news.
       if (applied.error().code() == Code::kAborted) return Unexpected(applied.error());
       failure = applied.error();
@@ -320,6 +321,7 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
     }
   }
   for (const auto& component : plan.components) {
+    if (component.objects_end > done) break;  // nothing is said of it and those behind it
     KINGLET_TRY(std::string url, MakeComponentUrl(component.public_name, isvc, *config.ingress));
     auto get = [&](const std::string& name) {
       return cluster.deployments().Get({.ns = isvc.ns(), .name = name});
@@ -336,12 +338,15 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
     runtime_users.Set(kube::KeyOf(object), RuntimeOf(predictor, isvc.ns()));
     RecordRuntime(object, predictor.runtime, predictor.cluster_runtime, config);
   }
-  if (!failure && plan.failure) {
+  if (failure || plan.failure) {
     // The predictor before it was reconciled to the end.
-    if (!plan.components.empty()) {
-      auto pods = cluster.PodsOf(isvc.ns(), plan.components[0].name);
+    if (!plan.components.empty() && plan.components[0].objects_end <= done) {
+      KINGLET_TRY(auto pods, cluster.PodsOf(isvc.ns(), plan.components[0].name,
+                                            IsComponentDecided(object, ComponentKind::kPredictor)));
       if (!SetModelStatus(object, {.pods = pods})) return ReconcileResult::After(kAwaitModelState);
     }
+  }
+  if (!failure && plan.failure) {
     const ModelFailure& what = plan.failure->what;
     failure = what.error;
     if (!what.reason.empty()) SetModelFailure(object, what);
@@ -373,7 +378,8 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
     }
     return Unexpected(entry.error().WithContext("fails to reconcile ingress"));
   }
-  auto pods = cluster.PodsOf(isvc.ns(), plan.components[0].name);
+  KINGLET_TRY(auto pods, cluster.PodsOf(isvc.ns(), plan.components[0].name,
+                                        IsComponentDecided(object, ComponentKind::kPredictor)));
   if (!SetModelStatus(object, {.pods = pods})) return ReconcileResult::After(kAwaitModelState);
   KeepTransitionTimes(object, before);
   KINGLET_RETURN_IF_ERROR(status.Write(before, object));

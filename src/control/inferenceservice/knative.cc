@@ -69,6 +69,17 @@ bool MarkMissing(Json& object, const api::InferenceService& isvc, const Clock& c
   return false;
 }
 
+// Components of which nothing is known yet.
+void DropEmptyComponents(Json& object) {
+  Json* status = object.Find("status");
+  Json* components = status ? status->Find("components") : nullptr;
+  if (!components || !components->IsObject()) return;
+  std::erase_if(components->MutableObject(),
+                [](const auto& entry) { return entry.second.IsObject() && entry.second.empty(); });
+  if (components->empty()) status->Erase("components");
+  if (status->empty()) object.Erase("status");
+}
+
 }  // namespace
 
 // One reconciliation.
@@ -156,7 +167,10 @@ Result<ReconcileResult> KnativeReconciler::Reconcile(Json object, api::Inference
     }
     return Unexpected(std::move(error));
   }
-  if (mode == api::Mode::kModelMesh) KINGLET_RETURN_IF_ERROR(ApplyModelConfig(pass));
+  if (mode == api::Mode::kModelMesh) {
+    KINGLET_RETURN_IF_ERROR(ApplyModelConfig(pass));
+    DropEmptyComponents(pass.object);  // what is ModelMesh's is not written for less
+  }
   KeepTransitionTimes(pass.object, pass.before);
   KINGLET_RETURN_IF_ERROR(
       parts_.status.Write(pass.before, pass.object, StatusWriter::OnConflict::kFail));
@@ -220,7 +234,8 @@ Result<bool> KnativeReconciler::ReconcileComponent(ComponentKind kind, Pass& pas
 
   const Json& predictor = pass.object["status"]["components"]["predictor"];
   const std::string& created = predictor["latestCreatedRevision"].AsString();
-  const auto pods = parts_.cluster.PodsOfRevision(pass.isvc.ns(), created);
+  KINGLET_TRY(const auto pods, parts_.cluster.PodsOfRevision(
+                                   pass.isvc.ns(), created, IsComponentDecided(pass.object, kind)));
   pass.later = kAwaitModelState;
   return SetModelStatus(pass.object,
                         {.pods = pods,

@@ -264,6 +264,13 @@ TEST_F(OldNamesTest, AreKept) {
             "http://iris.ns.x.com");
 }
 
+TEST_F(OldNamesTest, ANewTransformerLooksForThePredictorUnderItsNewName) {
+  Create(kube::kInferenceService, Serverless("  transformer: {containers: [{image: t}]}\n"));
+  Json transformer = Await(kube::kKnativeService, "iris-transformer");
+  EXPECT_EQ(transformer.At({"spec", "template", "spec", "containers"})[0]["args"],
+            Yaml("[--model_name, iris, --predictor_host, iris-predictor.ns, --http_port, '8080']"));
+}
+
 TEST_F(KnativeTest, TransformerOfModelMesh) {
   std::string yaml = Serverless("  transformer: {containers: [{image: t}]}\n");
   yaml.replace(yaml.find("Serverless"), 10, "ModelMesh");

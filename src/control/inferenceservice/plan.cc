@@ -70,6 +70,7 @@ Plan MakePlan(api::InferenceService& isvc, const ComponentInput& input) {
                        ""}};
       return false;
     }
+    component->objects_end = plan.objects.size();
     plan.components.push_back(*std::move(component));
     return true;
   };

@@ -197,7 +197,8 @@ namespace {
 Status ReplaceInTexts(Json& value, const Json& dot) {
   if (value.IsString()) {
     if (value.AsString().find("{{") == std::string::npos) return {};
-    KINGLET_TRY(std::string text, RenderTemplate(value.AsString(), dot));
+    // KServe renders containers as HTML, in which a key that is missing is nothing.
+    KINGLET_TRY(std::string text, RenderTemplate(value.AsString(), dot, ""));
     value = std::move(text);
   } else if (value.IsArray()) {
     for (Json& item : value.MutableArray()) KINGLET_RETURN_IF_ERROR(ReplaceInTexts(item, dot));

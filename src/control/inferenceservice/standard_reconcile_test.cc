@@ -148,6 +148,50 @@ TEST_F(StandardTest, FieldsWithoutEffectAreTold) {
   EXPECT_EQ(kube::FindCondition(isvc, "UnsupportedFields"), nullptr);
 }
 
+// Answers of the server that no wish can help against.
+class RefusingServerTest : public StandardTest {
+ protected:
+  void SetUp() override {
+    client_.OnCall([](const kube::FakeClient::Call& call) -> Status {
+      if (call.verb != "create" || call.key.name != "iris-transformer") return {};
+      return Fail(Code::kInvalidArgument, "no such thing here");
+    });
+    StandardTest::SetUp();
+  }
+};
+
+TEST_F(RefusingServerTest, NothingIsSaidOfAComponentWhoseObjectsAreRefused) {
+  SetIngress("");
+  Create(kube::kInferenceService,
+         std::string(kIris) + "  transformer: {containers: [{image: t}]}\n");
+  SetAvailable("iris-predictor", "True");
+  Json isvc = AwaitCondition("PredictorReady", "True", "");
+  ASSERT_TRUE(isvc.IsObject());
+  EXPECT_TRUE(isvc["status"]["components"].Has("predictor"));
+  EXPECT_FALSE(isvc["status"]["components"].Has("transformer"));
+  EXPECT_EQ(isvc.At({"status", "modelStatus", "states", "targetModelState"}).AsString(), "Pending");
+}
+
+TEST_F(StandardTest, PodsWithTheSelectorsLabelOnlyCountToo) {
+  SetIngress("");
+  Create(kube::kInferenceService, kIris);
+  Create(kube::kPod, R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: p, namespace: ns, labels: {app: isvc.iris-predictor}}
+)");
+  SetStatus(client_, kube::kPod, "p",
+            "{containerStatuses: [{name: kserve-container, state: {terminated: {reason: Error, "
+            "message: no memory, exitCode: 137}}}]}");
+  SetAvailable("iris-predictor", "False");
+  Json failed = Await(kube::kInferenceService, "iris", [](const Json& isvc) {
+    return isvc.At({"status", "modelStatus", "transitionStatus"}).AsString() ==
+           "BlockedByFailedLoad";
+  });
+  ASSERT_TRUE(failed.IsObject());
+  EXPECT_EQ(failed.At({"status", "modelStatus", "lastFailureInfo", "exitCode"}).AsInt(), 137);
+}
+
 TEST(MergeChild, WhatFollowsAndWhatStays) {
   constexpr std::string_view kOwned = "ownerReferences: [{uid: u, controller: true}]";
   auto object = [&](std::string_view kind, std::string_view labels, std::string_view spec) {
@@ -160,15 +204,17 @@ TEST(MergeChild, WhatFollowsAndWhatStays) {
     const char *kind, *existing, *desired, *spec;  // specs
     const char* labels;                            // of the result; {a: 1} was, {b: 2} is wished
   } kCases[] = {
-      // The address of a Service is never fought over; its labels follow only with its ports.
+      // The address of a Service is never fought over; its labels follow only with its ports, and
+      // what is no longer wished for goes.
       {"Service", "{clusterIP: 10.0.0.1, ports: [{port: 80}]}",
        "{clusterIP: None, ports: [{port: 80}]}", "{clusterIP: 10.0.0.1, ports: [{port: 80}]}",
        "{a: '1'}"},
       {"Service", "{clusterIP: 10.0.0.1, ports: [{port: 80}]}",
        "{clusterIP: None, ports: [{port: 81}]}", "{clusterIP: 10.0.0.1, ports: [{port: 81}]}",
-       "{a: '1', b: '2'}"},
+       "{b: '2'}"},
       {"HorizontalPodAutoscaler", "{maxReplicas: 1}", "{maxReplicas: 1}", "{maxReplicas: 1}",
-       "{a: '1', b: '2'}"},
+       "{b: '2'}"},
+      {"Deployment", "{replicas: 1}", "{replicas: 2}", "{replicas: 2}", "{a: '1', b: '2'}"},
       {"HTTPRoute", "{rules: [{x: 1, weight: 1}]}", "{rules: [{x: 1}]}",
        "{rules: [{x: 1, weight: 1}]}", "{a: '1'}"},
       {"VirtualService", "{hosts: [a]}", "{hosts: [b]}", "{hosts: [b]}", "{b: '2'}"},

@@ -67,6 +67,12 @@ bool IsComponentReady(const Json& object, ComponentKind kind) {
   return kube::IsConditionTrue(object, ReadyType(kind));
 }
 
+bool IsComponentDecided(const Json& object, ComponentKind kind) {
+  if (!object["status"]["conditions"].IsArray()) return false;
+  const Json* condition = kube::FindCondition(object, ReadyType(kind));
+  return condition && (*condition)["status"].AsString() != "Unknown";
+}
+
 void SetComponentStatus(Json& object, ComponentKind kind, const Deployments& deployments,
                         const std::string& url, const ReadinessRule& rule, const Clock& clock) {
   Json& component = object.Path({"status", "components", ComponentName(kind)});

@@ -21,6 +21,8 @@ kube::ConditionSet Conditions(Json& object, const Clock& clock);
 // "PredictorReady".
 std::string ReadyType(ComponentKind kind);
 bool IsComponentReady(const Json& object, ComponentKind kind);
+// Whether its workload says that it is ready or that it is not.
+bool IsComponentDecided(const Json& object, ComponentKind kind);
 
 // A component from its Deployments: its condition, and its URL once it is available.
 using ReadinessRule = std::function<std::optional<Readiness>(const Deployments&)>;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/go_json.h"
 #include "kube/object.h"
 #include "kube/quantity.h"
 
@@ -48,7 +49,7 @@ Result<bool> PutModelConfig(Json& config_map, const api::TrainedModel& model) {
   } else {
     list.push_back(std::move(entry));
   }
-  config_map.Ref("data").Set(kFile, models.Dump());
+  config_map.Ref("data").Set(kFile, DumpAsGo(models));
   return true;
 }
 
@@ -57,7 +58,7 @@ Result<bool> DropModelConfig(Json& config_map, std::string_view model) {
   const auto dropped = std::erase_if(
       models.MutableArray(), [&](const Json& other) { return other[kName].AsString() == model; });
   if (dropped == 0) return false;
-  config_map.Ref("data").Set(kFile, models.Dump());
+  config_map.Ref("data").Set(kFile, DumpAsGo(models));
   return true;
 }
 

@@ -1,5 +1,7 @@
 #include "admission/access.h"
 
+#include "kube/later_resources.h"
+
 namespace kinglet::admission {
 
 std::vector<kube::Access> WebhookAccess() {
@@ -12,6 +14,8 @@ std::vector<kube::Access> WebhookAccess() {
       {kube::kServingRuntime, {"list"}},
       {kube::kClusterServingRuntime, {"list"}},
       {kube::kLocalModelCache, {"list"}},
+      {kube::kLocalModelNamespaceCache, {"list"}},
+      {kube::kLocalModelNodeGroup, {"get"}},
       {kube::kInferenceService, {"get"}},
   };
 }

@@ -118,7 +118,8 @@ TEST(Review, RefusesWhatIsNoReview) {
                     "/validate-serving-kserve-io-v1alpha1-trainedmodel",
                     "/validate-serving-kserve-io-v1alpha1-inferencegraph",
                     "/validate-serving-kserve-io-v1alpha1-servingruntime",
-                    "/validate-serving-kserve-io-v1alpha1-localmodelcache"}) {
+                    "/validate-serving-kserve-io-v1alpha1-localmodelcache",
+                    "/validate-localmodelnamespacecaches"}) {
     EXPECT_TRUE(AnswerReview(admitter, path, review)) << path;
   }
 }

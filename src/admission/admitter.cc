@@ -6,6 +6,7 @@
 #include "api/constants.h"
 #include "base/encoding.h"
 #include "kube/json_patch.h"
+#include "kube/later_resources.h"
 #include "kube/object.h"
 
 namespace kinglet::admission {
@@ -59,6 +60,9 @@ const Admitter::Webhook Admitter::kWebhooks[] = {
     {"/validate-serving-kserve-io-v1alpha1-localmodelcache",
      "localmodelcache.kserve-webhook-server.validator", api::kGroup, "localmodelcaches",
      "CREATE UPDATE DELETE", &Admitter::ValidateCache},
+    {"/validate-localmodelnamespacecaches",
+     "localmodelnamespacecache.kserve-webhook-server.validator", api::kGroup,
+     "localmodelnamespacecaches", "CREATE UPDATE DELETE", &Admitter::ValidateNamespaceCache},
 };
 
 std::span<const WebhookConfiguration> WebhookConfigurations() {
@@ -66,7 +70,7 @@ std::span<const WebhookConfiguration> WebhookConfigurations() {
       {"inferenceservice.serving.kserve.io", true}, {"inferenceservice.serving.kserve.io"},
       {"trainedmodel.serving.kserve.io"},           {"inferencegraph.serving.kserve.io"},
       {"clusterservingruntime.serving.kserve.io"},  {"servingruntime.serving.kserve.io"},
-      {"localmodelcache.serving.kserve.io"},
+      {"localmodelcache.serving.kserve.io"},        {"localmodelnamespacecache.serving.kserve.io"},
   };
   return kConfigurations;
 }
@@ -117,11 +121,16 @@ Response Admitter::DefaultService(const Request& request) const {
   if (!config) return Response::Forbid(config.error().message());
   std::vector<NamedCache> caches;
   if (config->local_model && config->local_model->enabled) {
-    auto list = client_.ListAll(kube::kLocalModelCache, "");
-    if (!list) return Response::Forbid(list.error().message());
-    for (const Json& object : *list) {
-      auto spec = api::Decode<api::LocalModelCacheSpec>(object["spec"]);
-      if (spec) caches.push_back({kube::Name(object), *std::move(spec)});
+    for (const auto* type : {&kube::kLocalModelNamespaceCache, &kube::kLocalModelCache}) {
+      auto list = client_.ListAll(*type, request.ns);
+      if (!list && type->namespaced && list.error().code() == Code::kNotFound) continue;
+      if (!list) return Response::Forbid(list.error().message());
+      for (const Json& object : *list) {
+        auto spec = api::Decode<api::LocalModelCacheSpec>(object["spec"]);
+        if (spec) {
+          caches.push_back({kube::Name(object), *std::move(spec), kube::Namespace(object)});
+        }
+      }
     }
   }
   auto object = DefaultInferenceService(request.object, *config, caches);
@@ -207,21 +216,29 @@ Response Admitter::ValidateModel(const Request& request) const {
   return FromStatus(ValidateTrainedModel(kube::Name(request.object), *spec, &*old_spec));
 }
 
-Response Admitter::ValidateCache(const Request& request) const {
-  const Json& object = request.operation == "DELETE" ? request.old_object : request.object;
-  if (request.operation == "DELETE") {
-    for (const Json& user : object["status"]["inferenceServices"].AsArray()) {
-      auto isvc = client_.Get(kube::kInferenceService, {.ns = user["namespace"].AsString(),
-                                                        .name = user["name"].AsString()});
-      if (!isvc) return Response::Forbid(isvc.error().message());
-      if (kube::Label(*isvc, api::label::kLocalModel) == kube::Name(object)) {
-        return Response::Forbid(
-            fmt::format("LocalModelCache {} is being used by InferenceService {}",
-                        kube::Name(object), user["name"].AsString()));
-      }
+// Why a cache that is to be deleted is still needed; "" where it is not.
+Result<std::string> Admitter::UserOfCache(const Json& cache) const {
+  for (const Json& user : cache["status"]["inferenceServices"].AsArray()) {
+    KINGLET_TRY(Json isvc, client_.Get(kube::kInferenceService, {.ns = user["namespace"].AsString(),
+                                                                 .name = user["name"].AsString()}));
+    if (kube::Label(isvc, api::label::kLocalModel) == kube::Name(cache) &&
+        kube::Label(isvc, api::label::kLocalModelNamespace) == kube::Namespace(cache)) {
+      return kube::KeyOf(isvc).ToString();
     }
-    return Response::Allow();
   }
+  return "";
+}
+
+Response Admitter::ValidateCache(const Request& request) const {
+  if (request.operation == "DELETE") {
+    const Json& object = request.old_object;
+    auto user = UserOfCache(object);
+    if (!user) return Response::Forbid(user.error().message());
+    if (user->empty()) return Response::Allow();
+    return Response::Forbid(fmt::format("LocalModelCache {} is being used by InferenceService {}",
+                                        kube::Name(object), user->substr(user->find('/') + 1)));
+  }
+  const Json& object = request.object;
   auto list = client_.ListAll(kube::kLocalModelCache, "");
   if (!list) return ServerError(list.error());
   const Json& uri = object["spec"]["sourceModelUri"];
@@ -230,6 +247,28 @@ Response Admitter::ValidateCache(const Request& request) const {
     if (other["spec"]["sourceModelUri"] == uri) {
       return Response::Forbid(fmt::format("LocalModelCache {} has the same StorageURI {}",
                                           kube::Name(other), uri.AsString()));
+    }
+  }
+  return Response::Allow();
+}
+
+Response Admitter::ValidateNamespaceCache(const Request& request) const {
+  if (request.operation == "DELETE") {
+    const Json& object = request.old_object;
+    auto user = UserOfCache(object);
+    if (!user) return Response::Forbid(user.error().message());
+    if (user->empty()) return Response::Allow();
+    return Response::Forbid(
+        fmt::format("LocalModelNamespaceCache {} is being used by InferenceService {}",
+                    kube::KeyOf(object).ToString(), *user));
+  }
+  // Its finalizer must be able to go.
+  if (kube::IsDeleting(request.object)) return Response::Allow();
+  for (const Json& group : request.object["spec"]["nodeGroups"].AsArray()) {
+    auto found = client_.Get(kube::kLocalModelNodeGroup, {.ns = "", .name = group.AsString()});
+    if (!found) {
+      return Response::Forbid(
+          fmt::format("NodeGroup {} not found: {}", group.AsString(), found.error().message()));
     }
   }
   return Response::Allow();

@@ -34,6 +34,8 @@ class Admitter {
   Response ValidateGraph(const Request& request) const;
   Response ValidateModel(const Request& request) const;
   Response ValidateCache(const Request& request) const;
+  Response ValidateNamespaceCache(const Request& request) const;
+  Result<std::string> UserOfCache(const Json& cache) const;
   Result<api::Config> ReadConfig() const;
 
   struct Webhook;

@@ -14,9 +14,11 @@ namespace kinglet::admission {
 struct NamedCache {
   std::string name;
   api::LocalModelCacheSpec spec;
+  std::string ns = "";  // of a LocalModelNamespaceCache
 };
 
-// The object with its defaults. kInternal where the configuration cannot be read.
+// The object with its defaults; of the caches the first that has the model counts, so those of the
+// namespace come before those of the cluster. kInternal where the configuration cannot be read.
 Result<Json> DefaultInferenceService(const Json& object, const api::Config& config,
                                      std::span<const NamedCache> caches);
 

@@ -94,9 +94,16 @@ void AssignLocalModel(const api::InferenceServiceSpec& spec, std::span<const Nam
   for (const auto& cache : caches) {
     if (!cache.spec.Matches(*uri)) continue;
     Json& metadata = object.Ref("metadata");
+    const auto& groups = cache.spec.node_groups;
     const std::string group = metadata["annotations"][api::annotation::kNodeGroup].StringOr(
-        cache.spec.node_groups.empty() ? "" : cache.spec.node_groups[0]);
+        groups.empty() ? "" : groups[0]);
+    if (!cache.ns.empty() && std::ranges::find(groups, group) == groups.end()) continue;
     metadata.Path({"labels", api::label::kLocalModel}) = cache.name;
+    if (!cache.ns.empty()) {
+      metadata.Path({"labels", api::label::kLocalModelNamespace}) = cache.ns;
+    } else {
+      metadata.Ref("labels").Erase(api::label::kLocalModelNamespace);
+    }
     metadata.Path({"annotations", api::annotation::kLocalModelSourceUri}) =
         cache.spec.source_model_uri;
     metadata.Path({"annotations", api::annotation::kLocalModelPvcName}) =

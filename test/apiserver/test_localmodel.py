@@ -283,6 +283,9 @@ def test_life_of_cached_models(world):
     claim = {"apiVersion": V1, "kind": "PersistentVolumeClaim", "metadata": {"name": "iris-gpu"}}
     wait_for(lambda: api.get(claim, "default"), what="the claim where the service is")
     wait_for(lambda: world.cache("iris")["status"]["inferenceServices"] == [{"namespace": "default", "name": "s"}])
+    own = api.create(service, "team")["metadata"]["labels"]
+    assert own["internal.serving.kserve.io/localmodel-namespace"] == "team"
+    wait_for(lambda: world.cache("iris", "team")["status"]["inferenceServices"] == [{"namespace": "team", "name": "s"}])
     out = {**service, "metadata": {"name": "out", "annotations": {"serving.kserve.io/disable-localmodel": "true"}}}
     assert "labels" not in api.create(out, "default")["metadata"]
     step("use: the service is labelled, its namespace has a claim; one that opts out is let be")
@@ -341,17 +344,21 @@ def test_life_of_cached_models(world):
     with pytest.raises(ApiError, match="LocalModelCache iris is being used by InferenceService s"):
         api.call("DELETE", api.of(cache))
     assert world.cache("iris") and world.has("n1", "iris", "iris")
+    own = {"apiVersion": SERVING, "kind": "LocalModelNamespaceCache", "metadata": {"name": "iris"}}
+    with pytest.raises(ApiError, match="LocalModelNamespaceCache team/iris is being used by InferenceService team/s"):
+        api.call("DELETE", api.of(own, "team"))
     step("delete while it is used: refused")
 
-    api.delete(service, "default")
+    for namespace in ("default", "team"):
+        api.delete(service, namespace)
     wait_for(lambda: not world.cache("iris")["status"]["inferenceServices"], what="the service to go")
+    wait_for(lambda: not world.cache("iris", "team")["status"]["inferenceServices"], what="the other service to go")
     wait_for(lambda: (api.get(claim, "default") or {}).get("metadata", {}).get("deletionTimestamp", "gone"),
              what="the claim to go")
     api.call("DELETE", api.of(cache))
     wait_for(lambda: world.cache("iris") is None, what="the cache to go")
-    for name in ("slow", "iris"):
-        kind = "LocalModelCache" if name == "slow" else "LocalModelNamespaceCache"
-        api.delete({"apiVersion": SERVING, "kind": kind, "metadata": {"name": name}}, "team")
+    api.call("DELETE", api.of(own, "team"))
+    api.call("DELETE", api.of({**cache, "metadata": {"name": "slow"}}))
     wait_for(lambda: world.cache("iris", "team") is None and world.cache("slow") is None, what="the caches to go")
     for n in left:
         wait_for(lambda: [p for p in (world.roots[n] / "models").iterdir() if not p.name.startswith(".")] == [], 30,

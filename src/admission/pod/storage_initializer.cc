@@ -4,6 +4,7 @@
 #include "admission/pod/pod.h"
 #include "api/constants.h"
 #include "api/storage_uri.h"
+#include "api/v1alpha1/others.h"
 #include "api/v1beta1/inference_service.h"
 #include "kube/strategic_merge.h"
 
@@ -30,7 +31,10 @@ Result<std::string> LocalModelUri(const Pod& pod, const std::string& uri) {
   const std::string source = pod.AnnotationOr(api::annotation::kLocalModelSourceUri, "");
   if (rest.starts_with(source)) rest.remove_prefix(source.size());
   if (rest.starts_with('/')) rest.remove_prefix(1);
-  return fmt::format("{}{}/models/{}/{}", kPvcScheme, claim->AsString(), model, rest);
+  const std::string& ns = pod.Label(api::label::kLocalModelNamespace);
+  // As the agents of the nodes name its folder.
+  const std::string folder = ns.empty() ? model : fmt::format("{}_{}", ns, model);
+  return fmt::format("{}{}/models/{}/{}", kPvcScheme, claim->AsString(), folder, rest);
 }
 
 struct PvcUri {

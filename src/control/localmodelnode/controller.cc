@@ -261,6 +261,7 @@ Status LocalModelNodeController::Impl::Inspect(const Json& object, Model& model,
       if (!was_whole) record.whole_since = now;
       record.whole = true;
       record.files = model.state.files;
+      record.bytes = model.state.bytes;
       record.damage.clear();
       if (record.attempts > 0 && now - record.whole_since >= kLastingSeconds) record.attempts = 0;
       return {};
@@ -317,7 +318,7 @@ void LocalModelNodeController::Impl::GiveRoom(std::vector<Model>& models,
     kube::ObjectPtr cache = CacheOf(model.key);
     const int64_t promised = cache ? Bytes((*cache)["spec"]["modelSize"]) : 0;
     tenants.push_back({.uri = model.uri,
-                       .bytes = std::max(promised, model.state.bytes),
+                       .bytes = std::max({promised, model.state.bytes, model.record.bytes}),
                        .pinned = cache && (*cache)["used"].AsBool(),
                        .present = model.state.health == Health::kWhole,
                        .last_used = model.record.last_used});
@@ -369,6 +370,7 @@ Status LocalModelNodeController::Impl::Act(const Json& object, Model& model,
     case Decision::Action::kAdopt:
       model.record.whole = true;
       model.record.files = model.state.files;
+      model.record.bytes = model.state.bytes;
       model.record.whole_since = Now();
       model.record.damage.clear();
       return {};
@@ -418,6 +420,7 @@ Status LocalModelNodeController::Impl::Download(const Json& object, Model& model
     // Counted first: what happens between must not make the attempts endless.
     if (model.decision.again) {
       ++model.record.attempts;
+      model.record.damage = model.decision.damage;
       model.record.last_attempt = Now();
       KINGLET_RETURN_IF_ERROR(store.WriteRecord(model.folder, model.record));
       model.stored = model.record;

@@ -37,6 +37,7 @@ Decision BringAgain(const ModelRecord& record, const std::string& why, int64_t n
   }
   out.action = Decision::Action::kDownload;
   out.again = true;
+  out.damage = why;
   out.reason =
       fmt::format("{}; downloads again (attempt {} of {})", why, record.attempts + 1, kMaxAttempts);
   return out;
@@ -78,7 +79,13 @@ Decision Decide(const ModelFacts& facts, int64_t now) {
     return {.action = kDownload, .state = std::string(kPending)};
   }
   Decision out{.state = ModelStateOfJob(*job)};
-  if (out.state != kDownloaded) return out;
+  if (out.state != kDownloaded) {
+    if (out.state != kError && !record.damage.empty()) {
+      out.reason = fmt::format("{}; downloads again (attempt {} of {})", record.damage,
+                               record.attempts, kMaxAttempts);
+    }
+    return out;
+  }
   if (facts.health == Health::kUnknown) {
     out.action = kAdopt;
     return out;

@@ -72,6 +72,9 @@ TEST(Decision, ByFolderAndJob) {
   EXPECT_EQ(decide(Health::kMissing, &failed),
             std::pair(kNothing, std::string("ModelDownloadError")));
   EXPECT_EQ(decide(Health::kMissing, &done).first, kDownload);
+  ModelFacts again{.health = Health::kUnknown, .record = {.damage = "x"}, .job = &running};
+  again.record.attempts = 2;
+  EXPECT_EQ(Decide(again, 1).reason, "x; downloads again (attempt 2 of 5)");
   EXPECT_EQ(decide(Health::kUnknown, &done, {.damage = "x", .spent_job = "j1"}).first, kDownload);
 }
 
@@ -268,7 +271,7 @@ TEST_F(AgentTest, TheLimitTakesWhatIsNotUsed) {
 apiVersion: serving.kserve.io/v1alpha1
 kind: LocalModelCache
 metadata: {{name: {}}}
-spec: {{sourceModelUri: "{}", modelSize: 6, nodeGroups: [gpu]}}
+spec: {{sourceModelUri: "{}", modelSize: 1, nodeGroups: [gpu]}}
 )",
                                 name, uri));
   }
@@ -286,6 +289,8 @@ spec: {{sourceModelUri: "{}", modelSize: 6, nodeGroups: [gpu]}}
   EXPECT_TRUE(AwaitReason("b", "storageLimit"));
   EXPECT_TRUE(AwaitState("a", "ModelDownloaded"));
   EXPECT_FALSE(fs::exists(root_ / "b"));
+  // Its size is remembered, though the cache promises less: it does not come and go.
+  EXPECT_TRUE((*client_.List(kube::kJob, "ns"))["items"].empty());
   EXPECT_TRUE(fs::exists(root_ / "a" / "weights"));
 }
 

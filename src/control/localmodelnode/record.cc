@@ -20,6 +20,7 @@ Json ToJson(const ModelRecord& record) {
                            {"attempts", record.attempts},
                            {"lastAttempt", record.last_attempt},
                            {"wholeSince", record.whole_since},
+                           {"bytes", record.bytes},
                            {"lastUsed", record.last_used},
                            {"retry", record.retry}});
 }
@@ -41,6 +42,7 @@ ModelRecord RecordFromJson(const Json& value) {
   record.attempts = static_cast<int>(value["attempts"].AsInt());
   record.last_attempt = value["lastAttempt"].AsInt();
   record.whole_since = value["wholeSince"].AsInt();
+  record.bytes = value["bytes"].AsInt();
   record.last_used = value["lastUsed"].AsInt();
   record.retry = value["retry"].AsString();
   return record;

@@ -30,6 +30,7 @@ struct ModelRecord {
   int attempts = 0;       // how often it was brought again since it last lasted
   int64_t last_attempt = 0;
   int64_t whole_since = 0;
+  int64_t bytes = 0;      // when it was last whole: sizes that people promise may be wrong
   int64_t last_used = 0;  // by an InferenceService, or when it came
   std::string retry;      // value of annotation serving.kserve.io/retry that was heeded
 

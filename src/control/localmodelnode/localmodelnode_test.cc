@@ -332,6 +332,14 @@ TEST(ModelStore, DigestsAreCheckedWhereTheFileChanged) {
   EXPECT_EQ(damaged->problem, "w does not have its digest any more");
   ASSERT_TRUE(store.Invalidate("m", *damaged));
   EXPECT_FALSE(fs::exists(store.PathOf("m") / "w"));
+  // The check value of CRC-32C.
+  std::ofstream(store.PathOf("m") / "w") << "123456789";
+  const std::string crc =
+      R"({"sources":[{"uri":"u","files":[{"path":"w","size":9,"digest":"crc32c:e3069283"}]}]})";
+  ASSERT_TRUE(WriteFileAtomic(store.PathOf("m") / ".kinglet-complete", crc));
+  EXPECT_EQ(store.Inspect("m", "u", {}, {})->health, Health::kWhole);
+  std::ofstream(store.PathOf("m") / "w") << "123456780";
+  EXPECT_EQ(store.Inspect("m", "u", {}, {})->health, Health::kDamaged);
   // A marker that names what lies elsewhere.
   ASSERT_TRUE(
       WriteFileAtomic(store.PathOf("m") / ".kinglet-complete",

@@ -81,24 +81,43 @@ Json SourceInMarker(const fs::path& folder, const std::string& uri) {
   return {};
 }
 
-// Whether the file's bytes have the digest "algorithm:hex".
-Result<bool> HasDigest(const fs::path& path, std::string_view wanted, const std::stop_token& stop) {
-  const size_t colon = wanted.find(':');
-  if (colon == std::string_view::npos) return true;
-  const std::string_view algorithm = wanted.substr(0, colon);
-  if (algorithm != "sha256" && algorithm != "md5" && algorithm != "sha1") return true;
+// A digest of a marker, "algorithm:hex".
+struct KnownDigest {
+  std::string algorithm, hex;
+};
+
+// Nothing where there is none, or none that can be checked here.
+std::optional<KnownDigest> ReadDigest(std::string_view text) {
+  const size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  KnownDigest out{std::string(text.substr(0, colon)), std::string(text.substr(colon + 1))};
+  for (auto algorithm : {"sha256", "md5", "sha1", "crc32c"}) {
+    if (out.algorithm == algorithm) return out;
+  }
+  return std::nullopt;
+}
+
+Result<bool> HasDigest(const fs::path& path, const KnownDigest& wanted,
+                       const std::stop_token& stop) {
   Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return Unexpected(ErrnoError(fmt::format("open {}", path.string()), errno));
-  Digest digest(algorithm);
+  const bool is_crc = wanted.algorithm == "crc32c";
+  Digest digest(is_crc ? "md5" : wanted.algorithm);
+  uint32_t crc = 0;
   std::string buffer(size_t{1} << 20, '\0');
   while (true) {
     if (stop.stop_requested()) return Fail(Code::kCancelled, "stopped");
     const ssize_t got = read(file.get(), buffer.data(), buffer.size());
     if (got < 0) return Unexpected(ErrnoError(fmt::format("read {}", path.string()), errno));
     if (got == 0) break;
-    digest.Update(std::string_view(buffer).substr(0, static_cast<size_t>(got)));
+    const auto bytes = std::string_view(buffer).substr(0, static_cast<size_t>(got));
+    if (is_crc) {
+      crc = Crc32c(bytes, crc);
+    } else {
+      digest.Update(bytes);
+    }
   }
-  return HexEncode(digest.Finish()) == wanted.substr(colon + 1);
+  return (is_crc ? fmt::format("{:08x}", crc) : HexEncode(digest.Finish())) == wanted.hex;
 }
 
 // One file that must be there.
@@ -140,8 +159,8 @@ Result<std::string> Check(const fs::path& folder, const Expected& wish,
     return fmt::format("{} has {} bytes, not {}", wish.path, found->size, wish.size);
   }
   if (wish.known && *wish.known == *found) return "";
-  if (!wish.digest.empty()) {
-    KINGLET_TRY(bool good, HasDigest(*path, wish.digest, stop));
+  if (const auto digest = ReadDigest(wish.digest)) {
+    KINGLET_TRY(bool good, HasDigest(*path, *digest, stop));
     return good ? "" : fmt::format("{} does not have its digest any more", wish.path);
   }
   if (wish.known && wish.known->modified != found->modified) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 
 #include "base/log.h"
 #include "control/lazy_watches.h"
@@ -118,7 +119,7 @@ struct LocalModelNodeController::Impl {
   Status Inspect(const Json& object, Model& model, const std::stop_token& stop);
   void GiveRoom(std::vector<Model>& models, const std::vector<Json>& own_groups);
   // Does what was decided, as far as possible.
-  Status Act(const Json& object, Model& model, const std::vector<Model>& before,
+  Status Act(const Json& object, Model& model, std::span<const Model> before,
              const std::vector<Json>& own_groups, const api::LocalModelConfig& settings,
              const std::vector<Json>& all_jobs);
   Status Download(const Json& object, Model& model, const std::vector<Json>& own_groups,
@@ -176,8 +177,8 @@ Result<ReconcileResult> LocalModelNodeController::Impl::Reconcile(const ObjectKe
   Duration wait = std::chrono::seconds(
       std::max<int64_t>(1, settings.reconcilation_frequency_in_secs.value_or(kDefaultPeriod)));
   for (size_t i = 0; i < models.size(); ++i) {
-    const std::vector<Model> before(models.begin(), models.begin() + static_cast<ptrdiff_t>(i));
-    Status acted = Act(*seen, models[i], before, own_groups, settings, all_jobs);
+    Status acted = Act(*seen, models[i], std::span<const Model>(models).first(i), own_groups,
+                       settings, all_jobs);
     if (!acted && outcome) outcome = std::move(acted);
     if (models[i].decision.wait > Duration::zero()) wait = std::min(wait, models[i].decision.wait);
     if (models[i].record != models[i].stored) {
@@ -328,7 +329,7 @@ void LocalModelNodeController::Impl::GiveRoom(std::vector<Model>& models,
 }
 
 Status LocalModelNodeController::Impl::Act(const Json& object, Model& model,
-                                           const std::vector<Model>& before,
+                                           std::span<const Model> before,
                                            const std::vector<Json>& own_groups,
                                            const api::LocalModelConfig& settings,
                                            const std::vector<Json>& all_jobs) {

@@ -235,8 +235,7 @@ Status Destination::Commit(std::string_view uri, std::string_view digest,
   if (!inside_) {
     Json marker = Json::MakeObject({{"version", 1}});
     marker.Set("sources", Json::MakeArray({source}));
-    KINGLET_RETURN_IF_ERROR(
-        WriteFileAtomic(fmt::format("{}/{}", data(), kCompleteMarker), marker.Dump()));
+    KINGLET_RETURN_IF_ERROR(PlaceMarker(data(), marker));
     // One of a process that was killed; an empty folder can be renamed over, one with it cannot.
     unlink(fmt::format("{}/{}", path_, kLock).c_str());
     if (rename(data().c_str(), path_.c_str()) != 0) {
@@ -269,10 +268,27 @@ Status Destination::Publish(const Json& source) {
   }
   sources.push_back(source);
   marker.Set("sources", std::move(sources));
-  KINGLET_RETURN_IF_ERROR(
-      WriteFileAtomic(fmt::format("{}/{}", path_, kCompleteMarker), marker.Dump()));
+  KINGLET_RETURN_IF_ERROR(PlaceMarker(path_, marker));
   RemoveTree(staging_);
   return {};
+}
+
+// Written in the staging folder first, so that what a kill leaves of it goes with that.
+Status Destination::PlaceMarker(const std::string& folder, const Json& marker) {
+  std::string written = fmt::format("{}/marker", staging_);
+  std::string place = fmt::format("{}/{}", folder, kCompleteMarker);
+  KINGLET_RETURN_IF_ERROR(WriteFileAtomic(written, marker.Dump()));
+  if (rename(written.c_str(), place.c_str()) != 0) {
+    return Unexpected(ErrnoError(fmt::format("rename {} to {}", written, place), errno));
+  }
+  return SyncPath(folder);
+}
+
+// Removes the lock of a process that was killed; one that is held stays.
+void Destination::RemoveLeftLock() const {
+  std::string path = fmt::format("{}/.{}{}", parent_, name_, kLock);
+  Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (fd && flock(fd.get(), LOCK_EX | LOCK_NB) == 0) unlink(path.c_str());
 }
 
 Status Destination::FinishCut() {
@@ -281,6 +297,7 @@ Status Destination::FinishCut() {
   std::string beside = fmt::format("{}/.{}{}", parent_, name_, kStaging);
   std::error_code error;
   if (fs::is_directory(beside, error) && !fs::exists(beside + "/data", error)) RemoveTree(beside);
+  RemoveLeftLock();
   auto text = ReadFile(fmt::format("{}{}", staging_, kCommitting), size_t{64} << 20);
   if (!text) {
     // Without a journal: what a process left that was killed while it cleaned up.

@@ -49,6 +49,8 @@ class Destination {
   Status Lock(const Context& context);
   Status FinishCut();
   Status Publish(const Json& source);
+  Status PlaceMarker(const std::string& folder, const Json& marker);
+  void RemoveLeftLock() const;
   Json Marker() const;
 
   std::string path_, parent_, name_, staging_, lock_path_;

@@ -135,18 +135,19 @@ def test_object_and_folder(store, tmp_path):
 
 
 def test_archive(store, tmp_path):
-    brings(store, "packed/model.tar.gz", tmp_path / "m", store.seen("packed", ARCHIVED))
+    brings(store, "packed/model.tar.gz", tmp_path / "m", ARCHIVED)
 
 
 def test_missing(store, tmp_path):
     result = bring(store, "not-there", tmp_path / "m")
-    refuses(store, result, tmp_path / "m", "No model found in", "404", "FileNotFoundException", "does not exist")
+    refuses(store, result, tmp_path / "m", "No model found in", "404", "FileNotFoundException", "does not exist",
+            "Repository not found")
 
 
 def test_wrong_credentials(store, tmp_path):
     result = bring(store, "plain", tmp_path / "m", **store.wrong)
     refuses(store, result, tmp_path / "m", "401", "403", "AccessControlException", "AccessDenied", "password",
-            "SignatureDoesNotMatch", "InvalidAccessKeyId")
+            "SignatureDoesNotMatch", "InvalidAccessKeyId", "Invalid credentials")
 
 
 def test_a_folder_with_content(store, tmp_path):

@@ -147,8 +147,8 @@ std::string HmacSha256(std::string_view key, std::string_view bytes) {
 
 std::string RandomBytes(size_t count) {
   std::string out(count, '\0');
-  KINGLET_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(out.data()),
-                           static_cast<int>(count)) == 1);
+  KINGLET_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(count)) ==
+                1);
   return out;
 }
 
@@ -176,8 +176,8 @@ struct Digest::State {
 Digest::Digest(std::string_view algorithm) : state_(std::make_unique<State>()) {
   // By name, OpenSSL looks through its providers each time, which takes longer than a short digest.
   static const EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  const EVP_MD* md = algorithm == "sha256" ? sha256
-                                           : EVP_get_digestbyname(std::string(algorithm).c_str());
+  const EVP_MD* md =
+      algorithm == "sha256" ? sha256 : EVP_get_digestbyname(std::string(algorithm).c_str());
   KINGLET_CHECK(md != nullptr);
   KINGLET_CHECK(EVP_DigestInit_ex(state_->context, md, nullptr) == 1);
 }

@@ -45,13 +45,18 @@ Json FromDom(simdjson::dom::element element, const Unwanted& unwanted,
       }
       return Json(std::move(object));
     }
-    case simdjson::dom::element_type::INT64: return Json(element.get_int64().value_unsafe());
-    case simdjson::dom::element_type::UINT64: return Json(element.get_uint64().value_unsafe());
-    case simdjson::dom::element_type::DOUBLE: return Json(element.get_double().value_unsafe());
+    case simdjson::dom::element_type::INT64:
+      return Json(element.get_int64().value_unsafe());
+    case simdjson::dom::element_type::UINT64:
+      return Json(element.get_uint64().value_unsafe());
+    case simdjson::dom::element_type::DOUBLE:
+      return Json(element.get_double().value_unsafe());
     case simdjson::dom::element_type::STRING:
       return Json(std::string_view(element.get_string().value_unsafe()));
-    case simdjson::dom::element_type::BOOL: return Json(element.get_bool().value_unsafe());
-    case simdjson::dom::element_type::NULL_VALUE: return Json();
+    case simdjson::dom::element_type::BOOL:
+      return Json(element.get_bool().value_unsafe());
+    case simdjson::dom::element_type::NULL_VALUE:
+      return Json();
   }
   return Json();
 }
@@ -353,11 +358,21 @@ void AppendJsonString(std::string& out, std::string_view text) {
     }
     flush(i);
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         out += "\\u00";
         out += kHex[c >> 4];

@@ -38,6 +38,7 @@ struct Decision {
   std::string state;                 // ModelDownloaded, ...
   std::string reason;                // for people; "" where all is as it should be
   bool again = false;                // the download is another attempt
+  std::string damage;                // what makes it necessary
   Duration wait = Duration::zero();  // look again then; zero: at the next regular time
 };
 

@@ -22,19 +22,19 @@
 namespace kinglet::http {
 
 struct ClientOptions {
-  std::string ca_file;      // PEM; "" the system's
-  std::string ca_pem;       // or the bytes themselves
+  std::string ca_file;              // PEM; "" the system's
+  std::string ca_pem;               // or the bytes themselves
   std::string cert_file, key_file;  // client certificate
   std::string cert_pem, key_pem;
   bool insecure_skip_verify = false;
   std::string tls_server_name;
   std::string user_agent;
   Duration connect_timeout = std::chrono::seconds(10);
-  int max_redirects = 0;    // followed for GET and HEAD only; credentials never cross hosts
+  int max_redirects = 0;  // followed for GET and HEAD only; credentials never cross hosts
   bool use_environment_proxy = true;
-  std::string proxy_url;    // used instead of the environment's when set: "http://proxy:3128"
-  bool accept_encoding = false;      // ask for and undo gzip
-  std::string unix_socket;           // connect there whatever the URL's host ("@name": abstract)
+  std::string proxy_url;         // used instead of the environment's when set: "http://proxy:3128"
+  bool accept_encoding = false;  // ask for and undo gzip
+  std::string unix_socket;       // connect there whatever the URL's host ("@name": abstract)
   // Called with each resolved address before connecting, redirects included; false refuses it.
   std::function<bool(std::string_view ip, int port)> allow_address;
 };
@@ -47,8 +47,9 @@ struct ClientRequest {
   Deadline deadline = Deadline::Never();  // for the whole call
   // No byte received for so long: kDeadlineExceeded. Zero: no limit.
   Duration stall_timeout = Duration::zero();
-  std::stop_token stop;                   // kCancelled
-  // SPNEGO with the calling thread's Kerberos credentials; never after a redirect to another origin.
+  std::stop_token stop;  // kCancelled
+  // SPNEGO with the calling thread's Kerberos credentials; never after a redirect to another
+  // origin.
   bool negotiate = false;
 };
 
@@ -64,17 +65,17 @@ class Client {
   static std::unique_ptr<Client> Make(ClientOptions options = {});
   virtual ~Client() = default;
 
-  // Any HTTP status is a response; errors are for what kept one from arriving (kUnavailable: connect,
-  // reset, TLS; kDeadlineExceeded; kCancelled; kResourceExhausted over body_limit; ...).
+  // Any HTTP status is a response; errors are for what kept one from arriving (kUnavailable:
+  // connect, reset, TLS; kDeadlineExceeded; kCancelled; kResourceExhausted over body_limit; ...).
   virtual Result<ClientResponse> Do(const ClientRequest& request,
                                     size_t body_limit = size_t{256} << 20) = 0;
 
   // Gives the body in pieces as they arrive. on_head runs once (final response) and may refuse with
   // an error; on_body may stop with an error. Both run on the calling thread. The returned body is
   // empty. A body shorter than Content-Length is kUnavailable.
-  virtual Result<ClientResponse> Stream(
-      const ClientRequest& request, const std::function<Status(const ClientResponse&)>& on_head,
-      const std::function<Status(std::string_view)>& on_body) = 0;
+  virtual Result<ClientResponse> Stream(const ClientRequest& request,
+                                        const std::function<Status(const ClientResponse&)>& on_head,
+                                        const std::function<Status(std::string_view)>& on_body) = 0;
 };
 
 }  // namespace kinglet::http

@@ -36,7 +36,11 @@ Outcome Play(std::string_view input, size_t cut, std::string_view method) {
       piece.remove_prefix(step->consumed);
     }
   }
-  if (out.failed) return {.failed = true};
+  if (out.failed) {
+    Outcome failure;
+    failure.failed = true;
+    return failure;
+  }
   out.done = reader.done();
   out.keeps = reader.keeps_connection();
   out.status = response.status;

@@ -1,6 +1,8 @@
 #include "storage/fetch.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,6 +35,11 @@ struct Outcome {
 };
 
 bool StrongEtag(std::string_view etag) { return etag.starts_with('"'); }
+
+bool InMemory(int fd) {
+  struct statfs info{};
+  return fstatfs(fd, &info) == 0 && info.f_type == TMPFS_MAGIC;
+}
 
 std::optional<uint64_t> Number(std::string_view text) {
   uint64_t value = 0;
@@ -117,9 +124,10 @@ struct Fetcher::Impl {
     KINGLET_TRY(Fd fd, CreateBeneath(folder, objects[i].path, O_RDWR | O_CREAT));
     if (!file.created && objects[i].size) {
       auto size = static_cast<off_t>(*objects[i].size);
-      // Room is taken now: a full disk is found at the beginning, not after an hour.
-      if (size > 0 && fallocate(fd.get(), 0, 0, size) != 0 && errno != EOPNOTSUPP &&
-          errno != ENOSYS) {
+      // Room is taken now: a full disk is found at the beginning, not after an hour. A tmpfs would
+      // clear all of it first, and has been asked for its free space.
+      if (size > 0 && !InMemory(fd.get()) && fallocate(fd.get(), 0, 0, size) != 0 &&
+          errno != EOPNOTSUPP && errno != ENOSYS) {
         return Unexpected(ErrnoError(fmt::format("make room for {}", objects[i].path), errno));
       }
       if (ftruncate(fd.get(), size) != 0) {

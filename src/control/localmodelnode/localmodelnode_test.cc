@@ -215,10 +215,10 @@ TEST_F(AgentTest, DownloadsNoticesDamageAndRemoves) {
   Json job = AwaitJob("iris");
   ASSERT_FALSE(job.IsNull());
   EXPECT_TRUE(AwaitState("iris", "ModelDownloadPending"));
-  EXPECT_FALSE(fs::exists(root_ / "stale"));
   Deliver("iris", "s3://a", "12345");
   Succeed(job);
   EXPECT_TRUE(AwaitState("iris", "ModelDownloaded"));
+  EXPECT_FALSE(fs::exists(root_ / "stale"));  // of the pass before
 
   // The agent and its memory survive; nothing is downloaded.
   StopAgent();

@@ -111,7 +111,8 @@ class Kubelet:
         container = pod["spec"]["containers"][0]
         mount = container["volumeMounts"][0]
         claim = pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"]
-        assert self.api.get({"apiVersion": V1, "kind": "PersistentVolumeClaim", "metadata": {"name": claim}}, JOBS)
+        wanted = {"apiVersion": V1, "kind": "PersistentVolumeClaim", "metadata": {"name": claim}}
+        wait_for(lambda: self.api.get(wanted, JOBS), 60, f"the claim {claim}")
         folder = self.roots[pod["spec"]["nodeName"]] / mount["subPath"]
         folder.mkdir(parents=True, exist_ok=True)
         uri, at = container["args"]

@@ -1,7 +1,5 @@
 #include "admission/access.h"
 
-#include "kube/later_resources.h"
-
 namespace kinglet::admission {
 
 std::vector<kube::Access> WebhookAccess() {

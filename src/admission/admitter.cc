@@ -6,7 +6,6 @@
 #include "api/constants.h"
 #include "base/encoding.h"
 #include "kube/json_patch.h"
-#include "kube/later_resources.h"
 #include "kube/object.h"
 
 namespace kinglet::admission {

@@ -351,7 +351,7 @@ TEST(ThreeWay, IsAStrategicPatch) {
   Json got = *kube::ApplyStrategicMergePatch(live, patch);
   Json want = *ParseYaml(
       "{spec: {paused: true, template: {spec: {containers: [{name: a, image: y, imagePullPolicy: "
-      "Always}, {name: injected}, {name: c}]}}}}");
+      "Always}, {name: c}, {name: injected}]}}}}");
   EXPECT_EQ(got, want) << got.Dump();
   EXPECT_TRUE(ThreeWayPatch(wanted, wanted, got, true).empty());
 }

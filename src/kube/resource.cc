@@ -3,7 +3,6 @@
 #include <array>
 
 #include "base/encoding.h"
-#include "kube/later_resources.h"
 
 namespace kinglet::kube {
 

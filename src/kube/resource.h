@@ -93,6 +93,8 @@ inline const ResourceType kClusterStorageContainer{
     "serving.kserve.io", "v1alpha1", "clusterstoragecontainers", "ClusterStorageContainer", false};
 inline const ResourceType kLocalModelCache{"serving.kserve.io", "v1alpha1", "localmodelcaches",
                                            "LocalModelCache", false};
+inline const ResourceType kLocalModelNamespaceCache{
+    "serving.kserve.io", "v1alpha1", "localmodelnamespacecaches", "LocalModelNamespaceCache"};
 inline const ResourceType kLocalModelNode{"serving.kserve.io", "v1alpha1", "localmodelnodes",
                                           "LocalModelNode", false};
 inline const ResourceType kLocalModelNodeGroup{

@@ -8,7 +8,6 @@
 #include "api/v1alpha1/others.h"
 #include "base/json.h"
 #include "base/result.h"
-#include "kube/later_resources.h"
 #include "kube/object.h"
 #include "kube/resource.h"
 

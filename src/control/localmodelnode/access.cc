@@ -1,6 +1,5 @@
 #include "control/localmodelnode/access.h"
 
-#include "kube/later_resources.h"
 
 namespace kinglet::control {
 

@@ -14,6 +14,12 @@ from test_manager import deployment, isvc, reconciles
 OVERLAYS = ["default", "clusterresources",
             *(f"overlays/{o}" for o in ("standard-only", "openshift", "cert-manager", "one-namespace"))]
 CHARTS = ("kinglet-crd", "kinglet", "kinglet-runtimes")
+# Defaults, which the charts spell out.
+SAID_BY_HELM_ONLY = {".spec.replicas: None -> 1", ".metadata.annotations: None -> {}",
+                     ".data.service: None -> {'serviceClusterIPNone': False}",
+                     ".data.localModel.disableVolumeManagement: None -> False",
+                     ".data.localModel.jobTTLSecondsAfterFinished: None -> 3600",
+                     ".data.localModel.reconcilationFrequencyInSecs: None -> 60"}
 FOREIGN = {"cert-manager.io"}  # kinds that this API server does not know
 
 
@@ -74,8 +80,7 @@ def difference(helm, kustomize):
     found = [f"{name} only on one side" for name in helm.keys() ^ kustomize.keys()]
     for name in helm.keys() & kustomize.keys():
         found += [f"{name}{line}" for line in changes(kustomize[name], helm[name])
-                  if line not in (".spec.replicas: None -> 1", ".data.service: None -> {'serviceClusterIPNone': False}",
-                                  ".metadata.annotations: None -> {}")]
+                  if line not in SAID_BY_HELM_ONLY]
     return found
 
 

@@ -4,6 +4,9 @@
 #include "admission/pod/pod.h"
 #include "admission/runtime.h"
 #include "api/constants.h"
+#include "api/core_types.h"
+#include "api/v1alpha1/inference_graph.h"
+#include "api/v1alpha1/trained_model.h"
 #include "base/encoding.h"
 #include "kube/json_patch.h"
 #include "kube/object.h"
@@ -13,8 +16,57 @@ namespace {
 
 constexpr int kBadRequest = 400;
 constexpr int kServerError = 500;
+constexpr std::string_view kNoContent = "there is no content to decode";
 
 Response ServerError(const Error& error) { return Response::Deny(kServerError, error.message()); }
+
+// What the API server refused is passed on with its code.
+Response FromApiServer(const Error& error) {
+  return Response::Deny(HttpStatus(error.code()), error.message());
+}
+
+Response BadRequest(const Error& error) { return Response::Deny(kBadRequest, error.message()); }
+
+// Where a validator need not look at the objects: the answer.
+std::optional<Response> AnswerWithoutObjects(const Request& request) {
+  const bool deletes = request.operation == "DELETE", updates = request.operation == "UPDATE";
+  if (request.operation == "CONNECT") return Response::Allow();
+  if (!deletes && !updates && request.operation != "CREATE") {
+    return Response::Deny(kBadRequest, fmt::format("unknown operation \"{}\"", request.operation));
+  }
+  if ((!deletes && request.object.IsNull()) ||
+      ((deletes || updates) && request.old_object.IsNull())) {
+    return Response::Deny(kBadRequest, std::string(kNoContent));
+  }
+  return std::nullopt;
+}
+
+// The object, and where it is updated the old one, of `Kind`.
+template <class Kind>
+struct Objects {
+  Kind object;
+  std::optional<Kind> old_object;
+};
+
+template <class Kind>
+Result<Kind> DecodeObject(std::string_view core_type, const Json& object) {
+  KINGLET_RETURN_IF_ERROR(api::CheckCoreTypes(core_type, object));
+  return api::Decode<Kind>(object);
+}
+
+template <class Kind>
+Result<Objects<Kind>> DecodeObjects(std::string_view core_type, const Request& request) {
+  Objects<Kind> objects;
+  if (request.operation == "DELETE") {
+    KINGLET_TRY(objects.old_object, DecodeObject<Kind>(core_type, request.old_object));
+    return objects;
+  }
+  KINGLET_TRY(objects.object, DecodeObject<Kind>(core_type, request.object));
+  if (request.operation == "UPDATE") {
+    KINGLET_TRY(objects.old_object, DecodeObject<Kind>(core_type, request.old_object));
+  }
+  return objects;
+}
 
 Response FromStatus(const Status& status) {
   if (status) return Response::Allow();
@@ -113,17 +165,18 @@ Result<api::Config> Admitter::ReadConfig() const {
 }
 
 Response Admitter::DefaultService(const Request& request) const {
-  if (auto decoded = api::Decode<api::InferenceService>(request.object); !decoded) {
-    return Response::Deny(kBadRequest, decoded.error().message());
-  }
+  if (request.operation == "DELETE") return Response::Allow();
+  if (request.object.IsNull()) return Response::Deny(kBadRequest, std::string(kNoContent));
+  auto decoded = DecodeObject<api::InferenceService>("InferenceService", request.object);
+  if (!decoded) return BadRequest(decoded.error());
   auto config = ReadConfig();
-  if (!config) return Response::Forbid(config.error().message());
+  if (!config) return FromApiServer(config.error());
   std::vector<NamedCache> caches;
   if (config->local_model && config->local_model->enabled) {
     for (const auto* type : {&kube::kLocalModelNamespaceCache, &kube::kLocalModelCache}) {
       auto list = client_.ListAll(*type, request.ns);
       if (!list && type->namespaced && list.error().code() == Code::kNotFound) continue;
-      if (!list) return Response::Forbid(list.error().message());
+      if (!list) return FromApiServer(list.error());
       for (const Json& object : *list) {
         auto spec = api::Decode<api::LocalModelCacheSpec>(object["spec"]);
         if (spec) {
@@ -140,27 +193,26 @@ Response Admitter::DefaultService(const Request& request) const {
 }
 
 Response Admitter::ValidateService(const Request& request) const {
+  if (auto answer = AnswerWithoutObjects(request)) return *answer;
+  auto objects = DecodeObjects<api::InferenceService>("InferenceService", request);
+  if (!objects) return BadRequest(objects.error());
   if (request.operation == "DELETE") return Response::Allow();
-  auto isvc = api::Decode<api::InferenceService>(request.object);
-  if (!isvc) return Response::Deny(kBadRequest, isvc.error().message());
-  if (isvc->name().empty() && !request.name.empty()) isvc->metadata.Set("name", request.name);
-  auto config = ReadConfig();
-  if (!config) return ServerError(config.error());
   if (request.operation == "UPDATE") {
     // Whatever it says: its finalizer must be able to go.
     if (kube::IsDeleting(request.object)) return Response::Allow();
-    if (auto old_isvc = api::Decode<api::InferenceService>(request.old_object)) {
-      if (auto valid = ValidateInferenceServiceUpdate(*isvc, *old_isvc); !valid) {
-        return FromStatus(valid);
-      }
-    }
+    auto valid = ValidateInferenceServiceUpdate(objects->object, *objects->old_object);
+    if (!valid) return FromStatus(valid);
   }
-  return FromStatus(ValidateInferenceService(*isvc, *config));
+  // Only the names of GPUs may come from it.
+  auto config = ReadConfig();
+  return FromStatus(
+      ValidateInferenceService(objects->object, config ? *config : api::ParseConfig(Json())));
 }
 
 Response Admitter::MutatePodOf(const Request& request) const {
-  if (!request.object.IsObject()) {
-    return Response::Deny(kBadRequest, "there is no content to decode");
+  if (request.object.IsNull()) return Response::Deny(kBadRequest, std::string(kNoContent));
+  if (auto types = api::CheckCoreTypes("Pod", request.object); !types) {
+    return BadRequest(types.error());
   }
   if (!kube::Labels(request.object).Has(api::label::kInferenceService)) return Response::Allow();
   auto config = ReadConfig();
@@ -173,17 +225,17 @@ Response Admitter::MutatePodOf(const Request& request) const {
 }
 
 Response Admitter::ValidateRuntime(const Request& request) const {
-  if (request.operation == "DELETE") return Response::Allow();
-  auto runtime = api::Decode<api::ServingRuntime>(request.object);
-  if (!runtime) return Response::Deny(kBadRequest, runtime.error().message());
+  if (request.object.IsNull()) return Response::Deny(kBadRequest, std::string(kNoContent));
+  auto runtime = DecodeObject<api::ServingRuntime>("ServingRuntime", request.object);
+  if (!runtime) return BadRequest(runtime.error());
   const bool cluster = request.resource == "clusterservingruntimes";
   if (cluster) {
     runtime->metadata.Erase("namespace");
-  } else {
+  } else if (runtime->ns().empty()) {
     runtime->metadata.Set("namespace", request.ns);
   }
   auto list = client_.ListAll(cluster ? kube::kClusterServingRuntime : kube::kServingRuntime,
-                              cluster ? "" : request.ns);
+                              runtime->ns());
   if (!list) return ServerError(list.error());
   std::vector<api::ServingRuntime> existing;
   for (const Json& object : *list) {
@@ -196,30 +248,32 @@ Response Admitter::ValidateRuntime(const Request& request) const {
 }
 
 Response Admitter::ValidateGraph(const Request& request) const {
+  if (auto answer = AnswerWithoutObjects(request)) return *answer;
+  auto graphs = DecodeObjects<api::InferenceGraph>("Object", request);
+  if (!graphs) return BadRequest(graphs.error());
   if (request.operation == "DELETE") return Response::Allow();
-  auto spec = api::Decode<api::InferenceGraphSpec>(
-      request.object["spec"].IsNull() ? Json::MakeObject() : request.object["spec"]);
-  if (!spec) return Response::Deny(kBadRequest, spec.error().message());
-  return FromStatus(ValidateInferenceGraph(kube::Name(request.object), *spec));
+  return FromStatus(ValidateInferenceGraph(kube::Name(request.object), graphs->object.spec));
 }
 
 Response Admitter::ValidateModel(const Request& request) const {
+  if (auto answer = AnswerWithoutObjects(request)) return *answer;
+  auto models = DecodeObjects<api::TrainedModel>("Object", request);
+  if (!models) return BadRequest(models.error());
   if (request.operation == "DELETE") return Response::Allow();
-  auto spec = api::Decode<api::TrainedModelSpec>(request.object["spec"]);
-  if (!spec) return Response::Deny(kBadRequest, spec.error().message());
-  if (request.operation != "UPDATE") {
-    return FromStatus(ValidateTrainedModel(kube::Name(request.object), *spec, nullptr));
-  }
-  auto old_spec = api::Decode<api::TrainedModelSpec>(request.old_object["spec"]);
-  if (!old_spec) return Response::Deny(kBadRequest, old_spec.error().message());
-  return FromStatus(ValidateTrainedModel(kube::Name(request.object), *spec, &*old_spec));
+  return FromStatus(ValidateTrainedModel(kube::Name(request.object), models->object.spec,
+                                         models->old_object ? &models->old_object->spec : nullptr));
 }
 
 // Why a cache that is to be deleted is still needed; "" where it is not.
 Result<std::string> Admitter::UserOfCache(const Json& cache) const {
   for (const Json& user : cache["status"]["inferenceServices"].AsArray()) {
-    KINGLET_TRY(Json isvc, client_.Get(kube::kInferenceService, {.ns = user["namespace"].AsString(),
-                                                                 .name = user["name"].AsString()}));
+    const std::string& name = user["name"].AsString();
+    const std::string& ns = user["namespace"].AsString();
+    auto found = client_.Get(kube::kInferenceService, {.ns = ns, .name = name});
+    if (ns.empty() || (!found && found.error().code() == Code::kNotFound)) {
+      return Fail(Code::kNotFound, "InferenceService.{} \"{}\" not found", api::kGroup, name);
+    }
+    KINGLET_TRY(Json isvc, std::move(found));
     if (kube::Label(isvc, api::label::kLocalModel) == kube::Name(cache) &&
         kube::Label(isvc, api::label::kLocalModelNamespace) == kube::Namespace(cache)) {
       return kube::KeyOf(isvc).ToString();
@@ -229,23 +283,27 @@ Result<std::string> Admitter::UserOfCache(const Json& cache) const {
 }
 
 Response Admitter::ValidateCache(const Request& request) const {
-  if (request.operation == "DELETE") {
-    const Json& object = request.old_object;
-    auto user = UserOfCache(object);
-    if (!user) return Response::Forbid(user.error().message());
+  if (auto answer = AnswerWithoutObjects(request)) return *answer;
+  const bool deletes = request.operation == "DELETE";
+  const Json& cache = deletes ? request.old_object : request.object;
+  const Json& cache_spec = cache["spec"];
+  auto spec =
+      api::Decode<api::LocalModelCacheSpec>(cache_spec.IsNull() ? Json::MakeObject() : cache_spec);
+  if (!spec) return BadRequest(spec.error());
+  if (deletes) {
+    auto user = UserOfCache(cache);
+    if (!user) return FromApiServer(user.error());
     if (user->empty()) return Response::Allow();
     return Response::Forbid(fmt::format("LocalModelCache {} is being used by InferenceService {}",
-                                        kube::Name(object), user->substr(user->find('/') + 1)));
+                                        kube::Name(cache), user->substr(user->find('/') + 1)));
   }
-  const Json& object = request.object;
   auto list = client_.ListAll(kube::kLocalModelCache, "");
   if (!list) return ServerError(list.error());
-  const Json& uri = object["spec"]["sourceModelUri"];
   for (const Json& other : *list) {
-    if (kube::Name(other) == kube::Name(object)) continue;
-    if (other["spec"]["sourceModelUri"] == uri) {
+    if (kube::Name(other) == kube::Name(cache)) continue;
+    if (other["spec"]["sourceModelUri"].AsString() == spec->source_model_uri) {
       return Response::Forbid(fmt::format("LocalModelCache {} has the same StorageURI {}",
-                                          kube::Name(other), uri.AsString()));
+                                          kube::Name(other), spec->source_model_uri));
     }
   }
   return Response::Allow();
@@ -255,7 +313,7 @@ Response Admitter::ValidateNamespaceCache(const Request& request) const {
   if (request.operation == "DELETE") {
     const Json& object = request.old_object;
     auto user = UserOfCache(object);
-    if (!user) return Response::Forbid(user.error().message());
+    if (!user) return FromApiServer(user.error());
     if (user->empty()) return Response::Allow();
     return Response::Forbid(
         fmt::format("LocalModelNamespaceCache {} is being used by InferenceService {}",

@@ -103,13 +103,16 @@ Status ValidateTrainedModel(const std::string& name, const api::TrainedModelSpec
         name, uri);
   }
   if (old_spec) {
-    const Json &before = old_spec->model.memory.value, &after = spec.model.memory.value;
-    auto old_memory = kube::Quantity::FromJson(before), memory = kube::Quantity::FromJson(after);
-    if (old_memory && memory && *old_memory != *memory) {
+    auto amount = [](const api::Quantity& memory) {
+      return kube::Quantity::FromJson(memory.value).value_or(kube::Quantity());
+    };
+    const kube::Quantity old_memory = amount(old_spec->model.memory),
+                         memory = amount(spec.model.memory);
+    if (old_memory != memory) {
       return Invalid(
           "the Trained Model \"{}\" memory field is immutable. The memory was \"{}\" but it is "
           "updated to \"{}\"",
-          name, old_memory->ToString(), memory->ToString());
+          name, old_memory.ToString(), memory.ToString());
     }
   }
   return {};

@@ -23,9 +23,13 @@ void ConvertFramework(Json& predictor) {
   }
 }
 
-void DefaultTriton(Json& predictor) {
+// `model` has a format, and Triton a protocol.
+void DefaultModel(Json& predictor) {
   Json* model = predictor.Find("model");
   if (!model || !model->IsObject()) return;
+  if ((*model)["modelFormat"].IsNull()) {
+    model->Set("modelFormat", Json::MakeObject({{"name", ""}}));
+  }
   if ((*model)["modelFormat"]["name"].AsString() == "triton" &&
       (*model)["protocolVersion"].IsNull()) {
     model->Set("protocolVersion", "v2");
@@ -51,10 +55,7 @@ void DefaultCustom(Json& component, bool is_predictor, const api::ResourceDefaul
   if (!is_predictor || containers.size() == 1 || containers[0]["name"].AsString().empty()) {
     containers[0].Set("name", api::kKserveContainer);
   }
-  auto named = std::ranges::find_if(containers, [](const Json& container) {
-    return container["name"].AsString() == api::kKserveContainer;
-  });
-  FillResources(named == containers.end() ? containers[0] : *named, defaults);
+  FillResources(containers[0], defaults);
 }
 
 void DefaultArt(Json& explainer, const api::ExplainerConfig& config,
@@ -65,8 +66,9 @@ void DefaultArt(Json& explainer, const api::ExplainerConfig& config,
   FillResources(art, defaults);
 }
 
-void DefaultComponents(const api::InferenceServiceSpec& spec, const api::ExplainerConfig& art,
-                       const api::ResourceDefaults& resources, Json& object) {
+void DefaultComponents(const api::InferenceServiceSpec& spec, bool model_mesh,
+                       const api::ExplainerConfig& art, const api::ResourceDefaults& resources,
+                       Json& object) {
   using Kind = api::Implementation::Kind;
   Json& out = object.Ref("spec");
   auto only = [](const std::vector<api::Implementation>& implementations)
@@ -82,7 +84,7 @@ void DefaultComponents(const api::InferenceServiceSpec& spec, const api::Explain
     if (kind == Kind::kArt) DefaultArt(out.Ref("explainer"), art, resources);
     if (kind == Kind::kCustom) DefaultCustom(out.Ref("explainer"), false, resources);
   }
-  if (only(api::Implementations(spec.predictor)) == Kind::kCustom) {
+  if (!model_mesh && only(api::Implementations(spec.predictor)) == Kind::kCustom) {
     DefaultCustom(out.Ref("predictor"), true, resources);
   }
 }
@@ -126,11 +128,11 @@ void DisableTokens(Json& object) {
 
 Result<Json> DefaultInferenceService(const Json& object, const api::Config& config,
                                      std::span<const NamedCache> caches) {
+  if (!config.explainers) return Unexpected(config.explainers.error());
   if (!config.inference_service) return Unexpected(config.inference_service.error());
   if (!config.deploy) return Unexpected(config.deploy.error());
+  if (!config.local_model) return Unexpected(config.local_model.error());
   if (!config.security) return Unexpected(config.security.error());
-  const api::ExplainerConfig art =
-      config.explainers ? config.explainers->art : api::ExplainerConfig();
 
   Json out = object;
   const Json original_mode = object["metadata"]["annotations"][api::annotation::kDeploymentMode];
@@ -147,14 +149,16 @@ Result<Json> DefaultInferenceService(const Json& object, const api::Config& conf
           api::LaterModeName(*mode);
     }
   }
-  if (original_mode.AsString() != api::kModeModelMesh) {
-    Json& predictor = out.Path({"spec", "predictor"});
-    if (predictor.IsNull()) predictor = Json::MakeObject();
+  const bool model_mesh = original_mode.AsString() == api::kModeModelMesh;
+  Json& predictor = out.Path({"spec", "predictor"});
+  if (predictor.IsNull()) predictor = Json::MakeObject();
+  if (!model_mesh) {
     ConvertFramework(predictor);
-    DefaultTriton(predictor);
+    DefaultModel(predictor);
   }
   KINGLET_TRY(auto isvc, api::Decode<api::InferenceService>(out));
-  DefaultComponents(isvc.spec, art, config.inference_service->resource, out);
+  DefaultComponents(isvc.spec, model_mesh, config.explainers->art,
+                    config.inference_service->resource, out);
   if (!isvc.HasAnnotation(api::annotation::kDisableLocalModel)) {
     AssignLocalModel(isvc.spec, caches, out);
   }

@@ -43,8 +43,7 @@ Status CheckOneImplementation(size_t count, std::string_view fields, std::string
 }
 
 bool WantsGpu(const Json& container) {
-  const Json& resources = container["resources"];
-  return resources["limits"].Has("nvidia.com/gpu") || resources["requests"].Has("nvidia.com/gpu");
+  return container["resources"]["limits"].Has("nvidia.com/gpu");
 }
 
 // tensorflow and pytorch: a tag for GPUs and GPUs go together.
@@ -68,18 +67,18 @@ Status CheckStorageSpec(const std::optional<api::StorageSpec>& storage,
                         const std::optional<std::string>& uri) {
   if (!storage) return {};
   static constexpr std::string_view kSchemes[] = {"s3://", "hdfs://", "webhdfs://"};
-  auto supported = [](std::string_view text, bool exact) {
-    return std::ranges::any_of(kSchemes, [&](std::string_view scheme) {
-      return exact ? scheme.substr(0, scheme.find(':')) == text : text.starts_with(scheme);
-    });
+  auto supported = [](std::string_view text) {
+    return std::ranges::any_of(kSchemes, [&](auto scheme) { return text.starts_with(scheme); });
   };
-  if (uri && !supported(*uri, false)) {
+  if (uri) {
+    if (supported(*uri)) return {};
     return Invalid(
-        "storage.spec.type, must be one of: [{}]. storage.spec.type [{}] is not supported",
+        "storageUri, must be one of: [{}] or match https://{{}}.blob.core.windows.net/{{}}/{{}} or "
+        "be an absolute or relative local path. StorageUri [{}] is not supported",
         fmt::join(kSchemes, ", "), *uri);
   }
   auto type = storage->parameters.find("type");
-  if (type != storage->parameters.end() && !supported(type->second, true)) {
+  if (type != storage->parameters.end() && !supported(type->second + "://")) {
     return Invalid(
         "storage.spec.type, must be one of: [{}]. storage.spec.type [{}] is not supported",
         fmt::join(kSchemes, ", "), type->second);
@@ -176,7 +175,9 @@ Status ValidateInferenceService(const api::InferenceService& isvc, const api::Co
     KINGLET_RETURN_IF_ERROR(CheckOneImplementation(api::Implementations(explainer).size(),
                                                    "ART, PodSpec", "ExplainerSpec"));
     if (explainer.art) {
-      KINGLET_RETURN_IF_ERROR(CheckStorageSpec(explainer.art->storage, explainer.art->storage_uri));
+      auto uri = explainer.art->storage_uri;
+      if (uri && uri->empty()) uri.reset();
+      KINGLET_RETURN_IF_ERROR(CheckStorageSpec(explainer.art->storage, uri));
     }
     KINGLET_RETURN_IF_ERROR(CheckExtension(explainer));
     KINGLET_RETURN_IF_ERROR(ValidateScaling(isvc, explainer));

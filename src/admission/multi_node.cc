@@ -47,12 +47,18 @@ Status ValidateMultiNode(const api::InferenceService& isvc, const api::Config& c
   constexpr std::string_view kUnknownGpu =
       "Unknown GPU resource type. Set 'serving.kserve.io/gpu-resource-types' annotation to use "
       "custom gpu resource type";
-  KINGLET_TRY(auto custom, CustomGpuTypes(isvc.metadata["annotations"]));
-  auto known = api::GpuResourceTypes(config);
-  known.insert(known.end(), custom.begin(), custom.end());
+  auto check_gpus = [&](const Json& resources) -> Status {
+    KINGLET_TRY(auto custom, CustomGpuTypes(isvc.metadata["annotations"]));
+    auto known = api::GpuResourceTypes(config);
+    known.insert(known.end(), custom.begin(), custom.end());
+    if (HasUnknownGpu(resources, known)) return invalid(std::string(kUnknownGpu));
+    return {};
+  };
 
   const auto& worker = *predictor.worker_spec;
   const std::string& autoscaler = isvc.Annotation(api::annotation::kAutoscalerClass);
+  // 0.15 asks for external; later releases, which allow more, for none.
+  const bool later_rules = autoscaler == "none" || config.latest;
   if (worker.pod["containers"].size() > 1) {
     return invalid("setting multiple containers in workerSpec is not allowed");
   }
@@ -63,21 +69,18 @@ Status ValidateMultiNode(const api::InferenceService& isvc, const api::Config& c
         return invalid(fmt::format("setting {} in environment variables is not allowed", name));
       }
     }
-    if (HasUnknownGpu(model.container["resources"], known)) {
-      return invalid(std::string(kUnknownGpu));
-    }
+    KINGLET_RETURN_IF_ERROR(check_gpus(model.container["resources"]));
     if (!model.storage_uri) return invalid("StorageURI must be set for multinode enabled");
     // What is before "://", all of a URI without it.
     const std::string scheme = model.storage_uri->substr(0, model.storage_uri->find("://"));
-    if (scheme != "pvc" && scheme != "oci") {
+    if (scheme != "pvc" && !(later_rules && scheme == "oci")) {
       return invalid(fmt::format("Multinode only supports 'pvc' Storage Protocol({})", scheme));
     }
-    // 0.15 asks for external; later releases for none.
     if (autoscaler != "external" && autoscaler != "none") {
       return invalid(fmt::format("Multinode only supports 'external' autoscaler({})", autoscaler));
     }
   }
-  const int fewest_stages = autoscaler == "none" || config.latest ? 1 : 2;
+  const int fewest_stages = later_rules ? 1 : 2;
   if (worker.pipeline_parallel_size && *worker.pipeline_parallel_size < fewest_stages) {
     return invalid(fmt::format("WorkerSpec.PipelineParallelSize cannot be less than {}({})",
                                fewest_stages, *worker.pipeline_parallel_size));
@@ -87,7 +90,7 @@ Status ValidateMultiNode(const api::InferenceService& isvc, const api::Config& c
                                *worker.tensor_parallel_size));
   }
   for (const Json& container : worker.pod["containers"].AsArray()) {
-    if (HasUnknownGpu(container["resources"], known)) return invalid(std::string(kUnknownGpu));
+    KINGLET_RETURN_IF_ERROR(check_gpus(container["resources"]));
   }
   return {};
 }

@@ -20,13 +20,13 @@ std::string_view KindWord(const api::ServingRuntime& runtime) {
   return runtime.ns().empty() ? "clusterservingruntime" : "servingruntime";
 }
 
-// One format has one priority.
+// One format has one priority: that of its first entry.
 Status CheckOwnPriorities(const api::ServingRuntime& runtime) {
-  std::map<std::string, int32_t> priorities;
+  std::map<std::string, std::optional<int32_t>> priorities;
   for (const auto& format : runtime.spec.supported_model_formats) {
-    if (!format.AutoSelects() || !format.priority) continue;
-    auto [entry, added] = priorities.emplace(format.name, *format.priority);
-    if (!added && entry->second != *format.priority) {
+    if (!format.AutoSelects()) continue;
+    auto [entry, added] = priorities.emplace(format.name, format.priority);
+    if (!added && entry->second && format.priority && *entry->second != *format.priority) {
       return Invalid("different priorities assigned for the model format {} under the {} {}",
                      format.name, KindWord(runtime), runtime.name());
     }
@@ -44,9 +44,9 @@ bool ShareProtocol(const api::ServingRuntimeSpec& a, const api::ServingRuntimeSp
 Status CheckAgainst(const api::ServingRuntime& runtime, const api::ServingRuntime& other) {
   if (runtime.spec.IsMultiModel() != other.spec.IsMultiModel()) return {};
   if (!ShareProtocol(runtime.spec, other.spec)) return {};
-  for (const auto& mine : runtime.spec.supported_model_formats) {
-    if (!mine.AutoSelects() || !mine.priority) continue;
-    for (const auto& theirs : other.spec.supported_model_formats) {
+  for (const auto& theirs : other.spec.supported_model_formats) {
+    for (const auto& mine : runtime.spec.supported_model_formats) {
+      if (!mine.AutoSelects() || !mine.priority) continue;
       if (!theirs.AutoSelects() || !EqualIgnoringCase(mine.name, theirs.name) ||
           mine.version != theirs.version || mine.priority != theirs.priority) {
         continue;
@@ -91,15 +91,15 @@ Status CheckWorkers(const api::ServingRuntime& runtime, bool had_workers,
     return invalid("setting multiple containers in workerSpec is not allowed");
   }
   auto gpus = KnownGpus(runtime, config);
-  if (const Json* server =
-          api::FindContainer(runtime.spec.pod["containers"], api::kKserveContainer)) {
+  for (const Json& server : runtime.spec.pod["containers"].AsArray()) {
+    if (server["name"].AsString() != api::kKserveContainer) continue;
     for (auto name : {"PIPELINE_PARALLEL_SIZE", "TENSOR_PARALLEL_SIZE"}) {
-      if (api::FindEnv(*server, name)) {
+      if (api::FindEnv(server, name)) {
         return invalid(fmt::format("setting {} in environment variables is not allowed", name));
       }
     }
     if (!gpus) return invalid(gpus.error().message());
-    if (HasUnknownGpu((*server)["resources"], *gpus)) {
+    if (HasUnknownGpu(server["resources"], *gpus)) {
       return invalid("unknown GPU resource type in a container(kserve-container)");
     }
   }

@@ -40,10 +40,6 @@ Status CheckHpa(const api::ComponentExtension& extension) {
     if (!spec.resource) {
       return Invalid("metricSpec.Resource is not set for resource metric source type");
     }
-    const auto& target = spec.resource->target;
-    if (spec.resource->name == "cpu" && target.average_utilization) {
-      KINGLET_RETURN_IF_ERROR(CheckPercent(*target.average_utilization));
-    }
   }
   return {};
 }

@@ -250,7 +250,7 @@ Config ParseConfig(const Json& config_map) {
     };
   }();
   config.warnings = std::move(warnings);
-  if (config.inference_service && config.inference_service->explainers) {
+  if (config.explainers && config.inference_service && config.inference_service->explainers) {
     config.explainers = *config.inference_service->explainers;
   }
   return config;

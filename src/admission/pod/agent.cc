@@ -42,16 +42,35 @@ void AddLoggerArguments(const Pod& pod, const api::LoggerConfig& config, Json& a
 int64_t ComponentPort(Pod& pod) {
   Json* container = pod.Container(api::kTransformerContainer);
   if (!container) container = pod.Container(api::kKserveContainer);
-  if (!container) return api::kHttpPort;
-  return (*container)["ports"][0]["containerPort"].AsInt(api::kHttpPort);
+  if (!container || (*container)["ports"].empty()) return api::kHttpPort;
+  return (*container)["ports"][0]["containerPort"].AsInt();
+}
+
+// As Kubernetes' clients write it: without what is empty or zero, but with every port.
+Json WrittenProbe(const Json& probe) {
+  Json out = Json::MakeObject();
+  for (const auto& [name, value] : probe.AsObject()) {
+    const bool zero = value.IsNull() || value == Json(0) || value == Json("") ||
+                      (value.IsArray() && value.empty());
+    if (value.IsObject()) {
+      out.Set(name, WrittenProbe(value));
+    } else if (!zero) {
+      out.Set(name, value);
+    }
+  }
+  for (auto name : {"httpGet", "tcpSocket"}) {
+    Json* handler = out.Find(name);
+    if (handler && !handler->Has("port")) handler->Set("port", 0);
+  }
+  return out;
 }
 
 void AddProbeEnv(Pod& pod, Json& agent) {
   if (Json* queue_proxy = pod.Container(api::kQueueProxy)) {
     if (queue_proxy->Has("env")) agent.Set("env", (*queue_proxy)["env"]);
     // Where it tells the proxy the server's port, that is the agent's now.
-    if (api::FindEnv(*queue_proxy, "USER_PORT")) {
-      SetEnv(*queue_proxy, "USER_PORT", std::to_string(api::kAgentPort));
+    for (Json& env : EnvsOf(*queue_proxy)) {
+      if (env["name"].AsString() == "USER_PORT") env.Set("value", std::to_string(api::kAgentPort));
     }
     return;
   }
@@ -60,7 +79,7 @@ void AddProbeEnv(Pod& pod, Json& agent) {
   const Json& probe = (*container)["readinessProbe"];
   // The agent runs no commands.
   if (!probe["httpGet"].IsObject() && !probe["tcpSocket"].IsObject()) return;
-  SetEnv(agent, "SERVING_READINESS_PROBE", probe.Dump());
+  SetEnv(agent, "SERVING_READINESS_PROBE", WrittenProbe(probe).Dump());
 }
 
 Json ReadinessProbe() {
@@ -87,7 +106,7 @@ Json AgentContainer(Pod& pod, const Parts& parts, Json args) {
   AddProbeEnv(pod, agent);
   if (parts.logger && !pod.config.logger->ca_bundle.empty()) {
     AddVolumeMount(agent, VolumeMount(kCaVolume, kCaPath, true));
-    pod.AddVolume(Json::MakeObject(
+    pod.AppendVolume(Json::MakeObject(
         {{"name", kCaVolume},
          {"configMap",
           Json::MakeObject({{"name", pod.config.logger->ca_bundle}, {"optional", true}})}}));
@@ -95,15 +114,19 @@ Json AgentContainer(Pod& pod, const Parts& parts, Json args) {
   return agent;
 }
 
-void ShareModelDirectory(Pod& pod, Json& agent) {
+Status ShareModelDirectory(Pod& pod, Json& agent) {
+  const Json* config_map = pod.Annotation(api::annotation::kConfigVolumeName);
+  if (!config_map || !pod.Annotation(api::annotation::kModelDir)) {
+    return Fail(Code::kInternal, "can not find {} label", api::annotation::kConfigVolumeName);
+  }
   const Json mount = VolumeMount(kModelDirVolume, api::kModelMountPath);
   pod.AddVolume(EmptyDirVolume(kModelDirVolume));
   AddVolumeMount(agent, mount);
   if (Json* server = pod.Container(api::kKserveContainer)) AddVolumeMount(*server, mount);
-  const std::string config_map = pod.AnnotationOr(api::annotation::kConfigVolumeName, "");
   pod.AddVolume(Json::MakeObject(
-      {{"name", kModelConfigVolume}, {"configMap", Json::MakeObject({{"name", config_map}})}}));
+      {{"name", kModelConfigVolume}, {"configMap", Json::MakeObject({{"name", *config_map}})}}));
   AddVolumeMount(agent, VolumeMount(kModelConfigVolume, api::kConfigMountPath));
+  return {};
 }
 
 }  // namespace
@@ -134,7 +157,7 @@ Status InjectAgent(Pod& pod) {
 
   Json agent = AgentContainer(pod, parts, std::move(args));
   KINGLET_RETURN_IF_ERROR(AddServiceAccountCredentials(pod, agent));
-  if (parts.puller) ShareModelDirectory(pod, agent);
+  if (parts.puller) KINGLET_RETURN_IF_ERROR(ShareModelDirectory(pod, agent));
   pod.AddContainer(std::move(agent));
   return {};
 }

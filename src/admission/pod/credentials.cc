@@ -116,8 +116,9 @@ void AddSecret(Pod& pod, const api::CredentialsConfig& config, const Json& secre
     container.Ref("env").Push(
         SecretEnv("AZURE_STORAGE_ACCESS_KEY", secret, "AZURE_STORAGE_ACCESS_KEY"));
   } else if (auto host = SecretValue(secret, "https-host")) {
-    container.Ref("env").Push(
-        ValueEnv(*host + "-headers", SecretValue(secret, "headers").value_or("")));
+    if (auto headers = SecretValue(secret, "headers")) {
+      container.Ref("env").Push(ValueEnv(*host + "-headers", *headers));
+    }
   } else if (has("HDFS_NAMENODE")) {
     constexpr std::string_view kVolume = "hdfs-secrets", kPath = "/var/secrets/kserve-hdfscreds";
     pod.AddVolume(SecretVolume(kVolume, secret));
@@ -126,6 +127,11 @@ void AddSecret(Pod& pod, const api::CredentialsConfig& config, const Json& secre
     container.Ref("env").Push(ValueEnv("HF_TOKEN", *token));
     container.Ref("env").Push(ValueEnv("HF_HUB_ENABLE_HF_TRANSFER", "1"));
   }
+}
+
+Result<Json> GetSecret(const Pod& pod, const std::string& name) {
+  if (name.empty()) return Fail(Code::kInvalidArgument, "resource name may not be empty");
+  return pod.client.Get(kube::kSecret, {.ns = pod.ns, .name = name});
 }
 
 }  // namespace
@@ -142,7 +148,9 @@ Status AddServiceAccountCredentials(Pod& pod, Json& container) {
     return {};
   }
   if (kube::Annotations(*found).Has(api::annotation::kEksRoleArn)) {
-    MergeEnvs(container, S3Envs(kube::Annotations(*found), config.s3));
+    for (Json& env : S3Envs(kube::Annotations(*found), config.s3)) {
+      container.Ref("env").Push(std::move(env));
+    }
   }
   std::vector<std::string> secrets;
   const Json* chosen = config.storage_secret_name_annotation.empty()
@@ -156,7 +164,7 @@ Status AddServiceAccountCredentials(Pod& pod, Json& container) {
     }
   }
   for (const auto& name : secrets) {
-    auto secret = pod.client.Get(kube::kSecret, {.ns = pod.ns, .name = name});
+    auto secret = GetSecret(pod, name);
     if (!secret) return Unexpected(secret.error());
     AddSecret(pod, config, *secret, container);
   }
@@ -171,23 +179,45 @@ struct StorageTarget {
   std::string type, bucket;
 };
 
-// What the entry of the secret says.
-Status ReadEntry(const std::string& entry, StorageTarget& target, Json& container) {
-  auto parsed = Json::Parse(entry);
-  if (!parsed || !parsed->IsObject()) {
-    return Fail(Code::kInternal, "invalid json in the storage secret: {}",
-                parsed ? "not an object" : parsed.error().message());
-  }
-  target.type = (*parsed)["type"].AsString();
-  if (target.bucket.empty()) target.bucket = (*parsed)["bucket"].AsString();
-  if (target.type != "s3" && target.type != "hdfs" && target.type != "webhdfs") {
+std::string_view GoTypeName(const Json& value) {
+  return value.IsNumber() ? "number" : value.TypeName();
+}
+
+// A JSON object of strings; nulls are empty ones. The errors are those of Go's decoder.
+Result<Json> ParseStrings(const std::string& text) {
+  auto parsed = Json::Parse(text);
+  if (!parsed) return Unexpected(parsed.error());
+  Json strings = Json::MakeObject();
+  if (!parsed->IsObject() && !parsed->IsNull()) {
     return Fail(Code::kInternal,
-                "storage type must be one of [s3, hdfs, webhdfs]. storage type [{}] is not "
-                "supported",
-                target.type);
+                "json: cannot unmarshal {} into Go value of type map[string]string",
+                GoTypeName(*parsed));
   }
-  const std::string& bundle = (*parsed)["cabundle_configmap"].AsString();
-  if (!bundle.empty()) container.Ref("env").Push(ValueEnv("AWS_CA_BUNDLE_CONFIGMAP", bundle));
+  for (const auto& [key, value] : parsed->AsObject()) {
+    if (!value.IsString() && !value.IsNull()) {
+      return Fail(Code::kInternal, "json: cannot unmarshal {} into Go value of type string",
+                  GoTypeName(value));
+    }
+    strings.Set(key, value.AsString());
+  }
+  return strings;
+}
+
+// What the entry of the secret says.
+Status ReadEntry(const Json& entry, StorageTarget& target, Json& container) {
+  if (entry.Has("type")) {
+    target.type = entry["type"].AsString();
+    if (target.type != "s3" && target.type != "hdfs" && target.type != "webhdfs") {
+      return Fail(Code::kInternal,
+                  "storage type must be one of [s3, hdfs, webhdfs]. storage type [{}] is not "
+                  "supported",
+                  target.type);
+    }
+  }
+  if (target.bucket.empty()) target.bucket = entry["bucket"].AsString();
+  if (const Json* bundle = entry.Find("cabundle_configmap")) {
+    container.Ref("env").Push(ValueEnv("AWS_CA_BUNDLE_CONFIGMAP", bundle->AsString()));
+  }
   return {};
 }
 
@@ -215,7 +245,7 @@ Status AddStorageSpecCredentials(Pod& pod, Json& container) {
   const auto& config = *pod.config.credentials;
   Json parameters = Json::MakeObject();
   if (const Json* text = pod.Annotation(api::annotation::kStorageSpecParam)) {
-    KINGLET_TRY(parameters, Json::Parse(text->AsString()));
+    KINGLET_TRY(parameters, ParseStrings(text->AsString()));
   }
   StorageTarget target{parameters["type"].AsString(), parameters["bucket"].AsString()};
   std::string secret_name =
@@ -223,7 +253,7 @@ Status AddStorageSpecCredentials(Pod& pod, Json& container) {
   std::string key = pod.AnnotationOr(api::annotation::kStorageSpecKey, "");
   const bool key_given = !key.empty();
 
-  auto secret = pod.client.Get(kube::kSecret, {.ns = pod.ns, .name = secret_name});
+  auto secret = GetSecret(pod, secret_name);
   if (!secret && (key_given || secret.error().code() != Code::kNotFound)) {
     return Fail(Code::kInternal, "can't read storage secret {}: {}", secret_name,
                 secret.error().message());
@@ -235,7 +265,14 @@ Status AddStorageSpecCredentials(Pod& pod, Json& container) {
                 secret_name);
   }
   if (entry) {
-    if (target.type.empty()) KINGLET_RETURN_IF_ERROR(ReadEntry(*entry, target, container));
+    if (target.type.empty()) {
+      auto values = ParseStrings(*entry);
+      if (!values) {
+        return Fail(Code::kInternal, "invalid json encountered in key {} of storage secret {}: {}",
+                    key, secret_name, values.error().message());
+      }
+      KINGLET_RETURN_IF_ERROR(ReadEntry(*values, target, container));
+    }
     container.Ref("env").Push(SecretEnv("STORAGE_CONFIG", *secret, key));
   }
   if (target.type.empty()) return Fail(Code::kInternal, "unable to determine storage type");

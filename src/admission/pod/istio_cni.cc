@@ -11,7 +11,8 @@ namespace {
 
 constexpr int64_t kIstioUid = 1337;
 
-std::optional<int64_t> ParseUid(const std::string& text) {
+std::optional<int64_t> ParseUid(std::string_view text) {
+  if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
   int64_t uid = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), uid);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
@@ -19,26 +20,28 @@ std::optional<int64_t> ParseUid(const std::string& text) {
 }
 
 // The user of the sidecar that Istio injected, if it did.
-std::optional<int64_t> SidecarUid(Pod& pod) {
+Result<std::optional<int64_t>> SidecarUid(Pod& pod) {
   if (pod.AnnotationOr(api::annotation::kIstioInterceptionMode, "") != "REDIRECT") return {};
-  auto status = Json::Parse(pod.AnnotationOr(api::annotation::kIstioStatus, ""));
-  if (!status) return {};
+  const Json* text = pod.Annotation(api::annotation::kIstioStatus);
+  if (!text) return {};
+  auto status = Json::Parse(text->AsString());
+  if (!status) return Unexpected(status.error().WithContext(api::annotation::kIstioStatus));
   const std::string& name = (*status)["containers"][0].AsString();
-  if (name.empty()) return {};
-  // Native sidecars are init containers.
-  for (Json* container : {pod.Container(name), pod.InitContainer(name)}) {
-    if (container) return (*container)["securityContext"]["runAsUser"].AsInt(kIstioUid);
-  }
-  return {};
+  const Json* sidecar = name.empty() ? nullptr : pod.Container(name);
+  if (!sidecar) return {};
+  return (*sidecar)["securityContext"]["runAsUser"].AsInt(kIstioUid);
 }
 
 }  // namespace
 
 Status SetIstioCniSecurityContext(Pod& pod) {
   if (!pod.InitContainer(api::kStorageInitializer)) return {};
-  std::optional<int64_t> uid =
-      ParseUid(pod.AnnotationOr(api::annotation::kStorageInitializerUid, ""));
-  if (!uid && !pod.InitContainer("istio-init")) uid = SidecarUid(pod);
+  std::optional<int64_t> uid;
+  if (const Json* chosen = pod.Annotation(api::annotation::kStorageInitializerUid)) {
+    uid = ParseUid(chosen->AsString());
+  } else if (!pod.InitContainer("istio-init")) {
+    KINGLET_TRY(uid, SidecarUid(pod));
+  }
   if (uid) {
     pod.InitContainer(api::kStorageInitializer)->Path({"securityContext", "runAsUser"}) = *uid;
   }

@@ -65,13 +65,16 @@ Status InjectModelcar(Pod& pod) {
     RunAs(modelcar, config.uid_modelcar);
     Mount(modelcar);
     pod.AddContainer(std::move(modelcar));
-  }
-  if (!pod.InitContainer(api::kModelcarInit)) {
-    // Pulls the image before the server starts, and fails early where it holds no model.
-    Json init = Shell(image, api::kModelcarInit,
-                      "if [ -d /models ] && [ -n \"$$(ls -A /models)\" ]; then echo 'OK: the image "
-                      "has a model in /models'; else echo 'the image has no model in /models'; "
-                      "exit 1; fi");
+    // Pulls the image before the server starts, and fails early where it holds no model. The words
+    // are KServe's, so that a pod is the same whoever changed it.
+    Json init =
+        Shell(image, api::kModelcarInit,
+              fmt::format(
+                  "echo 'Pre-fetching modelcar {}: ' && [ -d /models ] && [ \"$$(ls -A /models)\" "
+                  "] && echo 'OK ... Prefetched and valid (/models exists)' || (echo 'NOK ... "
+                  "Prefetched but modelcar is invalid (/models does not exist or is empty)' && "
+                  "exit 1)",
+                  image));
     init.Set("resources", Resources(config));
     pod.AddInitContainer(std::move(init));
   }

@@ -50,8 +50,16 @@ void Pod::AddVolume(Json volume) {
   volumes.Push(std::move(volume));
 }
 
+void Pod::AppendVolume(Json volume) { mutable_spec().Ref("volumes").Push(std::move(volume)); }
+
 void SetEnv(Json& container, std::string_view name, std::string_view value) {
   MergeEnv(container, Json::MakeObject({{"name", name}, {"value", value}}));
+}
+
+std::span<Json> EnvsOf(Json& container) {
+  Json* list = container.Find("env");
+  if (!list || !list->IsArray()) return {};
+  return list->MutableArray();
 }
 
 void MergeEnv(Json& container, const Json& env) {

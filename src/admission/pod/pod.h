@@ -1,6 +1,7 @@
 // The pod being changed, and what its mutators share.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -34,12 +35,18 @@ struct Pod {
   void AddInitContainer(Json container);
   // Does nothing where a volume of that name is there.
   void AddVolume(Json volume);
+  // A pod that brings a volume of that name is not one of ours: the API server refuses the pair.
+  void AppendVolume(Json volume);
 };
+
+// The variables of a container; none where it has none.
+std::span<Json> EnvsOf(Json& container);
 
 // Lists inside containers, made where absent.
 void SetEnv(Json& container, std::string_view name, std::string_view value);  // overwrites `value`
 // Replaces only the value of a variable that is there already; adds it as it is otherwise.
 void MergeEnv(Json& container, const Json& env);
+
 void AddVolumeMount(Json& container, Json mount);
 bool HasVolumeMount(const Json& container, std::string_view volume);
 

@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <filesystem>
 
 #include "admission/pod/credentials.h"
 #include "admission/pod/pod.h"
@@ -6,6 +6,7 @@
 #include "api/storage_uri.h"
 #include "api/v1alpha1/others.h"
 #include "api/v1beta1/inference_service.h"
+#include "kube/object.h"
 #include "kube/strategic_merge.h"
 
 namespace kinglet::admission {
@@ -21,8 +22,8 @@ constexpr std::string_view kDefaultCaPath = "/etc/ssl/custom-certs";
 
 // The URI of the cached copy where the InferenceService uses a LocalModelCache.
 Result<std::string> LocalModelUri(const Pod& pod, const std::string& uri) {
+  if (!kube::Labels(pod.object).Has(api::label::kLocalModel)) return uri;
   const std::string& model = pod.Label(api::label::kLocalModel);
-  if (model.empty()) return uri;
   const Json* claim = pod.Annotation(api::annotation::kLocalModelPvcName);
   if (!claim) {
     return Fail(Code::kInternal, "Annotation {} not found", api::annotation::kLocalModelPvcName);
@@ -54,57 +55,63 @@ std::vector<std::string_view> Readers(std::string_view server) {
 }
 
 void PointAtModel(Json& server) {
-  const Json* env = api::FindEnv(server, "STORAGE_URI");
-  if (env && !(*env)["value"].AsString().empty()) {
-    SetEnv(server, "STORAGE_URI", api::kModelMountPath);
+  for (Json& env : EnvsOf(server)) {
+    if (env["name"].AsString() != "STORAGE_URI" || env["value"].AsString().empty()) continue;
+    env.Set("value", api::kModelMountPath);
   }
-}
-
-bool IsMounted(const Json& container, const Json& mount) {
-  return std::ranges::any_of(container["volumeMounts"].AsArray(), [&](const Json& other) {
-    return other["name"] == mount["name"] && other["mountPath"] == mount["mountPath"];
-  });
 }
 
 void MountForReaders(Pod& pod, std::string_view server, const Json& mount) {
   for (std::string_view name : Readers(server)) {
-    Json* container = pod.Container(name);
-    if (container && !IsMounted(*container, mount)) AddVolumeMount(*container, mount);
+    if (Json* container = pod.Container(name)) AddVolumeMount(*container, mount);
   }
+}
+
+Json PvcVolume(const PvcUri& uri) {
+  return Json::MakeObject(
+      {{"name", kPvcVolume},
+       {"persistentVolumeClaim", Json::MakeObject({{"claimName", uri.claim}})}});
 }
 
 // A claim is mounted where the model is expected: nothing is copied.
 void MountPvc(Pod& pod, std::string_view server, const PvcUri& uri, bool read_only) {
   Json mount = VolumeMount(kPvcVolume, api::kModelMountPath, read_only);
   if (!uri.path.empty()) mount.Set("subPath", uri.path);
-  MountForReaders(pod, server, mount);
-  if (Json* container = pod.Container(server)) PointAtModel(*container);
+  for (std::string_view name : Readers(server)) {
+    Json* container = pod.Container(name);
+    if (!container) continue;
+    // Mounted before, where the pod comes a second time.
+    if (HasVolumeMount(*container, kPvcVolume)) return;
+    AddVolumeMount(*container, mount);
+  }
+  PointAtModel(*pod.Container(server));
+  pod.AppendVolume(PvcVolume(uri));
 }
 
-Status AddCaBundle(Pod& pod, Json& init) {
+// The folder of a file, without "." and ".." in it.
+std::string FolderOf(const std::string& file) {
+  auto folder = std::filesystem::path(file).parent_path().lexically_normal().string();
+  if (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
+  return folder.empty() ? "." : folder;
+}
+
+void AddCaBundle(Pod& pod, Json& init) {
   const auto& config = *pod.config.storage_initializer;
-  auto env_value = [&](std::string_view name) {
-    const Json* env = api::FindEnv(init, name);
-    return env ? (*env)["value"].AsString() : std::string();
-  };
-  const bool has_env = api::FindEnv(init, "AWS_CA_BUNDLE_CONFIGMAP") != nullptr;
-  std::string bundle_file = env_value("AWS_CA_BUNDLE");
-  if (config.ca_bundle_config_map_name.empty() && !has_env) return {};
+  const Json* chosen = api::FindEnv(init, "AWS_CA_BUNDLE_CONFIGMAP");
+  const Json* file = api::FindEnv(init, "AWS_CA_BUNDLE");
+  if (config.ca_bundle_config_map_name.empty() && !chosen) return;
   // Outside of KServe's own namespace its bundle is copied under this name.
   std::string config_map(pod.ns == pod.controller_ns ? config.ca_bundle_config_map_name
                                                      : std::string(kGlobalCaConfigMap));
-  if (has_env) config_map = env_value("AWS_CA_BUNDLE_CONFIGMAP");
+  if (chosen) config_map = (*chosen)["value"].AsString();
   std::string path(config.ca_bundle_volume_mount_path.empty() ? std::string(kDefaultCaPath)
                                                               : config.ca_bundle_volume_mount_path);
-  if (size_t slash = bundle_file.rfind('/'); slash != std::string::npos) {
-    path = bundle_file.substr(0, slash);
-  }
+  if (file) path = FolderOf((*file)["value"].AsString());
   SetEnv(init, "CA_BUNDLE_CONFIGMAP_NAME", config_map);
   SetEnv(init, "CA_BUNDLE_VOLUME_MOUNT_POINT", path);
   AddVolumeMount(init, VolumeMount(kCaVolume, path, true));
-  pod.AddVolume(Json::MakeObject(
+  pod.AppendVolume(Json::MakeObject(
       {{"name", kCaVolume}, {"configMap", Json::MakeObject({{"name", config_map}})}}));
-  return {};
 }
 
 // The first enabled ClusterStorageContainer for the URI is laid over the container.
@@ -120,7 +127,13 @@ Status MergeStorageContainer(Pod& pod, std::string_view uri, Json& init) {
     KINGLET_TRY(bool supports, container.spec.Supports(uri));
     if (!supports) continue;
     Json name = init["name"];
-    KINGLET_TRY(init, kube::MergeContainer(std::move(init), container.spec.container));
+    Json changes = Json::MakeObject();
+    for (const auto& [member, value] : container.spec.container.AsObject()) {
+      if (!value.IsNull() && value != Json("") && value != Json::MakeArray()) {
+        changes.Set(member, value);
+      }
+    }
+    KINGLET_TRY(init, kube::MergeContainer(std::move(init), changes));
     if (init["name"].AsString().empty()) init.Set("name", name);
     return {};
   }
@@ -142,7 +155,7 @@ Status CompleteStorageInitializer(Pod& pod) {
   if (!own) return {};  // claims only
   Json init = *own;
   KINGLET_RETURN_IF_ERROR(AddServiceAccountCredentials(pod, init));
-  KINGLET_RETURN_IF_ERROR(AddCaBundle(pod, init));
+  if (!HasVolumeMount(init, kCaVolume)) AddCaBundle(pod, init);
   *pod.InitContainer(api::kStorageInitializer) = std::move(init);
   return {};
 }
@@ -170,13 +183,11 @@ Status InjectStorageInitializer(Pod& pod) {
   const bool from_pvc = uri.starts_with(kPvcScheme);
   if (from_pvc) {
     PvcUri pvc = ParsePvc(uri);
-    pod.AddVolume(Json::MakeObject(
-        {{"name", kPvcVolume},
-         {"persistentVolumeClaim", Json::MakeObject({{"claimName", pvc.claim}})}}));
     if (config.enable_direct_pvc_volume_mount) {
       MountPvc(pod, server, pvc, read_only);
       return {};
     }
+    pod.AppendVolume(PvcVolume(pvc));
     source = fmt::format("{}/{}", kPvcMountPath, pvc.path);
     MountForReaders(pod, server, VolumeMount(kPvcVolume, kPvcMountPath, read_only));
   }
@@ -187,8 +198,7 @@ Status InjectStorageInitializer(Pod& pod) {
   }
   AddVolumeMount(init, VolumeMount(kModelVolume, api::kModelMountPath));
   MountForReaders(pod, server, VolumeMount(kModelVolume, api::kModelMountPath, read_only));
-  // A pod that brings this volume already is not one of ours: the API server then refuses the pair.
-  pod.mutable_spec().Ref("volumes").Push(EmptyDirVolume(kModelVolume));
+  pod.AppendVolume(EmptyDirVolume(kModelVolume));
   PointAtModel(*pod.Container(server));
 
   if (pod.AnnotationOr(api::annotation::kStorageSpec, "") == "true") {
@@ -196,7 +206,7 @@ Status InjectStorageInitializer(Pod& pod) {
   } else {
     KINGLET_RETURN_IF_ERROR(AddServiceAccountCredentials(pod, init));
   }
-  KINGLET_RETURN_IF_ERROR(AddCaBundle(pod, init));
+  AddCaBundle(pod, init);
   const std::string final_source = init["args"][0].AsString();
   KINGLET_RETURN_IF_ERROR(MergeStorageContainer(pod, final_source, init));
   pod.AddInitContainer(std::move(init));

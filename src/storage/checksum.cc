@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/file.h"
+#include "storage/file_hash.h"
 
 namespace kinglet::storage {
 
@@ -49,17 +50,24 @@ Checksum ChecksumFromHeaders(const http::Headers& headers) {
   if (!http::EqualsIgnoreCase(headers.Get("x-amz-checksum-type"), "COMPOSITE")) {
     if (auto c = FromBase64("sha256", headers.Get("x-amz-checksum-sha256"), 32)) return c;
     if (auto c = FromBase64("sha1", headers.Get("x-amz-checksum-sha1"), 20)) return c;
+    if (auto c = FromBase64("crc64nvme", headers.Get("x-amz-checksum-crc64nvme"), 8)) return c;
     if (auto c = FromBase64("crc32c", headers.Get("x-amz-checksum-crc32c"), 4)) return c;
+    if (auto c = FromBase64("crc32", headers.Get("x-amz-checksum-crc32"), 4)) return c;
   }
-  for (std::string_view field : {"repr-digest", "digest"}) {
-    if (auto c = FromBase64("sha256", ListValue(headers.Get(field), "sha-256"), 32)) return c;
-  }
+  if (auto c = ChecksumFromDigest(headers)) return c;
   for (auto& [name, value] : headers.fields()) {
     if (!http::EqualsIgnoreCase(name, "x-goog-hash")) continue;
     if (auto c = FromBase64("md5", ListValue(value, "md5"), 16)) return c;
     if (auto c = FromBase64("crc32c", ListValue(value, "crc32c"), 4)) return c;
   }
   return FromBase64("md5", headers.Get("content-md5"), 16);
+}
+
+Checksum ChecksumFromDigest(const http::Headers& headers) {
+  for (std::string_view field : {"repr-digest", "digest"}) {
+    if (auto c = FromBase64("sha256", ListValue(headers.Get(field), "sha-256"), 32)) return c;
+  }
+  return {};
 }
 
 Checksum ChecksumFromEtag(std::string_view etag, const http::Headers& headers) {
@@ -76,36 +84,24 @@ Checksum ChecksumFromEtag(std::string_view etag, const http::Headers& headers) {
   return raw ? Checksum{"md5", *raw} : Checksum{};
 }
 
-Status VerifyFile(int fd, uint64_t size, const Checksum& checksum, std::string_view name) {
+Status VerifyFile(int fd, uint64_t size, const Checksum& checksum, std::string_view name,
+                  std::string* actual) {
   auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
-  bool crc = checksum.algorithm == "crc32c";
-  uint32_t crc_value = 0;
-  bool blob = checksum.algorithm == "git-blob";  // Git's name of a file: SHA-1 over a head and it
-  Digest digest(crc ? "md5" : blob ? "sha1" : checksum.algorithm);
-  if (blob) digest.Update(fmt::format("blob {}", size) + '\0');
+  auto hash = FileHash::Make(checksum, size);
   uint64_t offset = 0;
   while (true) {
     ssize_t got = pread(fd, buffer.get(), kBuffer, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return Unexpected(ErrnoError(fmt::format("read {}", name), errno));
     if (got == 0) break;
-    std::string_view bytes(buffer.get(), static_cast<size_t>(got));
-    if (crc) {
-      crc_value = Crc32c(bytes, crc_value);
-    } else {
-      digest.Update(bytes);
-    }
+    hash->Update({buffer.get(), static_cast<size_t>(got)});
     offset += static_cast<uint64_t>(got);
   }
-  std::string actual;
-  if (crc) {
-    for (int shift : {24, 16, 8, 0}) actual += static_cast<char>(crc_value >> shift);
-  } else {
-    actual = digest.Finish();
-  }
-  if (offset != size || actual != checksum.value) {
+  std::string value = hash->Finish();
+  if (actual) *actual = value;
+  if (offset != size || value != checksum.value) {
     return Fail(Code::kDataLoss, "{}: the {} of the downloaded bytes is {}, the store says {}",
-                name, checksum.algorithm, HexEncode(actual), HexEncode(checksum.value));
+                name, checksum.algorithm, HexEncode(value), HexEncode(checksum.value));
   }
   return {};
 }

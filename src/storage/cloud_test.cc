@@ -400,5 +400,33 @@ TEST_F(CloudTest, AzureFileShares) {
   EXPECT_THAT(Get(uri + "none")["error"], HasSubstr("Failed to fetch model. No model found in"));
 }
 
+// A share's listing has no checksums; the file's properties have.
+TEST_F(CloudTest, AzureFilesAreChecked) {
+  const std::string content(2500, 'f');
+  int gets = 0;
+  bool right = true;
+  auto server = Serve([&](http::Exchange& exchange) {
+    Digest md5("md5");
+    md5.Update(right ? content : "other");
+    http::Headers fields;
+    fields.Add("Content-MD5", Base64Encode(md5.Finish()));
+    if (http::QueryGet(exchange.query(), "comp") == "list") {
+      exchange.Send(404, "application/xml", "");
+    } else if (exchange.method() == "HEAD") {
+      exchange.Send(200, "application/octet-stream", content, &fields);
+    } else {
+      ++gets;
+      SendBytes(exchange, content, "x-ms-range");
+    }
+  });
+  options_.environment.Set("AZURE_STORAGE_CONNECTION_STRING", "FileEndpoint=" + server->Url(""));
+  std::string uri = "https://acc.file.core.windows.net/share/m";
+  EXPECT_EQ(Get(uri), (Files{{"m", content}}));
+  EXPECT_EQ(gets, 3);
+  right = false;
+  EXPECT_THAT(Get(uri)["error"], HasSubstr("the store says"));
+  EXPECT_EQ(gets, 9);
+}
+
 }  // namespace
 }  // namespace kinglet::storage

@@ -195,6 +195,50 @@ TEST_F(DownloadTest, ServersThatFailAtFirst) {
   }
 }
 
+// A second request beside one that has gone silent, which nobody has given up yet.
+TEST_F(DownloadTest, ASecondRequestBesideASilentOne) {
+  options_.stall_timeout = std::chrono::seconds(60);
+  Store store(Bytes(500'000), {.stall_first = 1});
+  MetricsRegistry metrics;
+  options_.metrics = &metrics;
+  auto result = Get(store);
+  ASSERT_TRUE(result) << result.error().message();
+  EXPECT_TRUE(Read() == store.content);
+  EXPECT_EQ(result->hedges, 1u);
+  EXPECT_EQ(result->retries, 0u);
+  EXPECT_LE(result->received_bytes, store.content.size());
+  EXPECT_THAT(metrics.Expose(), HasSubstr("kinglet_storage_hedged_requests_total 1\n"));
+  EXPECT_THAT(metrics.Expose(), HasSubstr("kinglet_storage_hedged_bytes_total 50000\n"));
+  ExpectClean();
+}
+
+// Only few: others that are silent are asked again one after the other.
+TEST_F(DownloadTest, FewSecondRequests) {
+  options_.stall_timeout = std::chrono::seconds(5);
+  Store store(Bytes(3'000'000), {.stall_first = 4});
+  auto result = Get(store);
+  ASSERT_TRUE(result) << result.error().message();
+  EXPECT_TRUE(Read() == store.content);
+  EXPECT_EQ(result->hedges, 1u);  // a twentieth of thirty chunks
+  EXPECT_GE(result->retries, 2u);
+}
+
+TEST_F(DownloadTest, StopsWhileASecondRequestRuns) {
+  options_.stall_timeout = std::chrono::seconds(60);
+  Store store(Bytes(500'000), {.stall_first = 100});
+  std::stop_source stop;
+  options_.stop = stop.get_token();
+  http::TestServer server([&](http::Exchange& exchange) -> net::Task<void> {
+    // After the probe and the four ranges that may be asked for at once: the second request.
+    if (store.requests == 5) stop.request_stop();
+    return store.Serve(exchange);
+  });
+  auto cut = Download(server.Url("/m.joblib"), destination_, options_);
+  ASSERT_FALSE(cut);
+  EXPECT_EQ(cut.error().code(), Code::kCancelled);
+  EXPECT_FALSE(fs::exists(destination_));
+}
+
 TEST_F(DownloadTest, FailuresAreClearAndLeaveNoModel) {
   struct Case {
     Spoil spoil;

@@ -308,6 +308,7 @@ class Downloading {
     for (const StagedFile& file : files) result_.bytes += file.size;
     result_.received_bytes = counters_.received;
     result_.retries = counters_.retries;
+    result_.hedges = counters_.hedges;
     return {};
   }
 

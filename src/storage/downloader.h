@@ -37,6 +37,7 @@ struct DownloadResult {
   uint64_t files = 0, bytes = 0;
   uint64_t received_bytes = 0;  // over the network, by this call
   uint64_t retries = 0;
+  uint64_t hedges = 0;  // requests beside a silent one
   double seconds = 0;
 };
 

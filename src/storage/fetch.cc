@@ -7,45 +7,37 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "base/log.h"
+#include "storage/pace.h"
 #include "storage/path.h"
+#include "storage/range_request.h"
 #include "storage/web.h"
 
 namespace kinglet::storage {
 
 namespace {
 
-constexpr size_t kErrorBody = 64 << 10;
 constexpr Duration kTick = std::chrono::milliseconds(100);
-constexpr int kImpatience =
-    8;  // the first wait for a silent server is this part of the stall timeout
+// The first wait for a silent server is this part of the stall timeout.
+constexpr int kImpatience = 8;
+// A second request is made after this part of it, but not for every hiccup ...
+constexpr int kHedgeAfter = 16;
+constexpr Duration kShortestSilence = std::chrono::milliseconds(250);
+// ... and for one chunk in so many, so that a slow store is not asked for twice as much.
+constexpr size_t kHedgeShare = 20;
 constexpr Duration kMaxRetryAfter = std::chrono::seconds(60);
 
-// What one request came to.
-struct Outcome {
-  Status status;
-  bool retry = false;
-  Duration retry_after = Duration::zero();
-};
-
-bool StrongEtag(std::string_view etag) { return etag.starts_with('"'); }
+constexpr SteadyTime kNoRequest = SteadyTime::max();
 
 bool InMemory(int fd) {
   struct statfs info{};
   return fstatfs(fd, &info) == 0 && info.f_type == TMPFS_MAGIC;
-}
-
-std::optional<uint64_t> Number(std::string_view text) {
-  uint64_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return {};
-  return value;
 }
 
 }  // namespace
@@ -64,10 +56,30 @@ struct Fetcher::Impl {
     size_t chunks = 0;
     Checksum checksum;  // found on the way; under mutex
   };
+  // A chunk under way. When its request goes silent a second one races it; who has all bytes first
+  // ends the other. Both write the same bytes to the same place.
+  struct Flight {
+    Flight(const Chunk& c, int f, bool r) : chunk(c), fd(f), resumes(r) {}
+    const Chunk& chunk;
+    int fd;
+    bool resumes;  // what came is kept
+    std::atomic<uint64_t> done{0};
+    std::atomic<SteadyTime> heard{kNoRequest};  // when the first request last brought something
+    std::stop_source first, second;
+    // Under Impl::mutex.
+    bool hedged = false, hedging = false, hedge_won = false;
+  };
 
   Impl(Source& s, const std::vector<Object>& o, int f, Journal& j, const FetchOptions& op,
        const Context& c, FetchCounters& co)
-      : source(s), objects(o), folder(f), journal(j), options(op), context(c), counters(co) {}
+      : source(s),
+        objects(o),
+        folder(f),
+        journal(j),
+        options(op),
+        context(c),
+        counters(co),
+        pace(op.connections) {}
 
   Source& source;
   const std::vector<Object>& objects;
@@ -77,12 +89,19 @@ struct Fetcher::Impl {
   Context context;  // its stop token also ends when one worker failed
   FetchCounters& counters;
 
+  Pace pace;
   std::vector<std::unique_ptr<File>> files;
   std::mutex mutex;
   std::condition_variable changed;
-  std::deque<Chunk> queue;  // under mutex
-  int working = 0;          // under mutex: threads alive
-  Status failure;           // under mutex: the first
+  // Under mutex.
+  std::deque<Chunk> queue;
+  std::set<Flight*> flights;
+  std::deque<Flight*> hedges;  // wanted, not begun
+  size_t hedges_left = 0;
+  int working = 0;   // threads alive
+  int fetching = 0;  // of them with a chunk
+  int hedging = 0;   // of them with a second request
+  Status failure;    // the first
 
   std::vector<Chunk> ChunksOf(size_t i) const {
     const Object& object = objects[i];
@@ -116,6 +135,7 @@ struct Fetcher::Impl {
       }
       if (file->left == 0) ++counters.files;
     }
+    hedges_left = std::max<size_t>(1, queue.size() / kHedgeShare);
   }
 
   Result<Fd> OpenFile(size_t i) {
@@ -138,23 +158,42 @@ struct Fetcher::Impl {
     return fd;
   }
 
+  // Under mutex: nothing is left to do for a thread that has nothing to do.
+  bool Over() const { return !failure || (queue.empty() && fetching == 0); }
+
   void Work(std::stop_source& stop_all) {
+    std::unique_lock lock(mutex);
     while (true) {
-      Chunk chunk;
-      {
-        std::lock_guard lock(mutex);
-        if (queue.empty() || !failure) break;
-        chunk = queue.front();
-        queue.pop_front();
+      auto may_fetch = [&] { return !queue.empty() && fetching < pace.allowed(); };
+      changed.wait(lock, [&] { return Over() || !hedges.empty() || may_fetch(); });
+      if (Over()) break;
+      if (!hedges.empty()) {
+        Flight& flight = *hedges.front();
+        hedges.pop_front();
+        ++hedging;
+        lock.unlock();
+        bool won = Hedge(flight);
+        lock.lock();
+        --hedging;
+        flight.hedging = false;
+        flight.hedge_won = won;
+        if (won) flight.first.request_stop();
+        changed.notify_all();
+        continue;
       }
+      Chunk chunk = queue.front();
+      queue.pop_front();
+      ++fetching;
+      lock.unlock();
       Status status = FetchChunk(chunk);
+      lock.lock();
+      --fetching;
+      changed.notify_all();
       if (status) continue;
-      std::lock_guard lock(mutex);
       if (failure) failure = std::move(status);
       stop_all.request_stop();
       break;
     }
-    std::lock_guard lock(mutex);
     --working;
     changed.notify_all();
   }
@@ -169,7 +208,9 @@ struct Fetcher::Impl {
     File& file = *files[chunk.file];
     if (file.left.fetch_sub(1) > 1) return journal.Add(chunk.file, chunk.index);
     // The last chunk is entered only after the whole file was found right.
-    Status right = Verify(chunk.file, fd.get());
+    std::string had, has;
+    bool tentative = false;
+    Status right = Verify(chunk.file, fd.get(), had, tentative);
     if (!right && right.error().code() == Code::kDataLoss) {
       LogWarning("fetching a file again",
                  {{"file", object.path}, {"why", right.error().message()}});
@@ -181,46 +222,82 @@ struct Fetcher::Impl {
           KINGLET_RETURN_IF_ERROR(journal.Add(chunk.file, again.index));
         }
       }
-      right = Verify(chunk.file, fd.get());
+      right = Verify(chunk.file, fd.get(), has, tentative);
+      if (!right && tentative && had == has) {
+        LogWarning("the store's checksum is not this file's, but two downloads are the same",
+                   {{"file", object.path}, {"why", right.error().message()}});
+        right = {};
+      }
     }
     KINGLET_RETURN_IF_ERROR(right);
     ++counters.files;
     return journal.Add(chunk.file, chunk.index);
   }
 
-  Status Verify(size_t i, int fd) {
+  // `actual`: what the file's checksum is. `tentative`: see Checksum.
+  Status Verify(size_t i, int fd, std::string& actual, bool& tentative) {
     const Object& object = objects[i];
     Checksum checksum;
     {
       std::lock_guard lock(files[i]->mutex);
       checksum = files[i]->checksum;
     }
-    if (!checksum && files[i]->chunks > 1) checksum = source.WholeChecksum(object, context);
+    if (!checksum && (files[i]->chunks > 1 || source.checksums_by_request())) {
+      checksum = source.WholeChecksum(object, context);
+    }
     if (!checksum || !object.size) return {};
-    return VerifyFile(fd, *object.size, checksum, object.path);
+    tentative = checksum.tentative;
+    return VerifyFile(fd, *object.size, checksum, object.path, &actual);
   }
+
+  // Registers a flight, and lets go of it when nobody else does anything with it.
+  class Entry {
+   public:
+    Entry(Impl& impl, Flight& flight)
+        : impl_(impl), flight_(flight), end_(impl.context.stop, [&flight] {
+            flight.first.request_stop();
+            flight.second.request_stop();
+          }) {
+      std::lock_guard lock(impl.mutex);
+      impl.flights.insert(&flight);
+    }
+    ~Entry() {
+      flight_.second.request_stop();
+      std::unique_lock lock(impl_.mutex);
+      impl_.flights.erase(&flight_);
+      impl_.AwaitHedge(flight_, lock);
+    }
+
+   private:
+    Impl& impl_;
+    Flight& flight_;
+    std::stop_callback<std::function<void()>> end_;
+  };
 
   // All bytes of the chunk, over as many requests as it takes.
   Status FetchBytes(const Chunk& chunk, int fd) {
     const Object& object = objects[chunk.file];
     if (!chunk.unbounded && chunk.size == 0) return {};
-    uint64_t done = 0;
+    Flight flight(chunk, fd, object.ranges && !chunk.unbounded);
+    Entry entry(*this, flight);
     Duration backoff = options.first_backoff;
     // A silent server is asked again long before it counts as stalled: bytes that came are kept,
     // and a connection that hangs alone is the common case. Each time is waited for longer.
-    bool resumes = object.ranges && !chunk.unbounded;
-    Duration patience = resumes ? context.stall_timeout / kImpatience : context.stall_timeout;
+    Duration patience =
+        flight.resumes ? context.stall_timeout / kImpatience : context.stall_timeout;
     for (int failures = 0;;) {
-      uint64_t before = done;
-      Outcome outcome = Attempt(chunk, fd, done, patience);
-      if (outcome.status) return {};
+      uint64_t before = flight.done;
+      Outcome outcome = First(flight, patience);
+      if (outcome.status || HedgeWon(flight)) return {};
       if (context.stop.stop_requested()) return Fail(Code::kCancelled, "stopped");
       if (context.deadline.Expired()) {
         return Fail(Code::kDeadlineExceeded, "the download's deadline passed; last: {}",
                     outcome.status.error().message());
       }
+      if (outcome.busy) pace.Refused(std::chrono::steady_clock::now());
+      if (outcome.ranges_ignored) counters.ranges_ignored = true;
       if (!outcome.retry) return outcome.status;
-      if (done > before) {
+      if (flight.done > before) {
         failures = 0;
         backoff = options.first_backoff;
       }
@@ -231,9 +308,9 @@ struct Fetcher::Impl {
         LogDebug("asking again after silence", {{"file", object.path}});
         continue;
       }
-      if (!resumes) {
-        counters.present -= std::min<uint64_t>(counters.present, done);
-        done = 0;  // such a server can only begin again
+      if (!flight.resumes) {
+        counters.present -= std::min<uint64_t>(counters.present, flight.done);
+        flight.done = 0;  // such a server can only begin again
       }
       if (++failures >= options.max_failures) {
         return Unexpected(
@@ -242,7 +319,7 @@ struct Fetcher::Impl {
       ++counters.retries;
       Duration wait = std::max(backoff, std::min(outcome.retry_after, kMaxRetryAfter));
       LogWarning("retrying", {{"file", object.path},
-                              {"offset", chunk.offset + done},
+                              {"offset", chunk.offset + flight.done},
                               {"why", outcome.status.error().message()},
                               {"wait_s", std::chrono::duration<double>(wait).count()}});
       Wait(wait, context);
@@ -250,122 +327,83 @@ struct Fetcher::Impl {
     }
   }
 
-  Outcome Attempt(const Chunk& chunk, int fd, uint64_t& done, Duration patience) {
+  Outcome First(Flight& flight, Duration patience) {
+    flight.heard = std::chrono::steady_clock::now();
+    Context own = context;
+    own.stop = flight.first.get_token();
+    own.stall_timeout = patience;
+    Outcome outcome = Request(flight, flight.done, own, [&](uint64_t bytes) {
+      flight.done += bytes;
+      flight.heard = std::chrono::steady_clock::now();
+      counters.present += bytes;
+      counters.received += bytes;
+    });
+    flight.heard = kNoRequest;
+    return outcome;
+  }
+
+  // From `at` of the chunk to its end.
+  Outcome Request(Flight& flight, uint64_t at, const Context& with,
+                  std::function<void(uint64_t)> on_bytes) {
+    const Chunk& chunk = flight.chunk;
     const Object& object = objects[chunk.file];
-    bool whole = chunk.whole && done == 0;
-    uint64_t want = chunk.size - done;
-    auto request = source.Read(object, chunk.offset + done, want, whole);
-    if (!request) return {Unexpected(request.error())};
-    request->stop = context.stop;
-    request->deadline = context.deadline;
-    request->stall_timeout = patience;
-
-    http::ClientResponse
-        bad;  // a response that is not the bytes: its head and the body's beginning
-    bool failed = false;
-    uint64_t start = done;
-    auto response = source.client().Stream(
-        *request,
-        [&](const http::ClientResponse& head) -> Status {
-          int expected = whole || source.range_by_query() ? 200 : 206;
-          if (head.status != 200 && head.status != 206) {
-            bad = head;
-            failed = true;
-            return {};
-          }
-          return CheckHead(object, head, expected, chunk.offset + start, want, chunk.unbounded,
-                           whole, chunk.file);
-        },
-        [&](std::string_view bytes) -> Status {
-          if (failed) {
-            bad.body.append(bytes.substr(0, kErrorBody - std::min(kErrorBody, bad.body.size())));
-            return {};
-          }
-          if (!chunk.unbounded && done + bytes.size() > chunk.size) {
-            return Fail(Code::kDataLoss, "{}: the server sent more bytes than the object has",
-                        object.path);
-          }
-          KINGLET_RETURN_IF_ERROR(Put(fd, bytes, chunk.offset + done, object.path));
-          done += bytes.size();
-          counters.present += bytes.size();
-          counters.received += bytes.size();
-          return {};
-        });
-    if (failed) {
-      Duration after = Duration::zero();
-      if (auto seconds = Number(bad.headers.Get("retry-after"))) {
-        after = std::chrono::seconds(std::min<uint64_t>(*seconds, 3600));
-      }
-      return {Unexpected(source.StatusError(object, bad)),
-              RetryableStatus(bad.status) || source.Renew(bad), after};
+    ByteRange range{.first = chunk.offset + at,
+                    .count = chunk.size - at,
+                    .whole = chunk.whole && at == 0,
+                    .unbounded = chunk.unbounded};
+    RangeObserver observer{.on_bytes = std::move(on_bytes)};
+    if (range.whole) {
+      observer.on_head = [&](const http::ClientResponse& head) {
+        std::lock_guard lock(files[chunk.file]->mutex);
+        Checksum& checksum = files[chunk.file]->checksum;
+        if (!checksum) checksum = source.HeadChecksum(object, head);
+      };
     }
-    if (!response) {
-      Code code = response.error().code();
-      return {Unexpected(response.error()),
-              code == Code::kUnavailable || code == Code::kDeadlineExceeded};
-    }
-    if (!chunk.unbounded && done < chunk.size) {
-      return {Fail(Code::kUnavailable, "{}: the server sent {} bytes instead of {}", object.path,
-                   done - start, want),
-              true};
-    }
-    return {};
+    return FetchRange(source, object, range, flight.fd, with, observer);
   }
 
-  Status CheckHead(const Object& object, const http::ClientResponse& head, int expected,
-                   uint64_t first, uint64_t want, bool unbounded, bool whole, size_t file) {
-    std::string_view encoding = head.headers.Get("content-encoding");
-    bool expected_gzip = object.gzip && (encoding == "gzip" || encoding == "x-gzip");
-    if (!encoding.empty() && !expected_gzip && !http::EqualsIgnoreCase(encoding, "identity")) {
-      return Fail(Code::kFailedPrecondition,
-                  "{}: the server encodes the content ({}) although identity was asked for",
-                  object.locator, encoding);
+  // Under mutex, of the thread that called Run: flights that have been silent for long get a second
+  // request.
+  void WantHedges(SteadyTime now) {
+    Duration silence = std::max(context.stall_timeout / kHedgeAfter, kShortestSilence);
+    for (Flight* flight : flights) {
+      if (hedges_left == 0) return;
+      if (!flight->resumes || flight->hedged || now - flight->heard.load() < silence) continue;
+      flight->hedged = flight->hedging = true;
+      --hedges_left;
+      hedges.push_back(flight);
     }
-    std::string_view etag = head.headers.Get("etag");
-    if (StrongEtag(etag) && StrongEtag(object.etag) && etag != object.etag) {
-      return Fail(Code::kAborted, "{}: the object changed while it was downloaded", object.locator);
-    }
-    if (head.status != expected) {
-      // With If-Range, 200 says "changed"; the same validator or none says that ranges are not
-      // known.
-      counters.ranges_ignored = head.status == 200;
-      return Fail(Code::kAborted, "{}: the server answered {} to a request for a range",
-                  object.locator, head.status);
-    }
-    if (head.status == 206) {
-      std::string range(head.headers.Get("content-range"));
-      std::string wanted = fmt::format("bytes {}-{}/", first, first + want - 1);
-      if (!range.starts_with(wanted)) {
-        return Fail(Code::kFailedPrecondition, "{}: asked for {} and got {}", object.locator,
-                    wanted, range);
-      }
-      auto total = Number(std::string_view(range).substr(wanted.size()));
-      if (total && object.size && *total != *object.size) {
-        return Fail(Code::kAborted, "{}: the object's size changed from {} to {}", object.locator,
-                    *object.size, *total);
-      }
-    }
-    auto length = Number(head.headers.Get("content-length"));
-    if (length && !unbounded && *length != want) {
-      return Fail(Code::kAborted, "{}: the server offers {} bytes instead of {}", object.locator,
-                  *length, want);
-    }
-    if (whole) {
-      std::lock_guard lock(files[file]->mutex);
-      if (!files[file]->checksum) files[file]->checksum = source.HeadChecksum(object, head);
-    }
-    return {};
   }
 
-  static Status Put(int fd, std::string_view bytes, uint64_t offset, const std::string& name) {
-    while (!bytes.empty()) {
-      ssize_t put = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) return Unexpected(ErrnoError(fmt::format("write {}", name), errno));
-      bytes.remove_prefix(static_cast<size_t>(put));
-      offset += static_cast<uint64_t>(put);
-    }
-    return {};
+  // Whether it brought the rest of the chunk.
+  bool Hedge(Flight& flight) {
+    uint64_t from = flight.done;
+    if (from >= flight.chunk.size) return false;
+    ++counters.hedges;
+    LogDebug("a second request after silence", {{"file", objects[flight.chunk.file].path}});
+    Context own = context;
+    own.stop = flight.second.get_token();
+    own.stall_timeout = context.stall_timeout / kImpatience;  // the first may be waiting for it
+    Outcome outcome = Request(flight, from, own, [&](uint64_t bytes) {
+      counters.received += bytes;
+      counters.hedged_bytes += bytes;
+    });
+    return outcome.status.has_value();
+  }
+
+  // Until nobody works on a second request.
+  void AwaitHedge(Flight& flight, std::unique_lock<std::mutex>& lock) {
+    if (std::erase(hedges, &flight) > 0) flight.hedging = false;
+    changed.wait(lock, [&] { return !flight.hedging; });
+  }
+
+  // After the first request failed: whether the second brought the rest.
+  bool HedgeWon(Flight& flight) {
+    std::unique_lock lock(mutex);
+    AwaitHedge(flight, lock);
+    if (!flight.hedge_won) return false;
+    counters.present += flight.chunk.size - flight.done;
+    return true;
   }
 };
 
@@ -385,22 +423,28 @@ Status Fetcher::Run(const std::function<void()>& tick) {
   std::stop_source stop_all;
   std::stop_callback from_outside(impl.context.stop, [&] { stop_all.request_stop(); });
   impl.context.stop = stop_all.get_token();
-  size_t threads = std::min<size_t>(static_cast<size_t>(std::max(impl.options.connections, 1)),
-                                    std::max<size_t>(impl.queue.size(), 1));
   std::vector<std::jthread> workers;
-  impl.working = static_cast<int>(threads);
-  for (size_t i = 0; i < threads; ++i) {
-    workers.emplace_back([&] { impl.Work(stop_all); });
-  }
-  {
-    std::unique_lock lock(impl.mutex);
-    while (impl.working > 0) {
-      impl.changed.wait_for(lock, kTick, [&] { return impl.working == 0; });
-      lock.unlock();
-      tick();
-      lock.lock();
+  std::unique_lock lock(impl.mutex);
+  while (true) {
+    auto now = std::chrono::steady_clock::now();
+    bool all_used = impl.fetching >= impl.pace.allowed();
+    impl.pace.Measure(impl.counters.received, all_used, now);
+    impl.WantHedges(now);
+    size_t wanted = static_cast<size_t>(impl.pace.allowed()) + impl.hedges.size();
+    wanted = std::min(wanted,
+                      static_cast<size_t>(impl.fetching) + impl.queue.size() + impl.hedges.size());
+    while (workers.size() < wanted && !impl.Over()) {
+      ++impl.working;
+      workers.emplace_back([&] { impl.Work(stop_all); });
     }
+    if (impl.working == 0) break;
+    impl.changed.notify_all();  // more may be allowed
+    impl.changed.wait_for(lock, kTick, [&] { return impl.working == 0; });
+    lock.unlock();
+    tick();
+    lock.lock();
   }
+  lock.unlock();
   workers.clear();
   if (!impl.failure) return impl.failure;
   if (!impl.queue.empty()) return Fail(Code::kCancelled, "stopped");

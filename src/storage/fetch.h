@@ -1,6 +1,6 @@
 // Fetches the objects of a listing into a folder: parallel ranged requests written straight to
 // their place, with stall detection, retries with backoff, checksums and a journal. Memory is a
-// receive buffer a connection, whatever the objects' size.
+// receive buffer a connection, whatever the objects' size. The parts: range_request.h, pace.h.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 namespace kinglet::storage {
 
 struct FetchOptions {
-  int connections = 8;
+  int connections = 16;  // at most: see pace.h
   uint64_t chunk_bytes = uint64_t{16} << 20;
   int max_failures = 8;  // in a row without a byte of progress
   Duration first_backoff = std::chrono::milliseconds(200);
@@ -25,6 +25,9 @@ struct FetchCounters {
   std::atomic<uint64_t> received{0};  // bytes that came over the network
   std::atomic<uint64_t> files{0};     // finished
   std::atomic<uint64_t> retries{0};
+  std::atomic<int> connections{0};        // requests under way
+  std::atomic<uint64_t> hedges{0};        // second requests that raced a silent first one
+  std::atomic<uint64_t> hedged_bytes{0};  // what they brought, part of `received`
   // A server answered with all of an object instead of the range: fetch whole objects instead.
   std::atomic<bool> ranges_ignored{false};
 };

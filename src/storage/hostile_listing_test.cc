@@ -181,7 +181,7 @@ TEST_F(HostileListings, NamesAreContained) {
       {"..", {{".."}}},
       // A slash at a name's begin is part of the prefix in some stores, and a folder is given in
       // others.
-      {"from the root", {{world_.string() + "/evil"}}, "gs azure blob azure file"},
+      {"from the root", {{world_.string() + "/evil"}}, "s3 gs azure blob azure file"},
       {"a backslash", {{"..\\evil"}}},
       {"a drive", {{"C:\\evil"}}},
       {"a new line", {{"a\nb"}}},

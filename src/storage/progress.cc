@@ -45,13 +45,21 @@ void Reporter::UpdateMetrics() {
       .Set(static_cast<double>(counters_.files));
   m.GetGauge("kinglet_storage_model_files", "Files of the model")
       .Set(static_cast<double>(now_.total_files));
-  uint64_t received = counters_.received, retries = counters_.retries;
-  m.GetCounter("kinglet_storage_received_bytes_total", "Bytes received over the network")
-      .Add(static_cast<double>(received - counted_bytes_));
-  m.GetCounter("kinglet_storage_retries_total", "Requests that were repeated")
-      .Add(static_cast<double>(retries - counted_retries_));
-  counted_bytes_ = received;
-  counted_retries_ = retries;
+  m.GetGauge("kinglet_storage_connections", "Requests for bytes under way")
+      .Set(counters_.connections);
+  Count("kinglet_storage_received_bytes_total", "Bytes received over the network",
+        counters_.received, counted_bytes_);
+  Count("kinglet_storage_retries_total", "Requests that were repeated", counters_.retries,
+        counted_retries_);
+  Count("kinglet_storage_hedged_requests_total", "Second requests beside a silent one",
+        counters_.hedges, counted_hedges_);
+  Count("kinglet_storage_hedged_bytes_total", "Bytes received by them", counters_.hedged_bytes,
+        counted_hedged_);
+}
+
+void Reporter::Count(const char* name, const char* help, uint64_t now, uint64_t& counted) {
+  options_.metrics->GetCounter(name, help).Add(static_cast<double>(now - counted));
+  counted = now;
 }
 
 std::string HumanBytes(double bytes) {

@@ -39,12 +39,14 @@ class Reporter {
 
  private:
   void UpdateMetrics();
+  void Count(const char* name, const char* help, uint64_t now, uint64_t& counted);
 
   Options options_;
   const FetchCounters& counters_;
   SteadyTime started_, last_;
   uint64_t last_received_ = 0;
-  uint64_t counted_bytes_ = 0, counted_retries_ = 0;  // what the counters of metrics have of this
+  // What the counters of metrics have of this.
+  uint64_t counted_bytes_ = 0, counted_retries_ = 0, counted_hedges_ = 0, counted_hedged_ = 0;
   Progress now_;
 };
 

@@ -73,6 +73,8 @@ class Source {
   // The checksum of an object fetched in several ranges, when asking for it takes a request of its
   // own; none by default.
   virtual Checksum WholeChecksum(const Object&, const Context&) { return {}; }
+  // True where that is the only way to a checksum, for an object fetched in one request too.
+  virtual bool checksums_by_request() const { return false; }
   // The error for a status that is not success; the text is KServe's where clients see it.
   virtual Error StatusError(const Object& object, const http::ClientResponse& head) const;
   // Told of a status that is not success; true when credentials were renewed because of it and the

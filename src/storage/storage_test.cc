@@ -9,6 +9,7 @@
 
 #include "storage/checksum.h"
 #include "storage/environment.h"
+#include "storage/file_hash.h"
 #include "storage/journal.h"
 #include "storage/path.h"
 #include "storage/plugin.h"
@@ -156,8 +157,13 @@ TEST(Checksum, FromHeaders) {
   EXPECT_EQ(ChecksumFromHeaders(headers).value, std::string(16, 'y'));
   headers.Add("x-amz-checksum-crc32c", Base64Encode("abcd"));
   EXPECT_EQ(ChecksumFromHeaders(headers).algorithm, "crc32c");
+  headers.Add("x-amz-checksum-crc64nvme", Base64Encode("abcdefgh"));
+  EXPECT_EQ(ChecksumFromHeaders(headers).algorithm, "crc64nvme");
   headers.Add("x-amz-checksum-type", "COMPOSITE");
   EXPECT_EQ(ChecksumFromHeaders(headers).algorithm, "md5");
+  EXPECT_FALSE(ChecksumFromDigest(headers));
+  headers.Add("Repr-Digest", "sha-256=:" + Base64Encode(std::string(32, 'z')) + ":");
+  EXPECT_EQ(ChecksumFromDigest(headers).algorithm, "sha256");
   EXPECT_EQ(ChecksumFromEtag("\"d41d8cd98f00b204e9800998ecf8427e\"", {}).algorithm, "md5");
   EXPECT_FALSE(ChecksumFromEtag("\"d41d8cd98f00b204e9800998ecf8427e-2\"", {}));
   http::Headers kms;
@@ -177,6 +183,52 @@ TEST(Checksum, OfAFile) {
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().code(), Code::kDataLoss);
   unlink(name);
+}
+
+// The parts' sums are written out with the single digests, whose own vectors are others' tests.
+TEST(Checksum, OfPartsAndBlocks) {
+  auto md5 = [](std::string_view bytes) {
+    Digest digest("md5");
+    digest.Update(bytes);
+    return digest.Finish();
+  };
+  auto value = [](const Checksum& checksum, std::string_view bytes, size_t step) {
+    auto hash = FileHash::Make(checksum, bytes.size());
+    for (size_t at = 0; at < bytes.size(); at += step) hash->Update(bytes.substr(at, step));
+    return hash->Finish();
+  };
+  const std::string text = "123456789";
+  // The check values of these CRCs in the catalogue of parametrised CRC algorithms.
+  EXPECT_EQ(HexEncode(value({.algorithm = "crc64nvme"}, text, 9)), "ae8b14860a799888");
+  EXPECT_EQ(HexEncode(value({.algorithm = "crc32"}, text, 4)), "cbf43926");
+  const std::string bytes = [] {
+    std::string made;
+    for (int i = 0; i < 5000; ++i) made += static_cast<char>(i * i >> 3);
+    return made;
+  }();
+  EXPECT_EQ(value({.algorithm = "crc64nvme"}, bytes, 7),
+            value({.algorithm = "crc64nvme"}, bytes, 4096));
+  for (size_t step : {1, 7, 1000, 5000}) {
+    Checksum parts{.algorithm = "md5-of-md5", .part_size = 2500};
+    EXPECT_EQ(value(parts, bytes, step), md5(md5(bytes.substr(0, 2500)) + md5(bytes.substr(2500))));
+    parts.part_size = 2000;
+    EXPECT_EQ(
+        value(parts, bytes, step),
+        md5(md5(bytes.substr(0, 2000)) + md5(bytes.substr(2000, 2000)) + md5(bytes.substr(4000))));
+    // Two blocks of cells of 1000 bytes; the MD5s of both fill Hadoop's first buffer.
+    Checksum blocks{.algorithm = "hdfs-crc32c", .part_size = 3000, .cell_size = 1000};
+    auto crcs = [&](size_t first, size_t end) {
+      std::string all;
+      for (size_t at = first; at < end; at += 1000) {
+        uint32_t crc = Crc32c(bytes.substr(at, 1000));
+        for (int shift : {24, 16, 8, 0}) all += static_cast<char>(crc >> shift);
+      }
+      return all;
+    };
+    EXPECT_EQ(value(blocks, bytes, step), md5(md5(crcs(0, 3000)) + md5(crcs(3000, 5000))));
+    blocks.part_size = 0;
+    EXPECT_EQ(value(blocks, bytes, step), md5(md5(crcs(0, 5000)) + std::string(16, '\0')));
+  }
 }
 
 TEST(Journal, SurvivesAHalfLine) {

@@ -37,8 +37,10 @@ class FaultyStore:
     """`objects` by key. `fault(request, answer)` may change every answer to a request for bytes;
     `on_list(page)` every listing, given and returned as (status, xml)."""
 
-    def __init__(self, objects):
+    def __init__(self, objects, tls=None):
         self.objects = dict(objects)
+        self.tls = tls  # an SSLContext
+        self.serving = self.most = 0  # answers with bytes of objects at once, now and ever
         self.versions = {}  # by key: appended to the ETag
         self.fault = None
         self.on_list = None
@@ -53,7 +55,7 @@ class FaultyStore:
 
     @property
     def endpoint(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def close(self):
         self.closing = True
@@ -95,6 +97,11 @@ class FaultyStore:
 
     def _serve(self, connection):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.tls:
+            try:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                return connection.close()
         reader = connection.makefile("rb")
         try:
             while not self.closing:
@@ -142,9 +149,16 @@ class FaultyStore:
             headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
         answer = Answer(206 if match else 200, headers, content[first : last + 1])
         request = Request(self, number, key, first, last, connection)
-        if self.fault and method == "GET":
-            self.fault(request, answer)
-        return self._send(connection, method, request, answer)
+        with self.lock:
+            self.serving += 1
+            self.most = max(self.most, self.serving)
+        try:
+            if self.fault and method == "GET":
+                self.fault(request, answer)
+            return self._send(connection, method, request, answer)
+        finally:
+            with self.lock:
+                self.serving -= 1
 
     def _send(self, connection, method, request, answer):
         headers = {"Content-Length": str(len(answer.body)), **answer.headers}

@@ -228,7 +228,9 @@ def test_store(name, kind, tmp_path):
     fault, words = STORE_FAULTS[name]
     row = Download(tmp_path, kind)
     row.store.fault = changes_once() if name == "the object changes once" else fault
-    outcome = row.fails(row.run("--timeout", "5s"), *words) if words else row.succeeds(row.run())
+    # Only what would be tried for ever ends with the deadline.
+    timeout = "5s" if words and "deadline" in words[0] else "100s"
+    outcome = row.fails(row.run("--timeout", timeout), *words) if words else row.succeeds(row.run())
     if words:
         row.store.versions.clear()
         outcome += ", then " + row.resumes()
@@ -262,7 +264,7 @@ def test_listing(name, kind, tmp_path):
         return change(len(count), page)
 
     row.store.on_list = on_list
-    result = row.run("--timeout", "3s") if words else row.run()
+    result = row.run("--timeout", "3s" if "deadline" in words[0] else "100s") if words else row.run()
     outcome = row.fails(result, *words) + ", then " + row.resumes() if words else row.succeeds(result)
     ROWS.append((name, kind, outcome, row.store.requests, 0, row.store.sent_twice()))
 
@@ -392,6 +394,54 @@ def test_asks_again_for_little(kind, tmp_path):
     assert row.store.sent_twice() <= 0.05 * sum(map(len, OBJECTS.values()))
     ROWS.append(("every 25th connection hangs halfway", kind, outcome, row.store.requests,
                  row.store.broken, row.store.sent_twice()))
+
+
+@pytest.mark.parametrize("kind", ["renamed", "filled"])
+def test_a_second_request(kind, tmp_path):
+    """Beside the only one that hangs; the first is not given up, and no byte comes twice."""
+    row, hung = Download(tmp_path, kind), []
+
+    def fault(request, answer):
+        if request.name == "m/model.bin" and not hung:
+            hung.append(1)
+            hang(request, answer)
+
+    row.store.fault = fault
+    result = row.run("--stall-timeout", "120s")
+    outcome = row.succeeds(result)
+    assert "hedged_requests=1" in result.stderr and " retries=0 " in result.stderr
+    assert row.store.sent_twice() <= CHUNK
+    ROWS.append(("one connection hangs halfway", kind, outcome + " by a second request", row.store.requests,
+                 row.store.broken, row.store.sent_twice()))
+
+
+def test_connections_adapt(tmp_path):
+    """More where each gives little, fewer where the store refuses more than it wants."""
+    row = Download(tmp_path, "renamed", {"m/model.bin": random.Random(3).randbytes(24 << 20)})
+
+    def slow(request, answer):
+        answer.delay = 0.03
+
+    row.store.fault = slow
+    row.succeeds(row.run("--connections", "16", "--stall-timeout", "60s"))
+    assert row.store.most > 4
+    most, requests = row.store.most, row.store.requests
+    ROWS.append(("connections are slow", "renamed", f"whole, {most} at once", requests, 0, row.store.sent_twice()))
+
+    row = Download(tmp_path / "two", "renamed", {"m/model.bin": random.Random(3).randbytes(24 << 20)})
+    refused = []
+
+    def strict(request, answer):
+        answer.delay = 0.002
+        if request.store.serving > 2:
+            refused.append(1)
+            status(503)(request, answer)
+
+    row.store.fault = strict
+    row.succeeds(row.run("--connections", "16", "--stall-timeout", "60s"))
+    assert len(refused) <= 24  # as many as there are chunks, and four connections would be refused always
+    ROWS.append(("over two connections are refused", "renamed", f"whole, {len(refused)} refused",
+                 row.store.requests, 0, row.store.sent_twice()))
 
 
 @pytest.mark.parametrize("kind", ["renamed", "filled"])

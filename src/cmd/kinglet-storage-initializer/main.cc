@@ -20,7 +20,7 @@ constexpr int kExitFailed = 1, kExitUsage = 2, kExitStopped = 143;
 struct Settings {
   std::string log_format = "text", log_level = "info";
   std::string timeout, stall_timeout = "30s", termination_log, metrics_address;
-  int64_t connections = 8, chunk_mib = 16;
+  int64_t connections = 16, chunk_mib = 16;
   bool copy_local = false;
 };
 
@@ -93,11 +93,13 @@ int DownloadAll(const Settings& settings, const std::vector<std::string>& pairs,
     total.seconds += result->seconds;
     total.received_bytes += result->received_bytes;
     total.retries += result->retries;
+    total.hedges += result->hedges;
   }
   LogInfo("done", {{"files", total.files},
                    {"bytes", total.bytes},
                    {"received_bytes", total.received_bytes},
                    {"retries", total.retries},
+                   {"hedged_requests", total.hedges},
                    {"seconds", total.seconds}});
   message.Final(
       fmt::format("Successfully copied {} file{}, {} in {:.1f} s ({}/s, {} retries) to {}",
@@ -120,7 +122,8 @@ int Main(int argc, char** argv) {
   flags.Add("timeout", &settings.timeout, "give up after this time (1h30m); none by default");
   flags.Add("stall-timeout", &settings.stall_timeout,
             "repeat a request that is silent for so long");
-  flags.Add("connections", &settings.connections, "parallel requests");
+  flags.Add("connections", &settings.connections,
+            "parallel requests at most; as many as bring more");
   flags.Add("chunk-mib", &settings.chunk_mib, "size of a ranged request in MiB");
   flags.Add("copy-local", &settings.copy_local, "copy local paths instead of linking to them");
   flags.Add("termination-log", &settings.termination_log,

@@ -12,7 +12,6 @@ namespace kinglet::storage {
 
 namespace {
 
-
 class BlobSource final : public Source {
  public:
   BlobSource(std::string uri, std::unique_ptr<AzureAccount> account)

@@ -80,6 +80,14 @@ class FileShareSource final : public Source {
   http::Client& client() override { return account_->client(); }
   bool Renew(const http::ClientResponse& answer) override { return account_->Renew(answer); }
 
+  Checksum WholeChecksum(const Object& object, const Context& context) override {
+    auto request = account_->Request("HEAD", object.locator, {}, {}, context);
+    if (!request) return {};
+    auto response = client().Do(*request, 0);
+    if (!response || response->status != 200) return {};
+    return ChecksumFromHeaders(response->headers);
+  }
+
   Error StatusError(const Object& object, const http::ClientResponse& head) const override {
     return Error(CodeFromHttpStatus(head.status),
                  fmt::format("{}/{}: {}", account_->address().container, object.locator,

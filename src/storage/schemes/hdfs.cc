@@ -3,6 +3,7 @@
 // KERBEROS_PRINCIPAL and KERBEROS_KEYTAB.
 // https://hadoop.apache.org/docs/stable/hadoop-project-dist/hadoop-hdfs/WebHDFS.html
 #include <deque>
+#include <set>
 
 #include "base/encoding.h"
 #include "base/file.h"
@@ -98,13 +99,48 @@ class HdfsSource final : public Source {
 
   http::Client& client() override { return *client_; }
   bool range_by_query() const override { return true; }
+  bool checksums_by_request() const override { return true; }
+
+  // https://hadoop.apache.org/docs/stable/hadoop-project-dist/hadoop-hdfs/WebHDFS.html#Get_File_Checksum
+  Checksum WholeChecksum(const Object& object, const Context& context) override {
+    if (!object.size || *object.size == 0 || uncheckable_.contains(object.locator)) return {};
+    auto request = Request(object.locator, "GETFILECHECKSUM");
+    if (!request) return {};
+    request->stop = context.stop;
+    auto response = client_->Do(*request, kMaxSecret);
+    if (!response || response->status != 200) return {};
+    auto json = Json::Parse(response->body);
+    return json ? ReadChecksum((*json)["FileChecksum"]) : Checksum{};
+  }
 
   Error StatusError(const Object& object, const http::ClientResponse& head) const override {
     return Refusal(object.locator, head);
   }
 
  private:
-  static Object MakeObject(const Json& status, std::string path, std::string locator) {
+  // "MD5-of-262144MD5-of-512CRC32C", whose bytes are those two numbers again (here 512 first; 0 for
+  // the CRCs of a block of a file with one) and the value.
+  static Checksum ReadChecksum(const Json& given) {
+    const std::string& name = given["algorithm"].AsString();
+    auto bytes = HexDecode(given["bytes"].AsString());
+    if (!name.starts_with("MD5-of-") || !bytes || bytes->size() != 28) return {};
+    auto number = [&](size_t at, size_t count) {
+      uint64_t value = 0;
+      for (size_t i = at; i < at + count; ++i) {
+        value = value << 8 | static_cast<unsigned char>((*bytes)[i]);
+      }
+      return value;
+    };
+    Checksum checksum{.value = bytes->substr(12), .cell_size = number(0, 4), .tentative = true};
+    checksum.part_size = number(4, 8) * checksum.cell_size;
+    if (name.ends_with("CRC32C")) checksum.algorithm = "hdfs-crc32c";
+    if (name.ends_with("CRC32")) checksum.algorithm = "hdfs-crc32";
+    return checksum;
+  }
+
+  Object MakeObject(const Json& status, std::string path, std::string locator) {
+    // The checksum is of what the data nodes hold: of ciphertext, or of stripes.
+    if (status["encBit"].AsBool() || status["ecBit"].AsBool()) uncheckable_.insert(locator);
     return {
         .path = std::move(path),
         .locator = std::move(locator),
@@ -167,7 +203,8 @@ class HdfsSource final : public Source {
 
   std::string uri_, path_;
   Settings settings_;
-  size_t active_ = 0;  // set by List
+  size_t active_ = 0;                  // set by List
+  std::set<std::string> uncheckable_;  // so
   std::unique_ptr<http::Client> client_;
   Context context_;  // List's
 };

@@ -97,7 +97,8 @@ class HttpSource final : public Source {
       if (!length.empty() && error == std::errc()) object.size = size;
     }
     object.ranges = head.status == 206 && object.size.has_value();
-    if (head.status == 200 || object.size == 1) object.checksum = ChecksumFromHeaders(head.headers);
+    bool all = head.status == 200 || object.size == 1;
+    object.checksum = all ? ChecksumFromHeaders(head.headers) : ChecksumFromDigest(head.headers);
     Listing listing;
     Kind kind = GuessKind(parsed_);
     listing.archive = kind != Kind::kOther;

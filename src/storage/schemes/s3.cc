@@ -61,7 +61,8 @@ class S3Source final : public Source {
         client_(std::move(client)) {}
 
   // KServe's rules: keys that end in "/" are folders; a key equal to the prefix is the model and
-  // the only object; otherwise the prefix and one "/" are cut off every key that begins with it.
+  // the only object; otherwise the prefix and slashes after it are cut off every key that begins
+  // with it.
   Result<Listing> List(const Context& context) override {
     context_ = context;
     Listing listing;
@@ -92,7 +93,7 @@ class S3Source final : public Source {
           return listing;
         }
         object.path = key.substr(prefix_.size());
-        if (object.path.starts_with('/')) object.path.erase(0, 1);
+        object.path.erase(0, object.path.find_first_not_of('/'));
         listing.objects.push_back(std::move(object));
       }
       if (root.Text("IsTruncated") != "true") break;
@@ -121,16 +122,10 @@ class S3Source final : public Source {
   http::Client& client() override { return *client_; }
 
   Checksum WholeChecksum(const Object& object, const Context& context) override {
-    http::Headers headers;
-    headers.Add("x-amz-checksum-mode", "ENABLED");
-    auto request = Make("HEAD", object.locator, {}, std::move(headers));
-    if (!request) return {};
-    request->stop = context.stop;
-    request->deadline = context.deadline;
-    request->stall_timeout = context.stall_timeout;
-    auto response = client_->Do(*request, 0);
-    if (!response || response->status != 200) return {};
-    return HeadChecksum(object, *response);
+    auto head = Head(object, {}, context);
+    if (!head) return {};
+    if (auto checksum = HeadChecksum(object, *head)) return checksum;
+    return PartsChecksum(object, *head, context);
   }
 
   bool Renew(const http::ClientResponse& answer) override {
@@ -166,6 +161,45 @@ class S3Source final : public Source {
   }
 
  private:
+  // Nothing when the store refuses.
+  std::optional<http::ClientResponse> Head(const Object& object,
+                                           std::vector<std::pair<std::string, std::string>> query,
+                                           const Context& context) const {
+    http::Headers headers;
+    headers.Add("x-amz-checksum-mode", "ENABLED");
+    auto request = Make("HEAD", object.locator, std::move(query), std::move(headers));
+    if (!request) return {};
+    request->stop = context.stop;
+    request->deadline = context.deadline;
+    request->stall_timeout = context.stall_timeout;
+    auto response = client_->Do(*request, 0);
+    if (!response || (response->status != 200 && response->status != 206)) return {};
+    return std::move(*response);
+  }
+
+  // The ETag of an object that was uploaded in parts: the MD5 of their MD5s, and their number. The
+  // store tells the first part's size; others are most likely as large.
+  Checksum PartsChecksum(const Object& object, const http::ClientResponse& head,
+                         const Context& context) const {
+    std::string_view etag = object.etag;
+    size_t dash = etag.rfind('-');
+    uint64_t parts = 0, size = 0;
+    if (dash == std::string_view::npos || !object.size) return {};
+    std::from_chars(etag.data() + dash + 1, etag.data() + etag.size(), parts);
+    std::string_view md5 = etag.substr(0, dash);
+    Checksum checksum = ChecksumFromEtag(md5.substr(md5.starts_with('"')), head.headers);
+    if (!checksum || parts == 0) return {};
+    auto first = Head(object, {{"partNumber", "1"}}, context);
+    if (!first) return {};
+    std::string_view length = first->headers.Get("content-length");
+    std::from_chars(length.data(), length.data() + length.size(), size);
+    if (size == 0 || (*object.size + size - 1) / size != parts) return {};
+    checksum.algorithm = "md5-of-md5";
+    checksum.part_size = size;
+    checksum.tentative = true;
+    return checksum;
+  }
+
   static std::string Explain(const http::ClientResponse& response) {
     auto xml = ParseXml(response.body);
     if (!xml || xml->name != "Error") return DescribeStatus(response);

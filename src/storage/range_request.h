@@ -1,0 +1,37 @@
+// One request for bytes of an object, written to their place in a file as they come.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "storage/scheme.h"
+
+namespace kinglet::storage {
+
+struct ByteRange {
+  uint64_t first = 0, count = 0;
+  bool whole = false;      // all of the object: no range is asked for
+  bool unbounded = false;  // of unknown size: until the answer ends
+};
+
+// Told on the calling thread what arrives.
+struct RangeObserver {
+  std::function<void(uint64_t)> on_bytes;                         // written
+  std::function<void(const http::ClientResponse&)> on_head = {};  // of an answer that will do
+};
+
+// What a request came to.
+struct Outcome {
+  Status status;
+  bool retry = false;           // the same request may succeed later
+  bool busy = false;            // the server asks for fewer requests
+  bool ranges_ignored = false;  // it sent, or would have sent, the whole object instead
+  Duration retry_after = Duration::zero();
+};
+
+// Sends the request under the context's stop, deadline and stall timeout and writes what comes into
+// `fd` at the object's offset. kAborted: the object is no longer the one that was listed.
+Outcome FetchRange(Source& source, const Object& object, const ByteRange& range, int fd,
+                   const Context& context, const RangeObserver& observer);
+
+}  // namespace kinglet::storage

@@ -143,6 +143,8 @@ Error TransferError(CURLcode code, const Call& call, const char* detail) {
       return Error(Code::kDeadlineExceeded, text);
     case CURLE_OUT_OF_MEMORY:
       return Error(Code::kResourceExhausted, text);
+    case CURLE_PEER_FAILED_VERIFICATION:  // a later attempt meets the same certificate
+      return Error(Code::kFailedPrecondition, text);
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
       return Error(Code::kInvalidArgument, text);
@@ -178,6 +180,14 @@ bool HarmlessField(std::string_view name) {
     if (EqualsIgnoreCase(name, known)) return true;
   }
   return false;
+}
+
+// libcurl reads http_proxy only, because of CGI (see proxy.h). Pods have it in capitals, as most
+// clients read it. Null: libcurl finds the proxy. It looks at NO_PROXY in either case.
+const char* ProxyInCapitals(const Uri& uri) {
+  bool libcurls = uri.scheme != "http" || getenv("http_proxy") || getenv("REQUEST_METHOD");
+  const char* proxy = libcurls ? nullptr : getenv("HTTP_PROXY");
+  return proxy && *proxy ? proxy : nullptr;
 }
 
 std::string Origin(const Uri& uri) {
@@ -314,6 +324,8 @@ class ClientImpl final : public Client {
       curl_easy_setopt(easy, CURLOPT_PROXY, options_.proxy_url.c_str());
     } else if (!options_.use_environment_proxy) {
       curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    } else if (const char* proxy = ProxyInCapitals(uri)) {
+      curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
     }
     if (options_.accept_encoding) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     if (!options_.unix_socket.empty()) {

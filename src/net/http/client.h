@@ -66,7 +66,8 @@ class Client {
   virtual ~Client() = default;
 
   // Any HTTP status is a response; errors are for what kept one from arriving (kUnavailable:
-  // connect, reset, TLS; kDeadlineExceeded; kCancelled; kResourceExhausted over body_limit; ...).
+  // connect, reset, TLS; kFailedPrecondition: a certificate that is not trusted; kDeadlineExceeded;
+  // kCancelled; kResourceExhausted over body_limit; ...).
   virtual Result<ClientResponse> Do(const ClientRequest& request,
                                     size_t body_limit = size_t{256} << 20) = 0;
 

@@ -307,29 +307,33 @@ class AzureFile(Served):
         return {f"{folder}/{name}": content for name, content in files.items()}  # the whole path, as KServe
 
     def answer(self, handler, path, query):
-        target = handler.path.partition("?")[0]
+        target, xml = handler.path.partition("?")[0], {"Content_Type": "application/xml"}
         expected = azure_authorization(handler.command, target, query, dict(handler.headers), "")
         if handler.headers.get("Authorization") != expected:
-            return handler.send(403, b"<Error><Code>AuthenticationFailed</Code><Message>no</Message></Error>")
+            return handler.send(403, b"<Error><Code>AuthenticationFailed</Code><Message>no</Message></Error>", **xml)
         path = path.removeprefix(f"/{ACCOUNT}/models").strip("/")
         if query.get("comp") == "list":
             found = self.children(self.objects, path)
             if not found:
-                return handler.send(404, b"<Error><Code>ResourceNotFound</Code></Error>")
+                return handler.send(404, b"<Error><Code>ResourceNotFound</Code></Error>", **xml)
             start = int(query.get("marker", "0"))
             text = "<EnumerationResults><Entries>"
             for name, is_folder in found[start : start + 500]:
                 name_xml = name.replace("&", "&amp;").replace("<", "&lt;")
                 size = len(self.objects.get(f"{path}/{name}" if path else name, b""))
-                text += (f"<Directory><Name>{name_xml}</Name></Directory>" if is_folder else
+                text += (f"<Directory><Name>{name_xml}</Name><Properties /></Directory>" if is_folder else
                          f"<File><Name>{name_xml}</Name><Properties><Content-Length>{size}</Content-Length>"
                          "</Properties></File>")
             more = str(start + 500) if len(found) > start + 500 else ""
-            return handler.send(200, f"{text}</Entries><NextMarker>{more}</NextMarker></EnumerationResults>".encode())
+            text += f"</Entries><NextMarker>{more}</NextMarker></EnumerationResults>"
+            return handler.send(200, text.encode(), **xml)
         if path not in self.objects:
-            return handler.send(404, b"<Error><Code>ResourceNotFound</Code></Error>")
+            return handler.send(404, b"<Error><Code>ResourceNotFound</Code></Error>", **xml)
         content = self.objects[path]
-        return handler.send_range(content, "x-ms-range", ETag='"%s"' % hashlib.md5(content).hexdigest())
+        if not content and "x-ms-range" in handler.headers:
+            return handler.send(416, b"<Error><Code>InvalidRange</Code></Error>", x_ms_error_code="InvalidRange", **xml)
+        return handler.send_range(content, "x-ms-range", ETag='"%s"' % hashlib.md5(content).hexdigest(),
+                                  Last_Modified="Sun, 01 Nov 2026 00:00:00 GMT")
 
 
 class WebHdfs(Served):
@@ -413,23 +417,26 @@ class Hub(Served):
         parts = path.strip("/").split("/")
         folder = parts[3] if parts[0] == "api" else parts[1]
         if folder not in self.folders:
-            return handler.send(404, X_Error_Message="Repository not found")
+            return handler.send(404, X_Error_Code="RepoNotFound", X_Error_Message="Repository not found")
         files = self.folders[folder]
         if parts[0] == "api":
             siblings = []
             for name, content in files.items():
                 entry = {"rfilename": name, "size": len(content)}
                 if len(content) > 1000:
-                    entry["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+                    entry["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content),
+                                    "pointerSize": 130}
                 else:
                     entry["blobId"] = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
                 siblings.append(entry)
             return handler.send(200, {"id": f"models/{folder}", "sha": "c0ffee", "siblings": siblings})
         name = path.partition("/resolve/c0ffee/")[2]
+        etag = '"%s"' % hashlib.sha1(files[name]).hexdigest()
         if len(files[name]) > 1000:
             where = f"http://localhost:{self.server.server_port}/cdn/{folder}/{urllib.parse.quote(name)}"
-            return handler.send(302, Location=where, X_Repo_Commit="c0ffee")
-        return handler.send_range(files[name], "Range", ETag='"%s"' % hashlib.sha1(files[name]).hexdigest())
+            return handler.send(302, Location=where, X_Repo_Commit="c0ffee", X_Linked_ETag=etag,
+                                X_Linked_Size=str(len(files[name])))
+        return handler.send_range(files[name], "Range", ETag=etag, X_Repo_Commit="c0ffee")
 
 
 class Nginx(Store):

@@ -65,6 +65,8 @@ class FileServer:
         self.fail_every = 0
         self.type = "application/octet-stream"
         self.headers = {}
+        self.status = None  # of every answer
+        self.wanted = {}  # fields that a request must have
         self.ranges = True
         self.count = 0
         outer = self
@@ -77,6 +79,11 @@ class FileServer:
 
             def do_GET(self):
                 outer.count += 1
+                allowed = all(self.headers.get(k) == v for k, v in outer.wanted.items())
+                if outer.status or not allowed:
+                    self.send_response(outer.status or 403)
+                    self.send_header("Content-Length", "0")
+                    return self.end_headers()
                 wanted = self.headers.get("Range", "") if outer.ranges else ""
                 match = re.fullmatch(r"bytes=(\d+)-(\d+)", wanted)
                 first, last = (int(match[1]), int(match[2])) if match else (0, len(outer.content) - 1)

@@ -145,9 +145,7 @@ def commands(server, prefix, count, to):
         "curl, then sync": (["sh", "-c", curl], env),
         "Kinglet": ([BIN / "kinglet-storage-initializer", f"s3://models/{prefix}/", to], env),
     }
-    python = CACHE / "venv-storage/bin/python"
-    if not has(python, "kserve.storage"):
-        python = pathlib.Path(sys.executable)
+    python = pathlib.Path(sys.executable)
     if has(python, "kserve.storage"):
         table["KServe"] = ([python, "-c", KSERVE, f"s3://models/{prefix}/", to], env)
     if has(python, "boto3"):

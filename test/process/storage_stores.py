@@ -22,6 +22,7 @@ import tarfile
 import threading
 import urllib.parse
 import urllib.request
+import zlib
 
 from conftest import CACHE, wait_for
 
@@ -336,6 +337,21 @@ class AzureFile(Served):
                                   Last_Modified="Sun, 01 Nov 2026 00:00:00 GMT")
 
 
+def hdfs_checksum(content, block, cell):
+    """FileChecksum of a file: the MD5, over a buffer that doubles from 32 bytes, of the MD5 of each block's CRCs."""
+    blocks = [content[at : at + block] for at in range(0, len(content), block)] or [b""]
+    sums = b""
+    for bytes_of in blocks:
+        crcs = (zlib.crc32(bytes_of[at : at + cell]) for at in range(0, len(bytes_of), cell))
+        sums += hashlib.md5(b"".join(crc.to_bytes(4, "big") for crc in crcs)).digest()
+    buffer = 32
+    while buffer < len(sums):
+        buffer *= 2
+    each = block // cell if len(blocks) > 1 else 0
+    value = cell.to_bytes(4, "big") + each.to_bytes(8, "big") + hashlib.md5(sums.ljust(buffer, b"\0")).digest()
+    return {"algorithm": f"MD5-of-{each}MD5-of-{cell}CRC32", "bytes": value.hex(), "length": len(value)}
+
+
 class WebHdfs(Served):
     """WebHDFS from its REST specification: a name node and a data node. `authenticate(handler)` says who
     asks, or answers itself and gives nothing."""
@@ -344,6 +360,7 @@ class WebHdfs(Served):
 
     def __init__(self, folder, objects, both):
         self.objects = objects
+        self.blocks = 1 << 20, 512  # bytes of a block, and of what has a CRC
         self.authenticate = None
         self.opened = self.authenticated = 0
         self.serve()
@@ -363,6 +380,8 @@ class WebHdfs(Served):
 
         if path.startswith("/datanode/"):
             content = self.objects[path.removeprefix("/datanode/models/")]
+            if query["op"] == "GETFILECHECKSUM":
+                return handler.send(200, {"FileChecksum": hdfs_checksum(content, *self.blocks)})
             first = int(query.get("offset", "0"))
             return handler.send(200, content[first : first + int(query.get("length", len(content)))])
         if self.authenticate:
@@ -387,7 +406,7 @@ class WebHdfs(Served):
         if query["op"] == "LISTSTATUS":
             statuses = [status(name, f"{key}/{name}" if key else name, is_folder) for name, is_folder in below]
             return handler.send(200, {"FileStatuses": {"FileStatus": statuses}})
-        self.opened += 1
+        self.opened += query["op"] == "OPEN"
         where = urllib.parse.quote(f"/datanode/models/{key}") + "?" + handler.path.partition("?")[2]
         return handler.send(307, Location=f"http://127.0.0.1:{self.server.server_port}{where}")
 

@@ -95,3 +95,22 @@ def test_git(tmp_path):
     result = run(f"{server.base}/evil.git", tmp_path / "e")
     assert result.returncode == 1 and "leads out" in result.stderr
     assert not (tmp_path / "e").exists()
+
+
+def test_hadoop_checksums(tmp_path, monkeypatch):
+    """Files of one block and of several, with an end that fills a block and one that does not."""
+    objects = {f"m/{size}": random.Random(size).randbytes(size) for size in (1, 512, 700, 4096, 8192, 8193, 100_000)}
+    store = stores.WebHdfs(tmp_path, objects, {})
+    store.blocks = 4096, 512
+    try:
+        result = run("hdfs://m", tmp_path / "m", env=store.env)
+        assert result.returncode == 0, result.stderr
+        assert visible(tmp_path / "m") == {k.removeprefix("m/"): v for k, v in objects.items()}
+        assert "again" not in result.stderr and store.opened == len(objects)
+        real, store.opened = stores.hdfs_checksum, 0
+        monkeypatch.setattr(stores, "hdfs_checksum", lambda content, *blocks: real(content + b"x", *blocks))
+        result = run("hdfs://m/700", tmp_path / "n", env=store.env)
+        # Fetched twice, and believed since it came the same twice.
+        assert result.returncode == 0 and "fetching a file again" in result.stderr and store.opened == 2
+    finally:
+        store.close()

@@ -51,6 +51,11 @@ bool Covers(const Json& existing, const Json& wish) {
   return existing == wish;
 }
 
+// Of labels and annotations; none at all is the same as an empty map.
+bool HasSameTexts(const Json& existing, const Json& wish) {
+  return existing.size() == wish.size() && Covers(existing, wish);
+}
+
 // As KServe does: labels and annotations of these follow only with their specs.
 bool IsAsWished(const Json& existing, const Json& desired) {
   const std::string& kind = kube::Kind(desired);
@@ -61,11 +66,10 @@ bool IsAsWished(const Json& existing, const Json& desired) {
   }
   if (kind == "Ingress") return existing["spec"] == desired["spec"];
   if (kind == "HTTPRoute") return Covers(existing["spec"], desired["spec"]);
-  // What others put on an autoscaler is no reason to write.
   if (kind == "HorizontalPodAutoscaler") {
     return Covers(existing["spec"], desired["spec"]) &&
-           Covers(existing["metadata"]["labels"], desired["metadata"]["labels"]) &&
-           Covers(existing["metadata"]["annotations"], desired["metadata"]["annotations"]);
+           HasSameTexts(kube::Labels(existing), kube::Labels(desired)) &&
+           HasSameTexts(kube::Annotations(existing), kube::Annotations(desired));
   }
   return false;
 }

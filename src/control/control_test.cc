@@ -256,18 +256,6 @@ TEST_F(ReconcileTest, DeletionDropsTheFinalizer) {
   EXPECT_FALSE(client_.Get(kube::kInferenceService, {.ns = "ns", .name = "iris"}));
 }
 
-TEST_F(ReconcileTest, CanariesInStandardModeAreToldAbout) {
-  std::string yaml(kIris);
-  yaml.replace(yaml.find("  predictor:\n"), 13, "  predictor:\n    canaryTrafficPercent: 10\n");
-  Create(kube::kInferenceService, yaml);
-  Json told = Await(kube::kInferenceService, "iris", [](const Json& isvc) {
-    return kube::IsConditionTrue(isvc, "UnsupportedFields");
-  });
-  ASSERT_TRUE(told.IsObject());
-  EXPECT_EQ((*kube::FindCondition(told, "UnsupportedFields"))["reason"].AsString(),
-            "CanaryNotSupported");
-}
-
 class WithoutKnativeTest : public ReconcileTest {
  protected:
   void SetUp() override {

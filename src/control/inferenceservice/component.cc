@@ -278,7 +278,7 @@ ModelResult<ComponentPlan> PlanPredictor(api::InferenceService& isvc, const Comp
     Json& containers = plan.pod.Ref("containers");
     Json container;
     if (extension) {
-      container = extension->container;
+      container = extension->container.IsNull() ? Json::MakeObject() : extension->container;
     } else {
       const Json* custom = api::FindContainer(spec.pod["containers"], api::kKserveContainer);
       container = custom ? *custom : spec.pod["containers"][0];

@@ -299,17 +299,6 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
   ComponentInput input{config, *runtimes, *containers, legacy, nullptr, ReadyCanaries(isvc)};
   Plan plan = MakePlan(isvc, input);
 
-  const std::string unsupported_before =
-      object["status"]["conditions"].IsArray() && kube::FindCondition(object, "UnsupportedFields")
-          ? (*kube::FindCondition(object, "UnsupportedFields"))["message"].AsString()
-          : "";
-  SetUnsupported(object, plan.unsupported, clock);
-  for (const auto& item : plan.unsupported) {
-    if (unsupported_before.find(item.message) == std::string::npos) {
-      events->Warning(object, item.reason, item.message);
-    }
-  }
-
   std::optional<Error> failure;
   size_t done = 0;
   for (; done < plan.objects.size(); ++done) {

@@ -27,7 +27,7 @@ class Finder {
   Finder(const api::InferenceService& isvc, api::Mode mode, const api::Config& config)
       : isvc_(isvc), mode_(mode), config_(config) {}
 
-  std::vector<Unsupported> Find() {
+  std::vector<IgnoredField> Find() {
     for (const auto& [kind, extension] : Components(isvc_.spec)) {
       kind_ = kind;
       FindInAnyMode(*extension);
@@ -63,6 +63,11 @@ class Finder {
   }
 
   void FindInStandardMode(const api::ComponentExtension& extension) {
+    // Users would believe that traffic is split.
+    if (extension.canary_traffic_percent) {
+      Add("canaryTrafficPercent",
+          "Standard mode splits no traffic by it; use Serverless mode for canaries");
+    }
     if (extension.container_concurrency && kind_ == ComponentKind::kPredictor) {
       Add("containerConcurrency", "only Serverless mode bounds the requests of a pod");
     }
@@ -98,23 +103,13 @@ class Finder {
   const api::Mode mode_;
   const api::Config& config_;
   ComponentKind kind_ = ComponentKind::kPredictor;
-  std::vector<Unsupported> out_;
+  std::vector<IgnoredField> out_;
 };
 
 }  // namespace
 
-void FindUnsupportedCanary(const api::InferenceService& isvc, std::vector<Unsupported>& out) {
-  for (const auto& [kind, extension] : Components(isvc.spec)) {
-    if (!extension->canary_traffic_percent) continue;
-    out.push_back({"CanaryNotSupported",
-                   fmt::format("spec.{}.canaryTrafficPercent splits no traffic in Standard mode; "
-                               "use Serverless mode for canaries, or remove it",
-                               ComponentName(kind))});
-  }
-}
-
-std::vector<Unsupported> FindIgnoredFields(const api::InferenceService& isvc, api::Mode mode,
-                                           const api::Config& config) {
+std::vector<IgnoredField> FindIgnoredFields(const api::InferenceService& isvc, api::Mode mode,
+                                            const api::Config& config) {
   return Finder(isvc, mode, config).Find();
 }
 

@@ -4,7 +4,6 @@
 
 #include "api/constants.h"
 #include "control/inferenceservice/children/children.h"
-#include "control/inferenceservice/ignored_fields.h"
 #include "kube/object.h"
 
 namespace kinglet::control {
@@ -55,7 +54,10 @@ api::Mode ModeOf(const api::InferenceService& isvc, api::Mode fallback) {
 
 Plan MakePlan(api::InferenceService& isvc, const ComponentInput& input) {
   Plan plan;
-  FindUnsupportedCanary(isvc, plan.unsupported);
+  // First, and with the labels of the user: a runtime's defaults add to them.
+  if (api::IsMultiModel(isvc.spec.predictor)) {
+    plan.objects.push_back({&kube::kConfigMap, MakeModelConfig(isvc)});
+  }
   auto add = [&](ComponentKind kind, ModelResult<ComponentPlan> component) {
     if (!component) {
       plan.failure = Plan::Failure{kind, std::move(component).error()};
@@ -88,9 +90,6 @@ Plan MakePlan(api::InferenceService& isvc, const ComponentInput& input) {
   }
   if (isvc.spec.explainer && !add(ComponentKind::kExplainer, PlanExplainer(isvc, input))) {
     return plan;
-  }
-  if (api::IsMultiModel(isvc.spec.predictor)) {
-    plan.objects.push_back({&kube::kConfigMap, MakeModelConfig(isvc)});
   }
   return plan;
 }

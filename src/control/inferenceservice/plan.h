@@ -11,12 +11,6 @@
 
 namespace kinglet::control {
 
-// Something asked for that this build does not do.
-struct Unsupported {
-  std::string reason;   // CamelCase, for the event and the condition
-  std::string message;  // what and what to do
-};
-
 struct Plan {
   struct Failure {
     ComponentKind component;
@@ -27,7 +21,6 @@ struct Plan {
   std::vector<DesiredObject> objects;     // in the order in which they are applied
   std::optional<Failure> failure;         // components after it are not planned
   std::vector<CanaryPlan> canaries;
-  std::vector<Unsupported> unsupported;
 };
 
 // What was recorded, then the annotation, then the default. Unknown texts give the default.

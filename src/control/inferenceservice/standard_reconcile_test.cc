@@ -126,6 +126,39 @@ TEST_F(StandardTest, AHostThatCannotBeMadeMakesNothing) {
                          "host name: invalid domain name \"iris-predictor_\""));
 }
 
+TEST_F(StandardTest, ALabelOfAHostHasAtMost63Characters) {
+  SetIngress(fmt::format(R"(, "domainTemplate": "{{{{ .Name }}}}-{}.com")", std::string(50, 'x')));
+  Create(kube::kInferenceService, kIris);
+  EXPECT_TRUE(AwaitEvent("InternalError", "must be no more than 63 characters"));
+  EXPECT_FALSE(Exists(kube::kDeployment, "iris-predictor"));
+}
+
+TEST_F(StandardTest, AFrameworkWithNothingOfItsOwnIsAnEmptyContainer) {
+  SetIngress("");
+  Create(kube::kInferenceService, R"(
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {name: iris, namespace: ns}
+spec: {predictor: {xgboost: {storageUri: s3://b/m}}}
+)");
+  Json deployment = Await(kube::kDeployment, "iris-predictor");
+  EXPECT_TRUE(deployment.At({"spec", "template", "spec", "containers"})[0].IsObject());
+}
+
+TEST_F(StandardTest, TheConfigurationOfAMultiModelServerHasTheLabelsOfTheUser) {
+  SetIngress("");
+  Create(kube::kInferenceService, R"(
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {name: iris, namespace: ns, labels: {mine: 'yes'}}
+spec: {predictor: {model: {modelFormat: {name: sklearn}, runtime: kserve-mlserver}}}
+)");
+  // It is there before a runtime is, and has none of its labels.
+  Json models = Await(kube::kConfigMap, "modelconfig-iris-0");
+  ASSERT_TRUE(models.IsObject());
+  EXPECT_EQ(kube::Labels(models), Yaml("{mine: 'yes'}"));
+}
+
 TEST_F(StandardTest, AnUnknownAutoscalerMakesNothing) {
   std::string yaml(kIris);
   yaml.replace(yaml.find("namespace: ns"), 13,
@@ -139,13 +172,15 @@ TEST_F(StandardTest, AnUnknownAutoscalerMakesNothing) {
 TEST_F(StandardTest, FieldsWithoutEffectAreTold) {
   std::string yaml(kIris);
   yaml.replace(yaml.find("  predictor:\n"), 13,
-               "  predictor:\n    containerConcurrency: 4\n    batcher: {timeout: 3}\n");
+               "  predictor:\n    containerConcurrency: 4\n    batcher: {timeout: 3}\n"
+               "    canaryTrafficPercent: 10\n");
   Create(kube::kInferenceService, yaml);
   EXPECT_TRUE(AwaitEvent("FieldHasNoEffect", "spec.predictor.containerConcurrency has no effect"));
   EXPECT_TRUE(AwaitEvent("FieldHasNoEffect", "spec.predictor.batcher.timeout has no effect"));
+  EXPECT_TRUE(AwaitEvent("FieldHasNoEffect", "spec.predictor.canaryTrafficPercent has no effect"));
   // KServe says nothing of them in the status.
-  Json isvc = *client_.Get(kube::kInferenceService, {.ns = "ns", .name = "iris"});
-  EXPECT_EQ(kube::FindCondition(isvc, "UnsupportedFields"), nullptr);
+  Json isvc = AwaitCondition("IngressReady", "False", "Predictor ingress not created");
+  EXPECT_EQ(isvc["status"]["conditions"].size(), 2u);
 }
 
 // Answers of the server that no wish can help against.

@@ -8,8 +8,6 @@
 namespace kinglet::control {
 namespace {
 
-constexpr std::string_view kUnsupportedType = "UnsupportedFields";
-
 // What is known of the model's newest copy.
 struct CopyState {
   std::string_view state = "Pending";  // "" where nothing is known: what was said stays
@@ -143,24 +141,6 @@ void SetModelFailure(Json& object, const ModelFailure& failure) {
   states.Set("targetModelState", "FailedToLoad");
   model.Set("lastFailureInfo",
             Json::MakeObject({{"reason", failure.reason}, {"message", failure.message}}));
-}
-
-void SetUnsupported(Json& object, std::span<const Unsupported> unsupported, const Clock& clock) {
-  if (unsupported.empty()) {
-    kube::RemoveCondition(object, kUnsupportedType);
-    return;
-  }
-  std::string message;
-  for (const auto& item : unsupported) {
-    if (!message.empty()) message += "; ";
-    message += item.message;
-  }
-  Conditions(object, clock)
-      .Set({.type = std::string(kUnsupportedType),
-            .status = "True",
-            .reason = unsupported[0].reason,
-            .message = message,
-            .severity = "Info"});
 }
 
 void KeepTransitionTimes(Json& object, const Json& before) {

@@ -48,9 +48,6 @@ bool SetModelStatus(Json& object, const ModelEvidence& evidence);
 // modelStatus when no pod could be made: InvalidSpec.
 void SetModelFailure(Json& object, const ModelFailure& failure);
 
-// A condition that says what this build leaves out; removed where there is nothing.
-void SetUnsupported(Json& object, std::span<const Unsupported> unsupported, const Clock& clock);
-
 // Conditions that say the same as before keep their time: marking one and then another moves the
 // time of the condition that sums them up, and a status that differs by nothing else must not be
 // written.

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "api/constants.h"
 #include "control/inferenceservice/children/children.h"
 #include "control/template.h"
@@ -13,16 +15,26 @@ std::string_view PortSuffix(const api::IngressConfig& config) {
                                     : std::string_view(config.ingress_domain).substr(colon);
 }
 
+// A domain name of several labels, each of which DNS takes. A dot may end it.
 Status CheckDomainName(std::string_view host) {
-  if (auto valid = kube::CheckDnsSubdomain(host); !valid) {
-    return Fail(Code::kInvalidArgument, "invalid domain name \"{}\": {}", host,
-                valid.error().message());
-  }
-  if (host.find('.') == std::string_view::npos) {
+  auto invalid = [&](std::string_view value, std::string_view why) {
     return Fail(Code::kInvalidArgument,
-                "invalid domain name \"{}\": should be a domain with at least two segments "
-                "separated by dots",
-                host);
+                "invalid domain name \"{}\": url: Invalid value: \"{}\": {}", host, value, why);
+  };
+  std::string_view rest = host;
+  if (rest.ends_with('.')) rest.remove_suffix(1);
+  if (auto valid = kube::CheckDnsSubdomain(rest); !valid) {
+    return invalid(rest, valid.error().message());
+  }
+  if (rest.find('.') == std::string_view::npos) {
+    return invalid(rest, "should be a domain with at least two segments separated by dots");
+  }
+  while (!rest.empty()) {
+    const std::string_view label = rest.substr(0, rest.find('.'));
+    if (auto valid = kube::CheckDnsLabel(label); !valid) {
+      return invalid(label, valid.error().message());
+    }
+    rest.remove_prefix(std::min(label.size() + 1, rest.size()));
   }
   return {};
 }

@@ -99,7 +99,7 @@ Result<std::unique_ptr<ModelServer>> ModelServer::Start(const ServerOptions& opt
 }
 
 void ModelServer::Drain(Deadline deadline) {
-  api_.StopBeingReady();
+  StopBeingReady();
   http_->Drain(deadline);
   repository_.UnloadAll();
 }
@@ -126,7 +126,12 @@ int RunServer(const ServerOptions& options, ModelLoader loader, ModelFetcher fet
   int signal = 0;
   sigwait(&signals, &signal);
   LogInfo("Stopping the model server", {{"signal", signal}});
-  (*server)->Drain(Deadline::After(std::chrono::seconds(options.grace_period_seconds)));
+  const Deadline deadline = Deadline::After(std::chrono::seconds(options.grace_period_seconds));
+  (*server)->StopBeingReady();
+  // A second signal ends the wait.
+  const timespec delay{.tv_sec = options.shutdown_delay_seconds, .tv_nsec = 0};
+  if (delay.tv_sec > 0) sigtimedwait(&signals, nullptr, &delay);
+  (*server)->Drain(deadline);
   LogInfo("Stopped the model server");
   return 0;
 }

@@ -29,6 +29,7 @@ class ModelServer {
 
   int port() const { return http_->port(); }
   Repository& repository() { return repository_; }
+  void StopBeingReady() { api_.StopBeingReady(); }
   // Fails readiness, answers what is in flight, unloads all models. Blocking.
   void Drain(Deadline deadline);
 

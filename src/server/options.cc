@@ -55,6 +55,9 @@ ServerFlags::ServerFlags(Flags& flags, ServerOptions* options) : flags_(flags), 
             "Format of the access log, in the notation of asgi-logger");
   flags.Add("grace-period", &options->grace_period_seconds,
             "Seconds that requests in flight have to end on SIGTERM");
+  flags.Add("shutdown-delay", &options->shutdown_delay_seconds,
+            "Seconds after SIGTERM in which connections are still accepted, not ready: whoever "
+            "balances the load learns of it later than this process does");
   flags.Add("protocol", &protocol_, "Ignored: a predictor calls no other predictor");
   flags.Add("predictor-protocol", &predictor_protocol_,
             "Ignored: a predictor calls no other predictor");
@@ -79,6 +82,8 @@ Status ServerFlags::Check() {
   KINGLET_RETURN_IF_ERROR(CheckRange("workers", options.workers, 0, 1024));
   KINGLET_RETURN_IF_ERROR(CheckRange("nthread", options.nthread, -1, 4096));
   KINGLET_RETURN_IF_ERROR(CheckRange("grace-period", options.grace_period_seconds, 0, 86'400));
+  KINGLET_RETURN_IF_ERROR(CheckRange("shutdown-delay", options.shutdown_delay_seconds, 0,
+                                     options.grace_period_seconds));
   KINGLET_RETURN_IF_ERROR(CheckProtocol("protocol", protocol_));
   KINGLET_RETURN_IF_ERROR(CheckProtocol("predictor-protocol", predictor_protocol_));
   if (options.model_name.empty() || options.model_name.find('/') != std::string::npos) {

@@ -26,6 +26,7 @@ struct ServerOptions {
   bool enable_access_log = true;
   std::string access_log_format;
   int64_t grace_period_seconds = 30;
+  int64_t shutdown_delay_seconds = 0;  // within the grace period
   // From the environment.
   bool predict_proba = false;                    // PREDICT_PROBA
   inference::cloudevents::Options cloud_events;  // CE_TYPE, CE_SOURCE, CE_MERGE

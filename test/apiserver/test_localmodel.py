@@ -3,79 +3,21 @@ that are an agent process with a folder each, and a small kubelet that runs the 
 kinglet-storage-initializer. One story; what holds after each step is asserted and printed."""
 
 import contextlib
-import hashlib
-import http.server
 import json
 import os
-import re
 import shutil
-import socketserver
 import subprocess
 import threading
-import time
 
 import pytest
 
 from cluster import BIN, KUBE_BIN, ROOT, ApiError, Process, documents, free_ports, wait_for
+from store import Store
 
 NODES = ("n1", "n2", "n3")
 JOBS = "kserve-localmodel-jobs"
 V1, BATCH, SERVING = "v1", "batch/v1", "serving.kserve.io/v1alpha1"
 MODELS = {"/iris/model.bin": os.urandom(700_000), "/slow/model.bin": os.urandom(900_000)}
-
-
-class Store:
-    """Serves the models; counts requests; /slow trickles while `slowly` is set."""
-
-    def __init__(self):
-        self.gets, self.slowly = [], threading.Event()
-        store = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_HEAD(self):
-                self.answer(False)
-
-            def do_GET(self):
-                self.answer(True)
-
-            def answer(self, body):
-                if self.path not in MODELS:
-                    return self.send_error(404)
-                data = MODELS[self.path]
-                first, last, status = 0, len(data) - 1, 200
-                if found := re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
-                    first, last, status = int(found[1]), int(found[2] or last), 206
-                part = data[first:last + 1]
-                self.send_response(status)
-                self.send_header("Content-Type", "application/octet-stream")
-                self.send_header("ETag", f'"{hashlib.md5(data).hexdigest()}"')
-                self.send_header("Accept-Ranges", "bytes")
-                self.send_header("Content-Length", str(len(part)))
-                if status == 206:
-                    self.send_header("Content-Range", f"bytes {first}-{first + len(part) - 1}/{len(data)}")
-                self.end_headers()
-                if not body:
-                    return
-                store.gets.append(self.path)
-                for at in range(0, len(part), 20_000):
-                    if self.path.startswith("/slow") and store.slowly.is_set():
-                        time.sleep(0.1)
-                    self.wfile.write(part[at:at + 20_000])
-
-            def log_message(self, *_):
-                pass
-
-        class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-            daemon_threads = True
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def downloads(self, name):
-        return sum(path == f"/{name}/model.bin" for path in self.gets)
 
 
 class Kubelet:
@@ -158,7 +100,7 @@ class World:
                 self.api.apply(o)
         self.api.ensure_namespace("team")
         self.configure({"enabled": True, "jobNamespace": JOBS, "reconcilationFrequencyInSecs": 1})
-        self.store = Store()
+        self.store = Store(MODELS)
         self.roots = {node: tmp / node for node in NODES}
         for node in NODES:
             self.api.create({"apiVersion": V1, "kind": "Node", "metadata": {"name": node, "labels": {"group": "gpu"}}})

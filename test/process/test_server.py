@@ -279,6 +279,19 @@ def test_drains_on_sigterm(serve):
     assert server.process.wait(20) == 0
 
 
+def test_accepts_connections_for_a_while_after_sigterm(serve):
+    file, rows, _ = sklearn_case("random_forest")
+    server = serve(file, "--model_name", "m", "--shutdown-delay", "30")
+    server.process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + 20
+    while requests.get(f"{server.url}/v2/health/ready").status_code == 200:
+        assert time.monotonic() < deadline
+    # Each with a connection of its own.
+    assert requests.post(f"{server.url}/v1/models/m:predict", json={"instances": rows}).status_code == 200
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(20) == 0
+
+
 def test_logs_and_metrics(serve):
     file, rows, _ = sklearn_case("random_forest")
     server = serve(file, "--model_name", "m")

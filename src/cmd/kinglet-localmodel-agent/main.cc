@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cmd/kinglet-manager/http_endpoints.h"
 #include "control/localmodelnode/controller.h"
+#include "control/localmodelnode/model_store.h"
 #include "kube/config.h"
 
 namespace kinglet {
@@ -20,11 +21,16 @@ struct AgentOptions {
   std::string health_probe_addr = ":8081", metrics_addr = ":8080";
   std::string log_level = "info", log_format = "text";
   bool leader_elect = false;
+  int64_t give_to = -1;
 
   void AddTo(Flags& flags) {
     kube.AddTo(flags);
     flags.Add("node-name", &node, "the node whose models these are; default: $NODE_NAME");
     flags.Add("models-root", &models_root, "the folder of models on the node's volume");
+    flags.Add(
+        "give-models-root-to", &give_to,
+        "only make models-root and give it to this user and group: for an init container that "
+        "is root, before an agent that is none");
     flags.Add("health-probe-addr", &health_probe_addr, "address of /healthz and /readyz");
     flags.Add("metrics-addr", &metrics_addr, "address of /metrics; 0 serves none");
     flags.Add("leader-elect", &leader_elect,
@@ -47,6 +53,9 @@ Status Run(const AgentOptions& options, const sigset_t& signals) {
   KINGLET_TRY(auto format,
               ParseLogFormat(options.log_format == "console" ? "text" : options.log_format));
   ConfigureLog(level, format);
+  if (options.give_to >= 0) {
+    return control::ModelStore(options.models_root).GiveTo(static_cast<uid_t>(options.give_to));
+  }
   const std::string node = options.node.empty() ? FromEnvironment("NODE_NAME", "") : options.node;
   if (node.empty()) {
     return Fail(Code::kInvalidArgument, "the node's name is not known: set NODE_NAME");

@@ -426,6 +426,7 @@ Status LocalModelNodeController::Impl::Download(const Json& object, Model& model
       KINGLET_RETURN_IF_ERROR(store.WriteRecord(model.folder, model.record));
       model.stored = model.record;
     }
+    KINGLET_RETURN_IF_ERROR(store.MakeFolder(model.folder));
     return client.Create(kube::kJob, job);
   };
   auto job = launch();

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <fstream>
 
 #include "base/file.h"
@@ -219,6 +221,8 @@ TEST_F(AgentTest, DownloadsNoticesDamageAndRemoves) {
   Succeed(job);
   EXPECT_TRUE(AwaitState("iris", "ModelDownloaded"));
   EXPECT_FALSE(fs::exists(root_ / "stale"));  // of the pass before
+  // Made before the job, which writes into it.
+  EXPECT_EQ(fs::status(root_ / "iris").permissions(), fs::perms(0775));
 
   // The agent and its memory survive; nothing is downloaded.
   StopAgent();
@@ -296,6 +300,18 @@ spec: {{sourceModelUri: "{}", modelSize: 1, nodeGroups: [gpu]}}
 
 TEST(ModelStore, RefusesTopLevelRoots) {
   for (auto root : {"/", "/var", "relative", "/tmp/.."}) EXPECT_FALSE(ModelStore(root).Open());
+}
+
+TEST(ModelStore, IsGivenToItsUser) {
+  auto folder = *TemporaryFolder::Make("store");
+  ModelStore store(folder.path() / "volume" / "models");
+  ASSERT_TRUE(store.GiveTo(getuid()));
+  EXPECT_TRUE(fs::is_directory(store.root()));
+  ASSERT_TRUE(store.GiveTo(getuid()));
+  // What lies elsewhere is nobody's to give.
+  fs::create_directory_symlink(store.root(), folder.path() / "volume" / "link");
+  EXPECT_FALSE(ModelStore(folder.path() / "volume" / "link").GiveTo(getuid()));
+  EXPECT_FALSE(ModelStore("/var").GiveTo(getuid()));
 }
 
 TEST(ModelStore, WhatIsStagedBelongsToItsModel) {

@@ -185,16 +185,19 @@ Status RemoveAll(const fs::path& path) {
   return Fail(Code::kPermissionDenied, "cannot remove {}: {}", path.string(), error.message());
 }
 
+Status CheckRoot(const fs::path& root) {
+  const fs::path normal = root.lexically_normal();
+  if (normal.is_absolute() && std::distance(normal.begin(), normal.end()) >= 3) return {};
+  return Fail(Code::kInvalidArgument,
+              "{} cannot be the folder of models: folders in it are deleted, so it must be an "
+              "absolute path below the top level",
+              root.string());
+}
+
 }  // namespace
 
 Status ModelStore::Open() const {
-  const fs::path normal = root_.lexically_normal();
-  if (!normal.is_absolute() || std::distance(normal.begin(), normal.end()) < 3) {
-    return Fail(Code::kInvalidArgument,
-                "{} cannot be the folder of models: folders in it are deleted, so it must be an "
-                "absolute path below the top level",
-                root_.string());
-  }
+  KINGLET_RETURN_IF_ERROR(CheckRoot(root_));
   std::error_code error;
   fs::create_directories(root_ / kRecords, error);
   if (error) {
@@ -204,6 +207,28 @@ Status ModelStore::Open() const {
         "the volume",
         root_.string(), error.message());
   }
+  return {};
+}
+
+Status ModelStore::GiveTo(uid_t owner) const {
+  KINGLET_RETURN_IF_ERROR(CheckRoot(root_));
+  std::error_code error;
+  fs::create_directories(root_, error);
+  // Not by name: who owns what lies above may put a link there meanwhile.
+  Fd root(open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!root || fchown(root.get(), owner, owner) != 0) {
+    return Unexpected(ErrnoError(fmt::format("give {} to user {}", root_.string(), owner), errno));
+  }
+  return {};
+}
+
+Status ModelStore::MakeFolder(const std::string& folder) const {
+  const fs::path path = PathOf(folder);
+  if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
+    return Unexpected(ErrnoError(fmt::format("make {}", path.string()), errno));
+  }
+  // Jobs of another user share the group.
+  chmod(path.c_str(), 0775);
   return {};
 }
 

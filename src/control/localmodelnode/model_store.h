@@ -2,6 +2,8 @@
 // servers' volumes see them. Folders whose names begin with ".kinglet-" are the agent's own.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <optional>
 #include <stop_token>
@@ -37,6 +39,8 @@ class ModelStore {
 
   // Makes the root where it is missing.
   Status Open() const;
+  // As root, before an agent that is none: makes the root and gives it to this user and group.
+  Status GiveTo(uid_t owner) const;
   const std::filesystem::path& root() const { return root_; }
   std::filesystem::path PathOf(const std::string& folder) const { return root_ / folder; }
 
@@ -47,6 +51,8 @@ class ModelStore {
                               const ModelRecord& record, const std::stop_token& stop) const;
   // Removes the marker and the damaged files, so that nobody takes the rest for the model.
   Status Invalidate(const std::string& folder, const FolderState& state) const;
+  // For a download job: kubelet would make it, as root, where the job may not write.
+  Status MakeFolder(const std::string& folder) const;
   // Makes `to` the same model as the whole one in `from` by hard links.
   Status Share(const std::string& from, const FolderState& state, const std::string& to,
                const std::string& uri) const;

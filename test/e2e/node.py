@@ -24,7 +24,7 @@ class Cluster(ControlPlane):
     def __init__(self):
         for name in ("kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager"):
             if not (KUBE_BIN / name).exists():
-                pytest.skip(f"NO {name} in {KUBE_BIN}: nothing is tested on a node; tools/setup/node.sh builds it")
+                pytest.exit(f"NO {name} in {KUBE_BIN}: nothing is tested on a node; tools/setup/node.sh builds it", 77)
         os.environ["ADVERTISE"] = NODE_IP  # where pods reach the API server
         started = time.monotonic()
         super().__init__(installed=False, parts="kcm sched")
@@ -34,6 +34,9 @@ class Cluster(ControlPlane):
         self.run(ROOT / "tools/kube/start-node.sh", self.folder, *sorted(images.glob("*.tar")))
         wait_for(self.node_is_ready, 120, "the node to be ready")
         step(f"a node with kubelet and containerd is ready after {time.monotonic() - started:.0f} s")
+
+    def stop(self):
+        """All of it ends with the namespaces."""
 
     def run(self, *command):
         env = {**os.environ, "BIN": str(KUBE_BIN), "PORT": str(self.port), "NODE": NODE, "NODE_IP": NODE_IP}
@@ -80,10 +83,10 @@ class Cluster(ControlPlane):
             return (status.get("numberAvailable") or status.get("availableReplicas") or 0) > 0
         self.wait(available, f"{kind} {name}")
 
-    def wait(self, condition, what, seconds=120):
+    def wait(self, condition, what):
         """As wait_for; a failure tells what the cluster is about."""
         try:
-            return wait_for(condition, seconds, what)
+            return wait_for(condition, 240, what)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.story()}") from None
 

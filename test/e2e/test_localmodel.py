@@ -52,6 +52,11 @@ class World:
     def state(self, cache):
         return ((self.api.get(cache) or {}).get("status") or {}).get("nodeStatus", {}).get(NODE)
 
+    def await_copy(self, cache, file, content):
+        """Bytes first: the state of before may still be told."""
+        self.cluster.wait(lambda: file.exists() and file.read_bytes() == content, f"{file}")
+        self.await_state(cache, "NodeDownloaded")
+
     def await_state(self, cache, state):
         self.cluster.wait(lambda: self.state(cache) == state, f"{cache['metadata']['name']} to be {state}")
 
@@ -80,9 +85,9 @@ def test_life_of_cached_models(world):
     assert DISK.stat().st_uid == 0 and (DISK / "models").stat().st_uid == 1000
 
     cache = world.make_cache("iris", "/iris/model.joblib")
-    world.await_state(cache, "NodeDownloaded")
     file = DISK / "models/iris/model.joblib"
-    assert file.read_bytes() == iris.MODEL and len(world.jobs("iris")) == 1
+    world.await_copy(cache, file, iris.MODEL)
+    assert len(world.jobs("iris")) == 1
     step(f"create: one job's pod, with the storage initializer's image, brought it; its owner is {file.stat().st_uid}")
 
     once = store.downloads("iris")
@@ -99,8 +104,7 @@ def test_life_of_cached_models(world):
 
     file.write_bytes(bytes(len(iris.MODEL)))
     cluster.wait(lambda: len(world.jobs("iris")) == 2, "another job")
-    world.await_state(cache, "NodeDownloaded")
-    assert file.read_bytes() == iris.MODEL
+    world.await_copy(cache, file, iris.MODEL)
     step(f"corrupt a file: brought again; events: {world.events('ModelDamaged')}")
 
     shutil.rmtree(file.parent)
@@ -108,8 +112,7 @@ def test_life_of_cached_models(world):
     # The second time a pause lies before it, unless somebody asks.
     api.merge({"apiVersion": SERVING, "kind": "LocalModelNode", "metadata": {"name": NODE}},
               {"metadata": {"annotations": {"serving.kserve.io/retry": "1"}}})
-    cluster.wait(lambda: file.exists() and file.read_bytes() == iris.MODEL, "the file")
-    world.await_state(cache, "NodeDownloaded")
+    world.await_copy(cache, file, iris.MODEL)
     assert iris.predict_v1(address, "cached") == iris.CLASSES
     step(f"remove the folder: brought again, the server did not notice; events: {world.events('ModelDamaged')}")
 
@@ -120,8 +123,8 @@ def test_life_of_cached_models(world):
     os.kill(killed, signal.SIGKILL)
     cluster.wait(lambda: world.agent() not in (None, killed), "kubelet to start the agent again")
     store.slowly.clear()
-    world.await_state(slow, "NodeDownloaded")
-    assert (DISK / "models/slow/model.bin").read_bytes() == SLOW and len(world.jobs("slow")) == 1
+    world.await_copy(slow, DISK / "models/slow/model.bin", SLOW)
+    assert len(world.jobs("slow")) == 1
     step("kill the agent mid-download (onto a hostPath volume): the same job ends, the model is whole")
 
     with pytest.raises(ApiError, match="LocalModelCache iris is being used by InferenceService cached"):

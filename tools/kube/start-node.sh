@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # start-node.sh DIR [image.tar ...]: adds a real node to the control plane of start-controlplane.sh DIR: containerd with
 # these images, kubelet, kube-proxy. Run both within isolated.sh, with ADVERTISE=10.88.0.1 for the control plane.
-# Env: BIN (./bin beside this script), PORT (6443), NODE (node1), NODE_IP (10.88.0.1), POD_NET (10.244.0.0/24)
+# Env: BIN (./bin beside this script), PORT (6443), NODE (node1), NODE_IP (10.88.0.1), POD_NET (10.244.0.0/24), SVC_CIDR (10.96.0.0/16)
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 BIN=${BIN:-$HERE/bin}; DIR=$(realpath -m "${1:?usage: start-node.sh DIR [image.tar...]}"); shift
 PORT=${PORT:-6443}; NODE=${NODE:-node1}; NODE_IP=${NODE_IP:-10.88.0.1}; POD_NET=${POD_NET:-10.244.0.0/24}
+SVC_CIDR=${SVC_CIDR:-10.96.0.0/16}
 SOCK=$DIR/containerd.sock
 CGROUP=${KINGLET_CGROUP:-kinglet}
 mkdir -p "$DIR"/{log,pid,kubelet,containerd,cni}
@@ -14,6 +15,8 @@ mkdir -p "$DIR"/{log,pid,kubelet,containerd,cni}
 
 # kubelet refuses a node in 127/8.
 [ -n "$(ip -4 -o addr show to "$NODE_IP/32")" ] || ip addr add "$NODE_IP/32" dev lo
+# Without a route, not even kube-proxy's rules see what this machine sends to a Service.
+ip route replace "$SVC_CIDR" dev lo src "$NODE_IP"
 sysctl -qw net.ipv4.ip_forward=1
 # Routed, not bridged: what the kernel does with bridged packets hangs on a module.
 cat >"$DIR/cni/10-kinglet.conflist" <<C

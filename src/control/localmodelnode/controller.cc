@@ -278,7 +278,8 @@ Status LocalModelNodeController::Impl::Inspect(const Json& object, Model& model,
   }
   record.whole = false;
   record.files.clear();
-  if (model.job && IsJobOver(*model.job)) record.spent_job = kube::Uid(*model.job);
+  // Also one that is not reported as over: the model was whole, so it has done what it can.
+  if (model.job) record.spent_job = kube::Uid(*model.job);
   // Before the files go: what follows must survive a restart.
   KINGLET_RETURN_IF_ERROR(store.WriteRecord(model.folder, record));
   model.stored = record;

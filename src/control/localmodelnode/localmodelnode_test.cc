@@ -256,6 +256,19 @@ TEST_F(AgentTest, DownloadsNoticesDamageAndRemoves) {
   LookAgain();
 }
 
+TEST_F(AgentTest, DamageBeforeTheJobIsReportedAsOver) {
+  Want("iris: s3://a");
+  Json job = AwaitJob("iris");
+  ASSERT_FALSE(job.IsNull());
+  Deliver("iris", "s3://a", "12345");
+  LookAgain();
+  EXPECT_TRUE(AwaitState("iris", "ModelDownloaded"));
+  std::ofstream(root_ / "iris" / "weights") << "123";
+  LookAgain();
+  // What is left is not taken for what the first job brought.
+  EXPECT_FALSE(AwaitJob("iris", kube::Uid(job)).IsNull());
+}
+
 TEST_F(AgentTest, OneUriIsDownloadedOnce) {
   Want("first: s3://a, second: s3://a");
   Json job = AwaitJob("first");

@@ -127,6 +127,15 @@ def test_life_of_cached_models(world):
     assert len(world.jobs("slow")) == 1
     step("kill the agent mid-download (onto a hostPath volume): the same job ends, the model is whole")
 
+    group = {"apiVersion": SERVING, "kind": "LocalModelNodeGroup", "metadata": {"name": "hostpath"}}
+    api.merge(group, {"spec": {"storageLimit": "1500k"}})
+    world.await_state(slow, "NodeDownloadError")
+    cluster.wait(lambda: not (DISK / "models/slow").exists(), "what is not used to go")
+    assert file.read_bytes() == iris.MODEL
+    api.merge(group, {"spec": {"storageLimit": "1Gi"}})
+    world.await_copy(slow, DISK / "models/slow/model.bin", SLOW)
+    step("shrink the limit: what no service uses goes, what one uses stays; with more room it comes back")
+
     with pytest.raises(ApiError, match="LocalModelCache iris is being used by InferenceService cached"):
         api.call("DELETE", api.of(cache))
     assert file.exists()

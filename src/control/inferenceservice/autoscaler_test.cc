@@ -43,6 +43,15 @@ class ScaledObject : public testing::Test {
   ComponentPlan plan_;
 };
 
+TEST_F(ScaledObject, AHorizontalPodAutoscalerKnowsTwoResources) {
+  const ComponentPlan& plan = Plan(
+      "{autoScaling: {metrics: [{type: Resource, resource: {name: cpu, target: {type: "
+      "Utilization, averageUtilization: 50}}}]}}");
+  EXPECT_EQ(MakeHorizontalPodAutoscaler(plan, "ns")["spec"]["metrics"].size(), 1u);
+  spec_.auto_scaling->metrics[0].resource->name = "gpu";
+  EXPECT_TRUE(MakeHorizontalPodAutoscaler(plan, "ns")["spec"]["metrics"].empty());
+}
+
 TEST_F(ScaledObject, Triggers) {
   const struct {
     std::string_view metric, config, want;

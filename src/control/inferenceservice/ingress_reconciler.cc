@@ -19,9 +19,11 @@ Result<Entry> IngressReconciler::Reconcile(const Plan& plan, const api::Inferenc
                                  : ReconcileIngress(plan, isvc, ingress, wanted, object));
     if (entry != Entry::kOpen) return entry;
   }
-  const IngressNames names = IngressNamesOf(plan);
   KINGLET_TRY(std::string url, MakeUrl(isvc, ingress));
-  const std::string& front = names.transformer.empty() ? names.predictor : names.transformer;
+  const auto transformer =
+      std::ranges::find(plan.components, ComponentKind::kTransformer, &ComponentPlan::kind);
+  const std::string& front =
+      (transformer == plan.components.end() ? plan.components.begin() : transformer)->name;
   Json& status = object.Ref("status");
   status.Set("url", url);
   status.Set("address",

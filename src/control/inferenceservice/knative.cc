@@ -230,6 +230,12 @@ Result<bool> KnativeReconciler::ReconcileComponent(ComponentKind kind, Pass& pas
       parts_.cluster.knative_services().Get({.ns = pass.isvc.ns(), .name = plan->name});
   const Json said = service ? (*service)["status"] : Json();
   SetKnativeComponentStatus(pass.object, kind, said, parts_.clock);
+  if (kind == ComponentKind::kTransformer && pass.mesh_predictor) {
+    // What comes after the transformer bears where ModelMesh's predictor is.
+    Json& annotations = pass.isvc.metadata.Ref("annotations");
+    annotations.Set(api::annotation::kPredictorHost, pass.mesh_predictor->host);
+    annotations.Set(api::annotation::kPredictorProtocol, pass.mesh_predictor->protocol);
+  }
   if (kind != ComponentKind::kPredictor) return true;
 
   const Json& predictor = pass.object["status"]["components"]["predictor"];
@@ -311,11 +317,6 @@ Status KnativeReconciler::ApplyVirtualService(Pass& pass, const std::string& ser
                             .cluster_domain = options_.cluster_domain,
                             .legacy_names = IsLegacy(pass.legacy_services, pass.isvc.name())};
   if (!ingress.additional_ingress_domains.empty()) input.knative_domains = KnativeDomains();
-  if (pass.mesh_predictor) {
-    Json& annotations = pass.isvc.metadata.Ref("annotations");
-    annotations.Set(api::annotation::kPredictorHost, pass.mesh_predictor->host);
-    annotations.Set(api::annotation::kPredictorProtocol, pass.mesh_predictor->protocol);
-  }
   KINGLET_TRY(Json virtual_service, MakeVirtualService(pass.isvc, pass.config, input));
   auto& children = parts_.cluster.children();
   auto external =

@@ -272,7 +272,8 @@ TEST_F(OldNamesTest, ANewTransformerLooksForThePredictorUnderItsNewName) {
 }
 
 TEST_F(KnativeTest, TransformerOfModelMesh) {
-  std::string yaml = Serverless("  transformer: {containers: [{image: t}]}\n");
+  std::string yaml = Serverless(
+      "  transformer: {containers: [{image: t}]}\n  explainer: {containers: [{image: e}]}\n");
   yaml.replace(yaml.find("Serverless"), 10, "ModelMesh");
   Create(kube::kInferenceService, yaml);
   Json isvc = Await(kube::kInferenceService, "iris", [](const Json& object) {
@@ -289,6 +290,15 @@ TEST_F(KnativeTest, TransformerOfModelMesh) {
             Yaml("[--protocol, grpc-v2, --model_name, iris, --predictor_host, 'modelmesh.ns:8033', "
                  "--http_port, '8080']"));
   SayReady("iris-transformer", "t1", "[]", "http://iris-transformer.ns.x.com");
+  // What comes after the transformer knows where the predictor is.
+  constexpr std::string_view kHost = "internal.serving.kserve.io/predictor-host";
+  auto annotations = [](const Json& service) {
+    return service.At({"spec", "template", "metadata", "annotations"});
+  };
+  EXPECT_TRUE(annotations(transformer)[kHost].IsNull());
+  EXPECT_EQ(annotations(Await(kube::kKnativeService, "iris-explainer"))[kHost].AsString(),
+            "modelmesh.ns:8033");
+  SayReady("iris-explainer", "e1", "[]", "http://iris-explainer.ns.x.com");
   Json way_in = Await(kube::kVirtualService, "iris");
   EXPECT_EQ(kube::Annotation(way_in, "internal.serving.kserve.io/predictor-host"),
             "modelmesh.ns:8033");

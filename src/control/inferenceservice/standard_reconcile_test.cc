@@ -227,6 +227,40 @@ metadata: {name: p, namespace: ns, labels: {app: isvc.iris-predictor}}
   EXPECT_EQ(failed.At({"status", "modelStatus", "lastFailureInfo", "exitCode"}).AsInt(), 137);
 }
 
+// An explainer of before names lost their suffix.
+class OldExplainerTest : public StandardTest {
+ protected:
+  void SetUp() override {
+    Create(kube::kService, R"(
+apiVersion: v1
+kind: Service
+metadata: {name: iris-explainer-default, namespace: ns}
+spec: {ports: [{port: 80}]}
+)");
+    StandardTest::SetUp();
+  }
+};
+
+TEST_F(OldExplainerTest, TheAddressIsThatOfThePredictorAsItIsNamed) {
+  SetIngress("");
+  Create(kube::kInferenceService, std::string(kIris) + "  explainer: {containers: [{image: e}]}\n");
+  SetAvailable("iris-predictor", "True");
+  SetAvailable("iris-explainer-default", "True");
+  Json ready = AwaitCondition("Ready", "True", "");
+  EXPECT_EQ(ready["status"]["address"]["url"].AsString(),
+            "http://iris-predictor.ns.svc.cluster.local");
+}
+
+TEST_F(OldExplainerTest, RoutesHaveNoOldNames) {
+  SetIngress(R"(, "enableGatewayApi": true, "kserveIngressGateway": "kserve/gw")");
+  Create(kube::kInferenceService, std::string(kIris) + "  explainer: {containers: [{image: e}]}\n");
+  SetAvailable("iris-explainer-default", "True");
+  Json route = Await(kube::kHttpRoute, "iris-explainer");
+  ASSERT_TRUE(route.IsObject());
+  EXPECT_EQ(route["spec"]["rules"][0]["backendRefs"][0]["name"].AsString(),
+            "iris-explainer-default");
+}
+
 TEST(MergeChild, WhatFollowsAndWhatStays) {
   constexpr std::string_view kOwned = "ownerReferences: [{uid: u, controller: true}]";
   auto object = [&](std::string_view kind, std::string_view labels, std::string_view spec) {

@@ -23,6 +23,7 @@ Json ListedMetrics(const api::AutoScaling& scaling) {
   for (const auto& metric : scaling.metrics) {
     if (metric.type != "Resource" || !metric.resource) continue;
     const auto& target = metric.resource->target;
+    if (metric.resource->name != "cpu" && metric.resource->name != "memory") continue;
     if (metric.resource->name == "cpu") {
       metrics.Push(ResourceMetric(
           "cpu", Utilization(target.average_utilization.value_or(kDefaultCpuUtilization))));

@@ -196,8 +196,9 @@ Result<std::vector<Json>> MakeHttpRoutes(const api::InferenceService& isvc,
     KINGLET_TRY(std::string host, MakeHost(component.public_name, isvc, *config.ingress));
     Json rules = Json::MakeArray();
     make.AddAny(component, rules);
-    routes.push_back(
-        MakeRoute(component.public_name, Json::MakeArray({host}), std::move(rules), isvc, config));
+    // Routes have no old names, whatever the services behind them are called.
+    const std::string name = fmt::format("{}-{}", isvc.name(), ComponentName(component.kind));
+    routes.push_back(MakeRoute(name, Json::MakeArray({host}), std::move(rules), isvc, config));
   }
   KINGLET_TRY(Json top, TopLevelRoute(isvc, components, config, make));
   routes.push_back(std::move(top));

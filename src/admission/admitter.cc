@@ -286,6 +286,7 @@ Response Admitter::ValidateCache(const Request& request) const {
   if (auto answer = AnswerWithoutObjects(request)) return *answer;
   const bool deletes = request.operation == "DELETE";
   const Json& cache = deletes ? request.old_object : request.object;
+  if (auto types = api::CheckCoreTypes("Object", cache); !types) return BadRequest(types.error());
   const Json& cache_spec = cache["spec"];
   auto spec =
       api::Decode<api::LocalModelCacheSpec>(cache_spec.IsNull() ? Json::MakeObject() : cache_spec);

@@ -23,13 +23,16 @@ void ConvertFramework(Json& predictor) {
   }
 }
 
-// `model` has a format, and Triton a protocol.
-void DefaultModel(Json& predictor) {
+// Clients with KServe's types read the format of every model.
+void DefaultFormat(Json& predictor) {
+  Json* model = predictor.Find("model");
+  if (!model || !model->IsObject() || !(*model)["modelFormat"].IsNull()) return;
+  model->Set("modelFormat", Json::MakeObject({{"name", ""}}));
+}
+
+void DefaultTriton(Json& predictor) {
   Json* model = predictor.Find("model");
   if (!model || !model->IsObject()) return;
-  if ((*model)["modelFormat"].IsNull()) {
-    model->Set("modelFormat", Json::MakeObject({{"name", ""}}));
-  }
   if ((*model)["modelFormat"]["name"].AsString() == "triton" &&
       (*model)["protocolVersion"].IsNull()) {
     model->Set("protocolVersion", "v2");
@@ -152,9 +155,10 @@ Result<Json> DefaultInferenceService(const Json& object, const api::Config& conf
   const bool model_mesh = original_mode.AsString() == api::kModeModelMesh;
   Json& predictor = out.Path({"spec", "predictor"});
   if (predictor.IsNull()) predictor = Json::MakeObject();
+  DefaultFormat(predictor);
   if (!model_mesh) {
     ConvertFramework(predictor);
-    DefaultModel(predictor);
+    DefaultTriton(predictor);
   }
   KINGLET_TRY(auto isvc, api::Decode<api::InferenceService>(out));
   DefaultComponents(isvc.spec, model_mesh, config.explainers->art,

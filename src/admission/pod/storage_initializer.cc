@@ -124,8 +124,12 @@ Status MergeStorageContainer(Pod& pod, std::string_view uri, Json& init) {
   for (const Json& object : *list) {
     KINGLET_TRY(auto container, api::Decode<api::ClusterStorageContainer>(object));
     if (container.disabled || !container.spec.IsInitContainer()) continue;
-    KINGLET_TRY(bool supports, container.spec.Supports(uri));
-    if (!supports) continue;
+    auto supports = container.spec.Supports(uri);
+    if (!supports) {
+      return Fail(Code::kInternal, "error checking storage container {}: {}", kube::Name(object),
+                  supports.error().message());
+    }
+    if (!*supports) continue;
     Json name = init["name"];
     Json changes = Json::MakeObject();
     for (const auto& [member, value] : container.spec.container.AsObject()) {

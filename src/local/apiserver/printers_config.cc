@@ -1,6 +1,8 @@
 // Columns of kinds without pods: configuration, network, storage, roles.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "local/apiserver/printers.h"
 
 namespace kinglet::local::printers {
@@ -75,6 +77,21 @@ void LeaseCells(const Json& object, WallTime now, Json& cells) {
   PushAge(object, now, cells);
 }
 
+// "RWO,ROX", always in this order.
+std::string AccessModes(const Json& modes) {
+  std::string out;
+  for (auto [mode, text] : {std::pair{"ReadWriteOnce", "RWO"},
+                            {"ReadOnlyMany", "ROX"},
+                            {"ReadWriteMany", "RWX"},
+                            {"ReadWriteOncePod", "RWOP"}}) {
+    const auto& list = modes.AsArray();
+    if (std::ranges::find(list, Json(mode)) == list.end()) continue;
+    out += out.empty() ? "" : ",";
+    out += text;
+  }
+  return out;
+}
+
 void PvcCells(const Json& object, WallTime now, Json& cells) {
   const Json& spec = object["spec"];
   PushName(object, cells);
@@ -83,8 +100,9 @@ void PvcCells(const Json& object, WallTime now, Json& cells) {
                  : object.At({"status", "phase"}).AsString());
   cells.Push(spec["volumeName"].AsString());
   cells.Push(object.At({"status", "capacity", "storage"}).AsString());
-  cells.Push(Joined(spec["accessModes"], [](const Json& m) { return m.AsString(); }, ""));
+  cells.Push(AccessModes(object.At({"status", "accessModes"})));
   cells.Push(spec["storageClassName"].AsString());
+  cells.Push(Or(spec["volumeAttributesClassName"].AsString(), "<unset>"));
   PushAge(object, now, cells);
   cells.Push(Or(spec["volumeMode"].AsString(), "<unset>"));
 }
@@ -93,14 +111,17 @@ void PvCells(const Json& object, WallTime now, Json& cells) {
   const Json& spec = object["spec"];
   PushName(object, cells);
   cells.Push(spec.At({"capacity", "storage"}).AsString());
-  cells.Push(Joined(spec["accessModes"], [](const Json& m) { return m.AsString(); }, ""));
+  cells.Push(AccessModes(spec["accessModes"]));
   cells.Push(spec["persistentVolumeReclaimPolicy"].AsString());
   cells.Push(object.At({"status", "phase"}).AsString());
   const Json& claim = spec["claimRef"];
   cells.Push(claim.IsObject() ? claim["namespace"].AsString() + "/" + claim["name"].AsString()
                               : "");
   cells.Push(spec["storageClassName"].AsString());
+  cells.Push(Or(spec["volumeAttributesClassName"].AsString(), "<unset>"));
+  cells.Push(object.At({"status", "reason"}).AsString());
   PushAge(object, now, cells);
+  cells.Push(Or(spec["volumeMode"].AsString(), "<unset>"));
 }
 
 void CreatedCells(const Json& object, WallTime, Json& cells) {
@@ -136,12 +157,13 @@ std::vector<Printer> ConfigPrinters() {
       {"",
        "PersistentVolumeClaim",
        {kName, Text("Status"), Text("Volume"), Text("Capacity"), Text("Access Modes"),
-        Text("StorageClass"), kAge, Text("VolumeMode", 1)},
+        Text("StorageClass"), Text("VolumeAttributesClass"), kAge, Text("VolumeMode", 1)},
        PvcCells},
       {"",
        "PersistentVolume",
        {kName, Text("Capacity"), Text("Access Modes"), Text("Reclaim Policy"), Text("Status"),
-        Text("Claim"), Text("StorageClass"), kAge},
+        Text("Claim"), Text("StorageClass"), Text("VolumeAttributesClass"), Text("Reason"), kAge,
+        Text("VolumeMode", 1)},
        PvCells},
       {"apiextensions.k8s.io",
        "CustomResourceDefinition",

@@ -27,16 +27,16 @@ bool IsPodAvailable(const Json& pod, int64_t min_ready_seconds, WallTime now,
   return false;
 }
 
-Json MakePod(const Json& replica_set) {
-  const Json& pod_template = replica_set["spec"]["template"];
-  Json pod = kube::MakeObjectMeta("v1", "Pod", {kube::Namespace(replica_set), ""});
+Json MakePod(const Json& owner) {
+  const Json& pod_template = owner["spec"]["template"];
+  Json pod = kube::MakeObjectMeta("v1", "Pod", {kube::Namespace(owner), ""});
   Json& metadata = pod.Ref("metadata");
   metadata.Erase("name");
-  metadata.Set("generateName", kube::Name(replica_set) + "-");
+  metadata.Set("generateName", kube::Name(owner) + "-");
   for (const char* key : {"labels", "annotations", "finalizers"}) {
     if (pod_template["metadata"].Has(key)) metadata.Set(key, pod_template["metadata"][key]);
   }
-  metadata.Set("ownerReferences", Json::MakeArray({kube::MakeControllerReference(replica_set)}));
+  metadata.Set("ownerReferences", Json::MakeArray({kube::MakeControllerReference(owner)}));
   pod.Set("spec", pod_template["spec"]);
   return pod;
 }

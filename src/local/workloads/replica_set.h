@@ -17,8 +17,8 @@ bool IsPodReady(const Json& pod);
 bool IsPodAvailable(const Json& pod, int64_t min_ready_seconds, WallTime now,
                     std::optional<Duration>* again = nullptr);
 
-// A pod of the set's template with a generated name.
-Json MakePod(const Json& replica_set);
+// A pod of the template of a set (or of a Job) with a generated name.
+Json MakePod(const Json& owner);
 
 // The `count` active pods to delete first: those that do not run, are not ready, or are youngest.
 std::vector<const Json*> ChooseVictims(const std::vector<Json>& active, size_t count);

@@ -1,9 +1,7 @@
 #include "local/workloads/workloads.h"
 
 #include <algorithm>
-#include <map>
 
-#include "base/guarded.h"
 #include "kube/conditions.h"
 #include "kube/controller.h"
 #include "kube/events.h"
@@ -11,55 +9,16 @@
 #include "kube/object.h"
 #include "local/workloads/deployment.h"
 #include "local/workloads/endpoints.h"
+#include "local/workloads/expectations.h"
+#include "local/workloads/job_controller.h"
 #include "local/workloads/replica_set.h"
+#include "local/workloads/volume_binder.h"
 
 namespace kinglet::workloads {
 namespace {
 
 using kube::ObjectKey;
 using kube::ReconcileResult;
-
-// Creations and deletions that the informer has not shown yet: until it has, counts would be wrong.
-class Expectations {
- public:
-  void Created(const ObjectKey& owner, const Json& pod) { Add(owner, pod, true); }
-  void Deleted(const ObjectKey& owner, const Json& pod) { Add(owner, pod, false); }
-
-  // Forgets what has been seen (or was expected too long ago) and says whether nothing is left.
-  bool Met(const ObjectKey& owner, const kube::Informer& pods) {
-    return entries_.With([&](auto& map) {
-      auto it = map.find(owner);
-      if (it == map.end()) return true;
-      std::erase_if(it->second, [&](const Entry& entry) {
-        if (std::chrono::steady_clock::now() > entry.until) return true;
-        auto pod = pods.Get(entry.pod);
-        bool there = pod && kube::Uid(*pod) == entry.uid;
-        return entry.created ? there : !there || kube::IsDeleting(*pod);
-      });
-      if (!it->second.empty()) return false;
-      map.erase(it);
-      return true;
-    });
-  }
-  void Forget(const ObjectKey& owner) {
-    entries_.With([&](auto& map) { map.erase(owner); });
-  }
-
- private:
-  struct Entry {
-    ObjectKey pod;
-    std::string uid;
-    bool created;
-    SteadyTime until;
-  };
-  void Add(const ObjectKey& owner, const Json& pod, bool created) {
-    entries_.With([&](auto& map) {
-      map[owner].push_back({kube::KeyOf(pod), kube::Uid(pod), created,
-                            std::chrono::steady_clock::now() + std::chrono::seconds(5)});
-    });
-  }
-  Guarded<std::map<ObjectKey, std::vector<Entry>>> entries_;
-};
 
 class WorkloadsImpl : public Workloads {
  public:
@@ -74,7 +33,9 @@ class WorkloadsImpl : public Workloads {
         services_(factory_.For(kube::kService)),
         endpoints_(factory_.For(kube::kEndpoints)),
         slices_(factory_.For(kube::kEndpointSlice)),
-        scalers_(factory_.For(kube::kHorizontalPodAutoscaler)) {
+        scalers_(factory_.For(kube::kHorizontalPodAutoscaler)),
+        jobs_(client, factory_, *events_, clock_, options.metrics),
+        volumes_(client, factory_, *events_, clock_, options.metrics) {
     pods_.AddIndex("controller", kube::IndexByControllerUid);
     sets_.AddIndex("controller", kube::IndexByControllerUid);
     auto make = [&](std::string name, auto method) {
@@ -122,12 +83,16 @@ class WorkloadsImpl : public Workloads {
                   "the API server does not list the kinds that workload controllers need");
     }
     for (auto& controller : controllers_) controller->Start(stop_.get_token());
+    jobs_.Start(stop_.get_token());
+    volumes_.Start(stop_.get_token());
     return {};
   }
 
   void Stop() override {
     stop_.request_stop();
     for (auto& controller : controllers_) controller->Join();
+    jobs_.Join();
+    volumes_.Join();
   }
 
  private:
@@ -415,6 +380,8 @@ class WorkloadsImpl : public Workloads {
   kube::Informer &pods_, &sets_, &deployments_, &services_, &endpoints_, &slices_, &scalers_;
   Expectations expectations_;
   std::vector<std::unique_ptr<kube::Controller>> controllers_;
+  JobController jobs_;
+  VolumeBinder volumes_;
 };
 
 }  // namespace

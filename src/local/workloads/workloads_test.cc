@@ -21,8 +21,12 @@ class WorkloadsTest : public testing::Test {
         deployments_(client_, kube::kDeployment),
         endpoints_(client_, kube::kEndpoints),
         scalers_(client_, kube::kHorizontalPodAutoscaler),
+        jobs_(client_, kube::kJob),
+        claims_(client_, kube::kPersistentVolumeClaim),
+        volumes_(client_, kube::kPersistentVolume),
         workloads_(Workloads::Make(client_)) {
-    for (kube::Informer* informer : {&pods_, &deployments_, &endpoints_, &scalers_}) {
+    for (kube::Informer* informer :
+         {&pods_, &deployments_, &endpoints_, &scalers_, &jobs_, &claims_, &volumes_}) {
       informer->AddHandler({.on_add = [this](const auto&, bool) { Changed(); },
                             .on_update = [this](const auto&, const auto&) { Changed(); },
                             .on_delete = [this](const auto&) { Changed(); }});
@@ -55,6 +59,11 @@ class WorkloadsTest : public testing::Test {
     kube::SetMetaCondition(changed, {.type = "Ready", .status = "True"}, WallTime{});
     ASSERT_TRUE(client_.UpdateStatus(kube::kPod, changed).has_value());
   }
+  void Finish(const Json& pod, std::string_view phase) {
+    Json changed = pod;
+    changed.Set("status", Json::MakeObject({{"phase", phase}}));
+    ASSERT_TRUE(client_.UpdateStatus(kube::kPod, changed).has_value());
+  }
   Json Status() {
     auto object = deployments_.Get({"ns", "d"});
     return object ? (*object)["status"] : Json();
@@ -75,7 +84,7 @@ class WorkloadsTest : public testing::Test {
   std::mutex mutex_;
   std::condition_variable condition_;
   std::stop_source stop_;
-  kube::Informer pods_, deployments_, endpoints_, scalers_;
+  kube::Informer pods_, deployments_, endpoints_, scalers_, jobs_, claims_, volumes_;
   std::unique_ptr<Workloads> workloads_;
 };
 
@@ -138,6 +147,61 @@ TEST_F(WorkloadsTest, AnAutoscalerSaysThatItHasNoMetricsAndKeepsItsBounds) {
     return object && kube::IsConditionFalse(*object, "ScalingActive") &&
            (*object)["status"]["desiredReplicas"].AsInt() == 3;
   });
+}
+
+TEST_F(WorkloadsTest, AJobRunsToItsEndAndGoesWithItsPods) {
+  ASSERT_TRUE(workloads_->Start().has_value());
+  Create(kube::kJob, "j", R"({"completions": 2, "parallelism": 1, "backoffLimit": 6,
+    "template": {"metadata": {"labels": {"app": "x"}}, "spec": {"restartPolicy": "Never"}}})");
+  auto status = [&]() -> Json {
+    auto job = jobs_.Get({"ns", "j"});
+    return job ? (*job)["status"] : Json();
+  };
+  Await("the first pod", [&] { return pods_.size() == 1; });
+  const Json first = *pods_.List()[0];
+  MakeReady(first, "127.64.0.1");
+  Await("a ready pod", [&] { return status()["ready"].AsInt() == 1; });
+  Finish(*pods_.Get(kube::KeyOf(first)), "Succeeded");
+  Await("the second pod", [&] { return pods_.size() == 2; });
+  // A pod that was counted may be deleted: the count stays.
+  Await("the first is let go",
+        [&] { return !(*pods_.Get(kube::KeyOf(first)))["metadata"].Has("finalizers"); });
+  ASSERT_TRUE(client_.Delete(kube::kPod, kube::KeyOf(first)).has_value());
+  Await("one pod", [&] { return pods_.size() == 1; });
+  EXPECT_EQ(status()["succeeded"].AsInt(), 1);
+  Finish(*pods_.List()[0], "Succeeded");
+  Await("the end", [&] {
+    auto job = jobs_.Get({"ns", "j"});
+    return kube::IsConditionTrue(*job, "Complete") && (*job)["status"]["succeeded"].AsInt() == 2;
+  });
+  ASSERT_TRUE(client_.Delete(kube::kJob, {"ns", "j"}).has_value());
+  Await("no pods", [&] { return pods_.size() == 0; });
+}
+
+TEST_F(WorkloadsTest, APodWhoseJobIsGoneIsLetGo) {
+  ASSERT_TRUE(workloads_->Start().has_value());
+  Create(kube::kJob, "j",
+         R"({"completions": 1, "template": {"spec": {"restartPolicy": "Never"}}})");
+  Await("a pod", [&] { return pods_.size() == 1; });
+  ASSERT_TRUE(client_.Delete(kube::kJob, {"ns", "j"}).has_value());
+  Await("no pods", [&] { return pods_.size() == 0; });
+}
+
+TEST_F(WorkloadsTest, ClaimsAreBoundToTheVolumesTheyName) {
+  ASSERT_TRUE(workloads_->Start().has_value());
+  Create(kube::kPersistentVolumeClaim, "c",
+         R"({"volumeName": "v", "accessModes": ["ReadWriteOnce"]})");
+  Json volume = kube::MakeObjectMeta("v1", "PersistentVolume", {"", "v"});
+  volume.Set("spec", *Json::Parse(R"({"accessModes": ["ReadWriteOnce"]})"));
+  ASSERT_TRUE(client_.Create(kube::kPersistentVolume, volume).has_value());
+  auto phase = [](const kube::ObjectPtr& object) {
+    return object ? (*object)["status"]["phase"].AsString() : std::string();
+  };
+  Await("both bound", [&] {
+    return phase(claims_.Get({"ns", "c"})) == "Bound" && phase(volumes_.Get({"", "v"})) == "Bound";
+  });
+  ASSERT_TRUE(client_.Delete(kube::kPersistentVolumeClaim, {"ns", "c"}).has_value());
+  Await("the volume released", [&] { return phase(volumes_.Get({"", "v"})) == "Released"; });
 }
 
 }  // namespace

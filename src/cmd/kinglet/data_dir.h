@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/file.h"
 #include "base/result.h"
@@ -21,6 +22,9 @@ struct DataDir {
   std::filesystem::path Kubeconfig() const { return root / "kubeconfig"; }
   std::filesystem::path Log() const { return root / "kinglet.log"; }
   std::filesystem::path LockFile() const { return root / "lock"; }
+  // Cached models: beneath models/ in it, as on the volume of a node.
+  std::filesystem::path ModelCache() const { return root / kModelCache; }
+  static constexpr std::string_view kModelCache = "model-cache";
   // What the running process says of itself (JSON: pid, api, gateway, metrics).
   std::filesystem::path State() const { return root / "state.json"; }
 };
@@ -28,8 +32,8 @@ struct DataDir {
 // ~/.kinglet, or $KINGLET_HOME.
 std::filesystem::path DefaultDataDir();
 
-// Makes the folder and takes the lock for the life of the returned descriptor. The kernel releases it
-// however the process ends. kAlreadyExists names the process that has it.
+// Makes the folder and takes the lock for the life of the returned descriptor. The kernel releases
+// it however the process ends. kAlreadyExists names the process that has it.
 Result<Fd> LockDataDir(const DataDir& dir);
 // The process that holds the lock, if any.
 std::optional<pid_t> RunningPid(const DataDir& dir);

@@ -53,6 +53,7 @@ Result<Json> Configuration(const std::string& gateway_authority) {
   Json configuration = std::move(shipped[0]);
   configuration.Path({"data"}).Erase("_example");
   for (const Json& document : overrides) {
+    if (kube::Kind(document) != kube::kConfigMap.kind) continue;
     for (const auto& [key, value] : document["data"].AsObject()) {
       std::string text = configuration["data"][key].StringOr("{}");
       auto base = Json::Parse(text);
@@ -86,8 +87,14 @@ Status SeedObjects(kube::Client& client, const std::string& gateway_authority) {
   }
   KINGLET_TRY(auto containers, Documents("storagecontainers/"));
   for (Json& container : containers) {
-    KINGLET_RETURN_IF_ERROR(
-        Seed(client, kube::kClusterStorageContainer, std::move(container)));
+    KINGLET_RETURN_IF_ERROR(Seed(client, kube::kClusterStorageContainer, std::move(container)));
+  }
+  KINGLET_TRY(auto own, Documents("standalone/"));
+  for (Json& object : own) {
+    const auto* type = kube::FindKnownResource(kube::ApiVersion(object), kube::Kind(object));
+    if (!type) return Fail(Code::kInternal, "config: unknown kind {}", kube::Kind(object));
+    if (*type == kube::kConfigMap) continue;
+    KINGLET_RETURN_IF_ERROR(Seed(client, *type, std::move(object)));
   }
   return {};
 }

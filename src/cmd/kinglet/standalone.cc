@@ -6,6 +6,8 @@
 #include "cmd/kinglet/seed.h"
 #include "control/inferencegraph/controller.h"
 #include "control/inferenceservice/controller.h"
+#include "control/localmodel/controller.h"
+#include "control/localmodelnode/controller.h"
 #include "control/trainedmodel/controller.h"
 #include "kube/client.h"
 #include "kube/config.h"
@@ -18,6 +20,8 @@
 
 namespace kinglet::standalone {
 namespace {
+
+constexpr std::string_view kNodeName = "kinglet";
 
 // What one controller-side component may ask of the API server: it is on loopback, so no
 // client-side limit but a timeout.
@@ -86,8 +90,7 @@ class StandaloneImpl : public Standalone {
 
  private:
   template <class T>
-  void AddController() {
-    typename T::Options options;
+  void AddController(typename T::Options options = {}) {
     options.metrics = &metrics_;
     controllers_.push_back(std::make_unique<T>(*client_, std::move(options)));
   }
@@ -96,6 +99,12 @@ class StandaloneImpl : public Standalone {
     AddController<control::InferenceServiceController>();
     AddController<control::InferenceGraphController>();
     AddController<control::TrainedModelController>();
+    AddController<control::LocalModelController>(
+        {.volume_path = std::string(DataDir::kModelCache), .claim_after_download = true});
+    if (options_.workloads) {
+      AddController<control::LocalModelNodeController>(
+          {.node = std::string(kNodeName), .models_root = options_.data.ModelCache() / "models"});
+    }
     for (auto& controller : controllers_) controller->Start(stop_.get_token());
     const Deadline synced = Deadline::After(30s);
     for (auto& controller : controllers_) {
@@ -145,6 +154,8 @@ class StandaloneImpl : public Standalone {
          .metrics = &metrics_});
     kubelet::Options options;
     options.data_dir = options_.data.root;
+    options.node_name = kNodeName;
+    options.node_labels = options_.node_labels;
     options.isolation = options_.isolation;
     options.metrics = &metrics_;
     options.before_stop = [this](const std::string& pod_ip, Deadline deadline) {

@@ -2,6 +2,7 @@
 // in one process, all talking to the API server as they would to a cluster's.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -20,7 +21,8 @@ struct Options {
   int gateway_port = 7080;
   int metrics_port = 7081;
   kubelet::IsolationChoice isolation = kubelet::IsolationChoice::kAutomatic;
-  bool workloads = true;  // Deployments and pods run
+  std::map<std::string, std::string> node_labels;  // of the Node that this machine is
+  bool workloads = true;                           // Deployments and pods run
 };
 
 class Standalone {

@@ -24,7 +24,7 @@ struct UpFlags {
   std::string data_dir = standalone::DefaultDataDir();
   std::string host = "127.0.0.1";
   int64_t api_port = 7443, gateway_port = 7080, metrics_port = 7081;
-  std::string isolation = "automatic";
+  std::string isolation = "automatic", node_labels;
   std::string log_level = "info", log_format = "text";
   bool detach = false;
   bool workloads = true;
@@ -36,6 +36,21 @@ Result<kubelet::IsolationChoice> ParseIsolation(std::string_view text) {
   if (text == "namespaces") return kubelet::IsolationChoice::kNamespaces;
   return Fail(Code::kInvalidArgument, "unknown --isolation \"{}\": automatic, namespaces or host",
               text);
+}
+
+Result<std::map<std::string, std::string>> ParseLabels(std::string_view text) {
+  std::map<std::string, std::string> labels;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(','), text.size());
+    const std::string_view label = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    const size_t equals = label.find('=');
+    if (equals == 0 || equals == label.npos) {
+      return Fail(Code::kInvalidArgument, "--node-labels: \"{}\" is not KEY=VALUE", label);
+    }
+    labels.emplace(label.substr(0, equals), label.substr(equals + 1));
+  }
+  return labels;
 }
 
 int Failed(cli::Context& context, const Error& error) {
@@ -119,6 +134,9 @@ int Up(cli::Context& context, std::vector<std::string> arguments) {
             "how pods run: automatic, namespaces (user, mount, network, ...) or host");
   flags.Add("log-level", &values.log_level, "debug, info, warning or error");
   flags.Add("log-format", &values.log_format, "text or json");
+  flags.Add("node-labels", &values.node_labels,
+            "labels of the node that this machine is, KEY=VALUE,...: what node groups and node "
+            "selectors ask for");
   flags.Add("workloads", &values.workloads,
             "run Deployments and pods; without, whoever tests the controllers plays them");
   flags.Add("detach", &values.detach, "return once it is up; `kinglet down` stops it");
@@ -146,6 +164,13 @@ int Up(cli::Context& context, std::vector<std::string> arguments) {
       return 2;
     }
   }
+  std::map<std::string, std::string> node_labels;
+  if (auto parsed = ParseLabels(values.node_labels); parsed) {
+    node_labels = *std::move(parsed);
+  } else {
+    context.err << "kinglet up: " << parsed.error().message() << "\n";
+    return 2;
+  }
   DataDir data{std::filesystem::absolute(values.data_dir)};
   if (values.detach) return Detach(context, data, std::move(arguments));
 
@@ -157,6 +182,7 @@ int Up(cli::Context& context, std::vector<std::string> arguments) {
       .gateway_port = static_cast<int>(values.gateway_port),
       .metrics_port = static_cast<int>(values.metrics_port),
       .isolation = *isolation,
+      .node_labels = std::move(node_labels),
       .workloads = values.workloads,
   });
   if (!running) return Failed(context, running.error());

@@ -151,6 +151,7 @@ struct LocalModelController::Impl {
   // The model is on the LocalModelNodes of all ready nodes of its groups, and on no other.
   Status AssignNodes(const CachedModel& model, const std::vector<Json>& model_groups,
                      std::map<std::string, NodeCopy>& copies);
+  void SayWhereNobodyIs(const Json& cache, const std::vector<Json>& model_groups);
   Status PutOnNode(const CachedModel& model, const std::string& node);
   Status DropFromNode(const ObjectKey& model, const std::string& node);
   Status MakeVolumes(const Json& cache, const CachedModel& model, const VolumeAndClaim& wish);
@@ -158,6 +159,9 @@ struct LocalModelController::Impl {
   Status MakeServingVolumes(const Json& cache, const CachedModel& model,
                             const std::vector<Json>& model_groups, const std::vector<Json>& users,
                             const std::string& job_namespace);
+  Json AsHere(const Json& group) const {
+    return options.volume_path.empty() ? group : WithVolumesAt(group, options.volume_path);
+  }
   Status DeleteOne(kube::Informer& informer, const ObjectKey& key);
   Status WriteStatus(const Json& before, const Json& object);
 
@@ -207,6 +211,7 @@ Result<ReconcileResult> LocalModelController::Impl::Reconcile(const ObjectKey& k
   Json changed = object;
   std::map<std::string, NodeCopy> copies;
   note(AssignNodes(*model, model_groups, copies));
+  SayWhereNobodyIs(object, model_groups);
   SetCopies(changed, copies);
   std::vector<Json> users;
   if (!settings.disable_volume_management) {
@@ -218,10 +223,11 @@ Result<ReconcileResult> LocalModelController::Impl::Reconcile(const ObjectKey& k
   }
   note(WriteStatus(object, changed));
   for (const Json& group : model_groups) {
-    note(MakeVolumes(object, *model, MakeDownloadVolume(*model, group, settings.job_namespace)));
+    note(MakeVolumes(object, *model,
+                     MakeDownloadVolume(*model, AsHere(group), settings.job_namespace)));
   }
   if (!settings.disable_volume_management) {
-    note(MakeServingVolumes(object, *model, model_groups, users, settings.job_namespace));
+    note(MakeServingVolumes(changed, *model, model_groups, users, settings.job_namespace));
   }
   if (!outcome) return Unexpected(outcome.error());
   return ReconcileResult::Done();
@@ -271,6 +277,20 @@ Status LocalModelController::Impl::AssignNodes(const CachedModel& model,
     }
   }
   return outcome;
+}
+
+void LocalModelController::Impl::SayWhereNobodyIs(const Json& cache,
+                                                  const std::vector<Json>& model_groups) {
+  const auto all = nodes.List();
+  for (const Json& group : model_groups) {
+    if (std::ranges::any_of(all, [&](const auto& node) { return IsInNodeGroup(group, *node); })) {
+      continue;
+    }
+    events->Warning(cache, "NodeGroupEmpty",
+                    fmt::format("no node has the labels that the nodeAffinity of "
+                                "LocalModelNodeGroup {} asks for",
+                                kube::Name(group)));
+  }
 }
 
 Status LocalModelController::Impl::PutOnNode(const CachedModel& model, const std::string& node) {
@@ -352,10 +372,13 @@ Status LocalModelController::Impl::MakeServingVolumes(const Json& cache, const C
     kube::ObjectPtr present = volumes.Get(volume);
     if (present && CacheOfVolume(*present) == model.key) note(DeleteOne(volumes, volume));
   }
+  if (options.claim_after_download && cache["status"]["copies"]["available"].AsInt() == 0) {
+    return outcome;
+  }
   for (const auto& [ns, names] : used) {
     for (const Json& group : model_groups) {
       if (!names.contains(kube::Name(group))) continue;
-      note(MakeVolumes(cache, model, MakeServingVolume(model, group, ns)));
+      note(MakeVolumes(cache, model, MakeServingVolume(model, AsHere(group), ns)));
     }
   }
   return outcome;

@@ -19,6 +19,12 @@ class LocalModelController : public Controller {
  public:
   struct Options {
     std::string config_namespace = "kserve";  // of ConfigMap inferenceservice-config
+    // A folder of the one node that there is: the volumes are there, whatever source their groups
+    // have. "": as the groups say.
+    std::string volume_path;
+    // The claim that a server mounts comes with the first whole copy, so that none starts on an
+    // empty folder. KServe makes it at once.
+    bool claim_after_download = false;
     int workers = 1;
     MetricsRegistry* metrics = nullptr;  // may be null; must outlive the controller
     const Clock* clock = nullptr;        // null: the system's

@@ -8,26 +8,8 @@
 namespace kinglet::control {
 namespace {
 
-TEST(NodeSelector, TermsAreAlternativesOfAllTheirRequirements) {
-  const Json node = Yaml("{metadata: {name: n1, labels: {gpu: a100, cores: '16'}}}");
-  auto matches = [&](std::string_view terms) {
-    return MatchesNodeSelector(Json::MakeObject({{"nodeSelectorTerms", Yaml(terms)}}), node);
-  };
-  EXPECT_TRUE(matches("[{matchExpressions: [{key: gpu, operator: In, values: [h100, a100]}]}]"));
-  EXPECT_FALSE(matches("[{matchExpressions: [{key: gpu, operator: NotIn, values: [a100]}]}]"));
-  EXPECT_TRUE(matches("[{matchExpressions: [{key: disk, operator: NotIn, values: [ssd]}]}]"));
-  EXPECT_TRUE(matches("[{matchExpressions: [{key: gpu, operator: Exists}]}]"));
-  EXPECT_TRUE(matches("[{matchExpressions: [{key: disk, operator: DoesNotExist}]}]"));
-  EXPECT_TRUE(matches("[{matchExpressions: [{key: cores, operator: Gt, values: ['8']}]}]"));
-  EXPECT_FALSE(matches("[{matchExpressions: [{key: cores, operator: Lt, values: ['16']}]}]"));
-  EXPECT_FALSE(matches("[{matchExpressions: [{key: gpu, operator: Gt, values: ['1']}]}]"));
-  EXPECT_FALSE(matches(
-      "[{matchExpressions: [{key: gpu, operator: Exists}, {key: disk, operator: Exists}]}]"));
-  EXPECT_TRUE(matches(
-      "[{matchExpressions: [{key: disk, operator: Exists}]}, {matchFields: [{key: metadata.name, "
-      "operator: In, values: [n1]}]}]"));
-  EXPECT_FALSE(matches("[{}]"));
-  EXPECT_FALSE(matches("[]"));
+TEST(NodeGroup, WithoutAffinityNobodyIsInIt) {
+  const Json node = Yaml("{metadata: {name: n1, labels: {gpu: a100}}}");
   EXPECT_FALSE(IsInNodeGroup(Yaml("{spec: {persistentVolumeSpec: {}}}"), node));
 }
 
@@ -51,6 +33,15 @@ TEST(CachedModel, NamesOfWhatBelongsToIt) {
   EXPECT_EQ(kube::KeyOf(download.claim).ToString(), "jobs/iris-gpu-team-download");
   EXPECT_EQ(ModelFolder(own.key), "team_iris");
   EXPECT_EQ(ModelStatusName(own.key), "team/iris");
+}
+
+TEST(CachedModel, VolumesOfTheOnlyNodeThereIs) {
+  const Json group = Yaml(
+      "{metadata: {name: gpu}, spec: {persistentVolumeSpec: {nfs: {server: s, path: /m}, capacity: "
+      "{storage: 1Gi}}, persistentVolumeClaimSpec: {storageClassName: x}}}");
+  EXPECT_EQ(WithVolumesAt(group, "cache")["spec"],
+            Yaml("{persistentVolumeSpec: {hostPath: {path: cache, type: DirectoryOrCreate}, "
+                 "capacity: {storage: 1Gi}}, persistentVolumeClaimSpec: {storageClassName: x}}"));
 }
 
 TEST(CachedModel, GroupsInUse) {
@@ -211,6 +202,21 @@ TEST_F(LocalModelTest, VolumesWhereInferenceServicesAre) {
   EXPECT_TRUE(AwaitGone(client_, kube::kPersistentVolumeClaim, "iris-gpu"));
   EXPECT_TRUE(AwaitGone(client_, kube::kPersistentVolume, "iris-gpu-ns"));
   EXPECT_TRUE(client_.Get(kube::kPersistentVolumeClaim, {.ns = "jobs", .name = "iris-gpu"}));
+}
+
+TEST_F(LocalModelTest, AGroupWithoutNodesIsSaid) {
+  Group("tpu");
+  Json cache = Yaml(R"(
+apiVersion: serving.kserve.io/v1alpha1
+kind: LocalModelNamespaceCache
+metadata: {name: nowhere, namespace: ns}
+spec: {sourceModelUri: s3://b/m, modelSize: 1Gi, nodeGroups: [tpu]}
+)");
+  ASSERT_TRUE(client_.Create(kube::kLocalModelNamespaceCache, cache));
+  EXPECT_FALSE(Await(client_, kube::kEvent, "", [](const Json& event) {
+                 return event["reason"].AsString() == "NodeGroupEmpty" &&
+                        event["message"].AsString().contains("tpu");
+               }).IsNull());
 }
 
 TEST_F(LocalModelTest, OfANamespace) {

@@ -8,11 +8,6 @@
 
 namespace kinglet::control {
 
-// Terms of a NodeSelector: any of them, each with all its requirements. No terms, and a term
-// without requirements, let nobody in.
-// https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#node-affinity
-bool MatchesNodeSelector(const Json& selector, const Json& node);
-
 // spec.persistentVolumeSpec.nodeAffinity.required of the group; without it nobody is in.
 bool IsInNodeGroup(const Json& group, const Json& node);
 

@@ -20,7 +20,23 @@ VolumeAndClaim Make(const Json& group, const std::string& volume_name,
   return out;
 }
 
+// What of a PersistentVolumeSpec is not about where it lies.
+constexpr std::string_view kVolumeFacts[] = {"accessModes", "capacity", "nodeAffinity",
+                                             "persistentVolumeReclaimPolicy", "storageClassName"};
+
 }  // namespace
+
+Json WithVolumesAt(const Json& group, const std::string& folder) {
+  Json out = group;
+  Json& spec = out.Path({"spec", "persistentVolumeSpec"});
+  Json here = Json::MakeObject(
+      {{"hostPath", Json::MakeObject({{"path", folder}, {"type", "DirectoryOrCreate"}})}});
+  for (std::string_view fact : kVolumeFacts) {
+    if (spec.Has(fact)) here.Set(fact, spec[fact]);
+  }
+  spec = std::move(here);
+  return out;
+}
 
 std::string DownloadClaimName(const kube::ObjectKey& model, const std::string& group) {
   return model.ns.empty() ? fmt::format("{}-{}", model.name, group)

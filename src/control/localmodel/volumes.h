@@ -17,6 +17,9 @@ struct VolumeAndClaim {
   Json volume, claim;
 };
 
+// The group with its volumes in a folder of the node, whatever their source.
+Json WithVolumesAt(const Json& group, const std::string& folder);
+
 // PersistentVolume <cache>-<group>-download with PersistentVolumeClaim <cache>-<group> in the
 // namespace of jobs; of a LocalModelNamespaceCache both are <cache>-<group>-<namespace>-download.
 VolumeAndClaim MakeDownloadVolume(const CachedModel& model, const Json& group,

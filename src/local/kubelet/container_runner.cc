@@ -51,7 +51,7 @@ ContainerRunner::ContainerRunner(PodRuntime& pod, Json spec, ContainerKind kind,
     // It ran when the previous kubelet went, and went with it.
     Termination end;
     end.exit_code = 137;
-    end.reason = "ContainerStatusUnknown";
+    end.reason = kInterrupted;
     end.message = "The container went when kinglet stopped";
     end.container_id = previous["containerID"].AsString();
     if (auto time = ParseRfc3339(old["running"]["startedAt"].AsString())) end.started = *time;

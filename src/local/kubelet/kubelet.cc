@@ -13,6 +13,7 @@
 #include "local/kubelet/context.h"
 #include "local/kubelet/node.h"
 #include "local/kubelet/pod_worker.h"
+#include "local/kubelet/scheduling.h"
 
 namespace kinglet::kubelet {
 namespace {
@@ -67,10 +68,22 @@ class KubeletImpl : public Kubelet {
                                 .metrics = options_.metrics,
                                 .max_delay = std::chrono::seconds(5)},
         [this](const kube::ObjectKey& key, std::stop_token) { return Reconcile(key); });
+    nodes_ = std::make_unique<kube::Informer>(
+        client_, kube::kNode,
+        kube::InformerOptions{.field_selector = "metadata.name=" + options_.node_name});
+    claims_ = std::make_unique<kube::Informer>(client_, kube::kPersistentVolumeClaim);
     controller_->Watch(*pods_);
-    pods_->Start(stop_.get_token());
-    if (!pods_->WaitForSync(Deadline::After(std::chrono::seconds(30)))) {
-      return Fail(Code::kUnavailable, "the API server does not list pods");
+    // What may have kept a pod from being taken.
+    auto waiting = [this](const Json&) { return UnclaimedPods(); };
+    controller_->Watch(*nodes_, waiting);
+    controller_->Watch(*claims_, waiting);
+    for (kube::Informer* informer : {pods_.get(), nodes_.get(), claims_.get()}) {
+      informer->Start(stop_.get_token());
+    }
+    for (kube::Informer* informer : {pods_.get(), nodes_.get(), claims_.get()}) {
+      if (!informer->WaitForSync(Deadline::After(std::chrono::seconds(30)))) {
+        return Fail(Code::kUnavailable, "the API server does not list {}", informer->type().plural);
+      }
     }
     if (!context_->services.WaitForSync(Deadline::After(std::chrono::seconds(30)))) {
       return Fail(Code::kUnavailable, "the API server does not list services");
@@ -91,6 +104,8 @@ class KubeletImpl : public Kubelet {
     workers_.With([&](auto& map) { map.clear(); });
     if (events_) events_->Flush(deadline);
     controller_.reset();
+    claims_.reset();
+    nodes_.reset();
     pods_.reset();
   }
 
@@ -155,6 +170,9 @@ class KubeletImpl : public Kubelet {
  private:
   Status RegisterNode(const NodeFacts& facts) {
     node_ = MakeNode(facts, capabilities_, Clock::System().Wall());
+    for (const auto& [key, value] : options_.node_labels) {
+      node_.Path({"metadata", "labels"}).Set(key, value);
+    }
     Json status = node_["status"];
     auto made = client_.Create(kube::kNode, node_);
     if (!made && made.error().code() != Code::kAlreadyExists) {
@@ -231,6 +249,14 @@ class KubeletImpl : public Kubelet {
     });
   }
 
+  std::vector<kube::ObjectKey> UnclaimedPods() const {
+    std::vector<kube::ObjectKey> keys;
+    for (const auto& pod : pods_->List()) {
+      if ((*pod)["spec"]["nodeName"].AsString().empty()) keys.push_back(kube::KeyOf(*pod));
+    }
+    return keys;
+  }
+
   Result<kube::ReconcileResult> Claim(const Json& pod) {
     if (kube::IsDeleting(pod)) {
       kube::DeleteOptions options;
@@ -239,14 +265,21 @@ class KubeletImpl : public Kubelet {
       KINGLET_RETURN_IF_ERROR(client_.DeleteIfExists(kube::kPod, kube::KeyOf(pod), options));
       return kube::ReconcileResult::Done();
     }
-    if (auto why = WhyUnschedulable(pod, node_)) {
+    kube::ObjectPtr node = nodes_->Get({.ns = "", .name = options_.node_name});
+    KINGLET_TRY(std::string why,
+                WhyUnschedulable(pod, node ? *node : node_,
+                                 [&](const kube::ResourceType& type, const std::string& name) {
+                                   return client_.Get(
+                                       type, {type.namespaced ? kube::Namespace(pod) : "", name});
+                                 }));
+    if (!why.empty()) {
       Json changed = pod;
       bool news = kube::SetMetaCondition(
           changed,
-          {.type = "PodScheduled", .status = "False", .reason = "Unschedulable", .message = *why},
+          {.type = "PodScheduled", .status = "False", .reason = "Unschedulable", .message = why},
           Clock::System().Wall());
       if (!news) return kube::ReconcileResult::Done();
-      events_->Warning(pod, "FailedScheduling", *why);
+      events_->Warning(pod, "FailedScheduling", why);
       changed.Ref("status").Set("phase", "Pending");
       KINGLET_TRY(auto written, client_.UpdateStatus(kube::kPod, changed));
       (void)written;
@@ -276,7 +309,7 @@ class KubeletImpl : public Kubelet {
   std::stop_source stop_;
   Guarded<std::map<std::string, std::shared_ptr<PodWorker>>> workers_;  // by uid
   std::map<std::string, kube::ObjectKey> names_;                        // under workers_' lock
-  std::unique_ptr<kube::Informer> pods_;
+  std::unique_ptr<kube::Informer> pods_, nodes_, claims_;
   std::unique_ptr<kube::Controller> controller_;
 };
 

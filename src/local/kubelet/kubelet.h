@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@ struct Options {
   // Where kinglet-pod, kinglet-server, ... are. Empty: the folder of the running executable.
   std::filesystem::path bin_dir;
   std::string node_name = "kinglet";
+  std::map<std::string, std::string> node_labels;  // of the Node, besides its own
   // kAutomatic: namespaces when the kernel allows them, else the host.
   IsolationChoice isolation = IsolationChoice::kAutomatic;
   // Tried before the built-in table. Tests name their own images here.

@@ -158,6 +158,56 @@ TEST_P(KubeletTest, RunsPodsAgainAfterARestart) {
   EXPECT_EQ(Fetch(after["status"]["podIP"].AsString()), "200");
 }
 
+TEST_P(KubeletTest, WhatMustNotRunTwiceEndsWithTheKubelet) {
+  cluster_->Start();
+  cluster_->Run("once", R"({"restartPolicy": "Never", "terminationGracePeriodSeconds": 0,
+    "containers": [{"name": "main", "image": "test/sh", "args": ["sleep 1000"]}]})");
+  cluster_->Await("once", [](const Json& p) { return kube::IsConditionTrue(p, "Ready"); });
+  cluster_->kubelet->Stop(Deadline::After(std::chrono::seconds(10)));
+  cluster_->kubelet.reset();
+  cluster_->Start();
+  Json pod = cluster_->Await("once", [](const Json& p) { return HasPhase(p, "Failed"); });
+  // Whoever replaces it knows that it was not its own fault.
+  EXPECT_TRUE(kube::IsConditionTrue(pod, "DisruptionTarget"));
+}
+
+TEST_P(KubeletTest, WaitsForItsClaimAndMountsPartsOfTheVolume) {
+  cluster_->Start();
+  auto make = [&](const kube::ResourceType& type, std::string ns, std::string_view name,
+                  std::string_view spec) {
+    Json object = kube::MakeObjectMeta("v1", type.kind, {std::move(ns), std::string(name)});
+    object.Set("spec", *Json::Parse(spec));
+    ASSERT_TRUE(cluster_->client.Create(type, object).has_value());
+  };
+  constexpr std::string_view kPod = R"({"restartPolicy": "Never",
+    "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}],
+    "containers": [{"name": "main", "image": "test/sh", "args": ["%"],
+      "volumeMounts": [{"name": "v", "mountPath": "/mnt/models", "subPath": "models/iris"#}]}]})";
+  auto run = [&](std::string_view name, std::string_view command, std::string_view mount) {
+    std::string spec(kPod);
+    spec.replace(spec.find('%'), 1, command);
+    spec.replace(spec.find('#'), 1, mount);
+    cluster_->Run(name, spec);
+  };
+  run("writer", "echo weights > /mnt/models/model", "");
+  cluster_->Await("writer",
+                  [](const Json& p) { return kube::IsConditionFalse(p, "PodScheduled"); });
+  // A path that is not absolute is one of the data folder's.
+  make(kube::kPersistentVolume, "", "v",
+       R"({"hostPath": {"path": "cache", "type": "DirectoryOrCreate"}})");
+  make(kube::kPersistentVolumeClaim, "default", "c", R"({"volumeName": "v"})");
+  Json claim = *cluster_->client.Get(kube::kPersistentVolumeClaim, {"default", "c"});
+  claim.Set("status", Json::MakeObject({{"phase", "Bound"}}));
+  ASSERT_TRUE(cluster_->client.UpdateStatus(kube::kPersistentVolumeClaim, claim).has_value());
+  cluster_->Await("writer", [](const Json& p) { return HasPhase(p, "Succeeded"); });
+  EXPECT_TRUE(std::filesystem::exists(cluster_->dir() / "cache/models/iris/model"));
+  run("reader", "cat /mnt/models/model; touch /mnt/models/x", R"(, "readOnly": true)");
+  Json pod = cluster_->Await(
+      "reader", [](const Json& p) { return HasPhase(p, "Succeeded") || HasPhase(p, "Failed"); });
+  EXPECT_TRUE(cluster_->Logs("reader").starts_with("weights\n"));
+  if (Sandboxed()) EXPECT_TRUE(HasPhase(pod, "Failed"));  // on the host nothing is read-only
+}
+
 TEST_P(KubeletTest, KillsWhatALivenessProbeFinds) {
   cluster_->Start();
   cluster_->Run(

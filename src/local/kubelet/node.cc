@@ -66,33 +66,4 @@ Json MakeNode(const NodeFacts& facts, const Capabilities& capabilities, WallTime
   return node;
 }
 
-std::optional<std::string> WhyUnschedulable(const Json& pod, const Json& node) {
-  for (const auto& [key, value] : pod["spec"]["nodeSelector"].AsObject()) {
-    if (kube::Label(node, key) != value.AsString()) {
-      return fmt::format(
-          "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector: "
-          "standalone "
-          "mode has one node, without the label {}={}.",
-          key, value.AsString());
-    }
-  }
-  for (const char* list : {"initContainers", "containers"}) {
-    for (const Json& container : pod["spec"][list].AsArray()) {
-      for (const char* kind : {"limits", "requests"}) {
-        for (const auto& [name, amount] : container["resources"][kind].AsObject()) {
-          bool extended = name.find('/') != name.npos;
-          auto quantity = kube::Quantity::FromJson(amount);
-          if (extended && quantity && quantity->Sign() > 0) {
-            return fmt::format(
-                "0/1 nodes are available: 1 Insufficient {}: standalone mode offers "
-                "no devices.",
-                name);
-          }
-        }
-      }
-    }
-  }
-  return std::nullopt;
-}
-
 }  // namespace kinglet::kubelet

@@ -1,7 +1,6 @@
-// The Node that standalone mode is, and which pods fit on it. Pure.
+// The Node that standalone mode is. Pure.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -19,10 +18,5 @@ struct NodeFacts {
 NodeFacts ReadNodeFacts(std::string name);
 
 Json MakeNode(const NodeFacts& facts, const Capabilities& capabilities, WallTime now);
-
-// Why the pod cannot run here, in a scheduler's words; nothing when it can. Looks at nodeSelector
-// and at extended resources (nvidia.com/gpu), which this node does not have. CPU and memory are not
-// counted: one machine has what it has.
-std::optional<std::string> WhyUnschedulable(const Json& pod, const Json& node);
 
 }  // namespace kinglet::kubelet

@@ -104,7 +104,8 @@ Status PodRuntime::SetUp(std::function<void(const std::string&, int)> on_exit,
   KINGLET_TRY(volumes_,
               PrepareVolumes(Facts(), Objects(),
                              {.pod_dir = dir_,
-                              .claims_dir = context_.data_dir / "claims" / kube::Namespace(pod_)}));
+                              .claims_dir = context_.data_dir / "claims" / kube::Namespace(pod_),
+                              .data_dir = context_.data_dir}));
   SandboxOptions options;
   options.program = context_.bin_dir / "kinglet-pod";
   options.lock_file = dir_ / "lock";

@@ -254,8 +254,7 @@ void PodWorker::StepMain(SteadyTime now) {
     }
     // A pod that must not run twice does not run again after a restart of the kubelet.
     bool unknown = container.state().phase == Phase::kWaiting && container.state().last &&
-                   container.state().last->reason == "ContainerStatusUnknown" &&
-                   RestartPolicy() == "Never";
+                   container.state().last->reason == kInterrupted && RestartPolicy() == "Never";
     if (unknown) {
       container.state().phase = Phase::kTerminated;
       container.state().terminated = container.state().last;

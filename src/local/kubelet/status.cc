@@ -197,6 +197,17 @@ Json MakePodStatus(const Json& pod, const PodState& state, WallTime now) {
                            type)};
     }
   }
+  bool interrupted = std::ranges::any_of(state.containers, [](const ContainerState& container) {
+    return container.terminated && container.terminated->reason == kInterrupted;
+  });
+  if (interrupted && phase == "Failed") {
+    kube::SetMetaCondition(result,
+                           {.type = "DisruptionTarget",
+                            .status = "True",
+                            .reason = "TerminationByKubelet",
+                            .message = "Pod ended when kinglet stopped"},
+                           now);
+  }
   set("ContainersReady", containers);
   set("Ready", ready);
   return result["status"];

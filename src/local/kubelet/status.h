@@ -4,12 +4,16 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/json.h"
 
 namespace kinglet::kubelet {
+
+// The reason of a container that went with the kubelet.
+inline constexpr std::string_view kInterrupted = "ContainerStatusUnknown";
 
 enum class ContainerKind {
   kInit,     // runs to its end before the next one starts

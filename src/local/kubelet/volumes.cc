@@ -221,6 +221,9 @@ class Preparer {
   Result<fs::path> Claim(const Json& source) {
     const std::string& name = source["claimName"].AsString();
     KINGLET_TRY(Json claim, objects_(kube::kPersistentVolumeClaim, name));
+    if (claim["status"]["phase"].AsString() != "Bound") {
+      return Fail(Code::kFailedPrecondition, "PersistentVolumeClaim {} is not bound", name);
+    }
     const std::string& volume_name = claim["spec"]["volumeName"].AsString();
     if (volume_name.empty()) {
       // Provisioned on the spot: a folder that lives as long as the data folder.
@@ -230,7 +233,11 @@ class Preparer {
     }
     KINGLET_TRY(Json volume, objects_(kube::kPersistentVolume, volume_name));
     for (const char* kind : {"hostPath", "local"}) {
-      if (volume["spec"].Has(kind)) return HostPath(volume["spec"][kind]);
+      if (!volume["spec"].Has(kind)) continue;
+      Json source = volume["spec"][kind];
+      // Folders of ours: the data folder may be moved.
+      source.Set("path", (folders_.data_dir / source["path"].AsString()).string());
+      return HostPath(source);
     }
     return Fail(
         Code::kUnimplemented,

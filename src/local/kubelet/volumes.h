@@ -15,6 +15,7 @@ namespace kinglet::kubelet {
 struct VolumeFolders {
   std::filesystem::path pod_dir;     // <data>/pods/<uid>; volumes go below volumes/<name>
   std::filesystem::path claims_dir;  // <data>/claims/<namespace>/<claim>: claims without a volume
+  std::filesystem::path data_dir;    // <data>: volumes whose path is not absolute
 };
 
 // volume name -> host path. Safe to call again for the same pod: emptyDir keeps its content,

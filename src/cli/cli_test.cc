@@ -286,6 +286,48 @@ initContainerStatuses:
   EXPECT_NE(Run("doctor", {}).out.find("no InferenceService kind"), std::string::npos);
 }
 
+TEST_F(CliTest, CachedModelsAreExplained) {
+  auto create = [&](const kube::ResourceType& type, std::string_view yaml) {
+    Json object = *ParseYaml(yaml);
+    object.Set("apiVersion", type.ApiVersion());
+    object.Set("kind", type.kind);
+    auto made = server_.Create(type, object);
+    ASSERT_TRUE(made);
+    made->Set("status", object["status"]);
+    ASSERT_TRUE(server_.UpdateStatus(type, *made));
+  };
+  Service("iris", "conditions: [{type: Ready, status: 'False'}]");
+  Json label = *ParseYaml("{metadata: {labels: {internal.serving.kserve.io/localmodel: bert}}}");
+  ASSERT_TRUE(
+      server_.Patch(kube::kInferenceService, {"default", "iris"}, kube::PatchType::kMerge, label));
+  create(kube::kNode, "{metadata: {name: n1, labels: {disk: ssd}}}");
+  create(kube::kLocalModelNodeGroup, R"(
+metadata: {name: gpu}
+spec: {persistentVolumeSpec: {nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [
+  {key: gpu, operator: In, values: [a100, h100]}]}]}}}}
+)");
+  create(kube::kLocalModelCache, "{metadata: {name: lost}, spec: {nodeGroups: [gpu, gone]}}");
+  create(kube::kLocalModelCache, R"(
+metadata: {name: bert}
+spec: {nodeGroups: []}
+status: {nodeStatus: {n1: NodeDownloadError}, copies: {total: 1, available: 0, failed: 1}}
+)");
+  create(kube::kLocalModelNode,
+         "{metadata: {name: n1}, status: {modelReasons: {bert: no room on the disk}}}");
+  auto outcome = Run("doctor", {});
+  EXPECT_EQ(outcome.status, 1);
+  for (const char* part :
+       {"The download of bert to node n1 failed: no room on the disk",
+        "There is no node in LocalModelNodeGroup gpu: it asks for gpu In (a100, h100).",
+        "next: kubectl label node n1 gpu=a100", "LocalModelNodeGroup gone does not exist"}) {
+    EXPECT_NE(outcome.out.find(part), std::string::npos) << part << "\n" << outcome.out;
+  }
+  // A service says what keeps its model.
+  EXPECT_NE(Run("doctor", {"iris"}).out.find("no room on the disk"), std::string::npos);
+  auto status = Run("status", {});
+  EXPECT_NE(status.out.find("0/1 downloaded"), std::string::npos) << status.out;
+}
+
 TEST(Diagnosis, KnowsTheUsualCauses) {
   auto diagnose = [](std::string_view service, std::string_view pod = "",
                      std::string_view event = "") {

@@ -287,6 +287,9 @@ std::vector<Finding> Diagnose(const Evidence& evidence) {
                    fmt::format("kinglet predict {} -d @input.json", name)});
     return out;
   }
+  for (const Finding& finding : evidence.model_cache) {
+    if (finding.level != Level::kGood) out.push_back(finding);
+  }
   ExamineModelStatus(service, out);
   for (const Json& pod : evidence.pods) PodExaminer(name, pod, out).Examine();
   ExamineConditions(service, out);

@@ -6,20 +6,15 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "cli/finding.h"
 
 namespace kinglet::cli {
 
-struct Finding {
-  enum class Level { kGood, kWaiting, kProblem };
-  Level level = Level::kProblem;
-  std::string what;  // a sentence
-  std::string next;  // what to do, "" nothing
-};
-
 struct Evidence {
-  Json service;              // InferenceService
-  std::vector<Json> pods;    // of it, newest first
-  std::vector<Json> events;  // core/v1, about the service, its pods and deployments
+  Json service;                           // InferenceService
+  std::vector<Json> pods;                 // of it, newest first
+  std::vector<Json> events;               // core/v1, about the service, its pods and deployments
+  std::vector<Finding> model_cache = {};  // of the LocalModelCache that it is served from
 };
 
 // The likeliest cause first. Never empty.

@@ -4,6 +4,9 @@
 #include <ostream>
 #include <set>
 
+#include "api/constants.h"
+#include "api/v1alpha1/others.h"
+#include "cli/cache_diagnosis.h"
 #include "cli/commands.h"
 #include "cli/diagnosis.h"
 #include "cli/output.h"
@@ -63,6 +66,37 @@ Result<std::vector<Evidence>> Gather(Session& session, const std::string& name,
   return out;
 }
 
+// The cached models of the server, of both kinds.
+struct Caches {
+  std::vector<Json> all;
+  CacheEvidence evidence;
+
+  // Of the one that a service is served from.
+  std::vector<Finding> Of(const Json& service) const {
+    const kube::ObjectKey key{kube::Label(service, api::label::kLocalModelNamespace),
+                              kube::Label(service, api::label::kLocalModel)};
+    for (const Json& cache : all) {
+      if (kube::KeyOf(cache) == key) return DiagnoseCache(cache, evidence);
+    }
+    return {};
+  }
+};
+
+// Nothing where the server has no such kinds, or does not let them be seen.
+Caches GatherCaches(Session& session) {
+  auto list = [&](const kube::ResourceType& type) {
+    return session.client->ListAll(type, "").value_or(std::vector<Json>());
+  };
+  Caches out;
+  out.all = list(kube::kLocalModelCache);
+  for (Json& cache : list(kube::kLocalModelNamespaceCache)) out.all.push_back(std::move(cache));
+  if (out.all.empty()) return out;
+  out.evidence = {.groups = list(kube::kLocalModelNodeGroup),
+                  .nodes = list(kube::kNode),
+                  .node_models = list(kube::kLocalModelNode)};
+  return out;
+}
+
 Json ToJson(const Evidence& evidence) {
   Json findings = Json::MakeArray();
   for (const Finding& finding : Diagnose(evidence)) {
@@ -79,10 +113,10 @@ Json ToJson(const Evidence& evidence) {
                            {"findings", std::move(findings)}});
 }
 
-void PrintFindings(Context& context, const Evidence& evidence) {
-  context.out << Paint(kube::KeyOf(evidence.service).ToString(), Colour::kBold, context.colour)
-              << "\n";
-  for (const Finding& finding : Diagnose(evidence)) {
+void PrintFindings(Context& context, const std::string& about,
+                   const std::vector<Finding>& findings) {
+  context.out << Paint(about, Colour::kBold, context.colour) << "\n";
+  for (const Finding& finding : findings) {
     bool good = finding.level == Finding::Level::kGood;
     bool waiting = finding.level == Finding::Level::kWaiting;
     Colour colour = good ? Colour::kGreen : waiting ? Colour::kYellow : Colour::kRed;
@@ -143,6 +177,48 @@ void ExamineNode(Context& context, Session& session) {
   }
 }
 
+void PrintServices(Context& context, const Options& options, const std::vector<Evidence>& all) {
+  std::vector<std::string> header = {"NAME", "URL", "READY", "REASON", "AGE"};
+  if (options.all_namespaces) header.insert(header.begin(), "NAMESPACE");
+  Table table(header);
+  WallTime now = std::chrono::system_clock::now();
+  for (const Evidence& evidence : all) {
+    const Json& service = evidence.service;
+    const std::string& ready = kube::ConditionStatus(service, "Ready");
+    Colour colour = ready == "True"    ? Colour::kGreen
+                    : ready == "False" ? Colour::kRed
+                                       : Colour::kYellow;
+    std::vector<std::string> cells = {kube::Name(service), service["status"]["url"].AsString(),
+                                      ready.empty() ? "Unknown" : ready, ShortReason(evidence),
+                                      Age(kube::CreationTimestamp(service), now)};
+    std::vector<Colour> colours = {Colour::kNone, Colour::kNone, colour};
+    if (options.all_namespaces) {
+      cells.insert(cells.begin(), kube::Namespace(service));
+      colours.insert(colours.begin(), Colour::kNone);
+    }
+    table.Add(std::move(cells), std::move(colours));
+  }
+  table.Print(context.out, context.colour);
+}
+
+void PrintCaches(Context& context, const Caches& caches, bool alone) {
+  if (caches.all.empty()) return;
+  if (!alone) context.out << "\n";
+  Table table({"CACHED MODEL", "COPIES", "REASON", "AGE"});
+  const WallTime now = std::chrono::system_clock::now();
+  for (const Json& cache : caches.all) {
+    const Finding finding = DiagnoseCache(cache, caches.evidence).front();
+    const bool good = finding.level == Finding::Level::kGood;
+    const bool bad = finding.level == Finding::Level::kProblem;
+    table.Add({kube::KeyOf(cache).ToString(), CopiesText(cache), good ? "" : finding.what,
+               Age(kube::CreationTimestamp(cache), now)},
+              {Colour::kNone, good  ? Colour::kGreen
+                              : bad ? Colour::kRed
+                                    : Colour::kYellow});
+  }
+  table.Print(context.out, context.colour);
+}
+
 std::optional<int> ParseOptions(Context& context, Flags& flags, Options& options,
                                 std::vector<std::string> arguments,
                                 std::vector<std::string>* words) {
@@ -168,35 +244,18 @@ int ShowStatus(Context& context, std::vector<std::string> arguments) {
   if (!session) return FailWith(context, session.error());
   auto all = Gather(*session, words.empty() ? "" : words[0], options);
   if (!all) return FailWith(context, all.error());
+  const Caches caches = GatherCaches(*session);
+  for (Evidence& evidence : *all) evidence.model_cache = caches.Of(evidence.service);
   if (options.output == "json") {
     PrintJson(context, *all);
     return 0;
   }
   if (all->empty()) {
     context.err << "No inference services. Make one: kinglet apply -f FILE\n";
-    return 0;
+  } else {
+    PrintServices(context, options, *all);
   }
-  std::vector<std::string> header = {"NAME", "URL", "READY", "REASON", "AGE"};
-  if (options.all_namespaces) header.insert(header.begin(), "NAMESPACE");
-  Table table(header);
-  WallTime now = std::chrono::system_clock::now();
-  for (const Evidence& evidence : *all) {
-    const Json& service = evidence.service;
-    const std::string& ready = kube::ConditionStatus(service, "Ready");
-    Colour colour = ready == "True"    ? Colour::kGreen
-                    : ready == "False" ? Colour::kRed
-                                       : Colour::kYellow;
-    std::vector<std::string> cells = {kube::Name(service), service["status"]["url"].AsString(),
-                                      ready.empty() ? "Unknown" : ready, ShortReason(evidence),
-                                      Age(kube::CreationTimestamp(service), now)};
-    std::vector<Colour> colours = {Colour::kNone, Colour::kNone, colour};
-    if (options.all_namespaces) {
-      cells.insert(cells.begin(), kube::Namespace(service));
-      colours.insert(colours.begin(), Colour::kNone);
-    }
-    table.Add(std::move(cells), std::move(colours));
-  }
-  table.Print(context.out, context.colour);
+  if (words.empty()) PrintCaches(context, caches, all->empty());
   return 0;
 }
 
@@ -214,6 +273,8 @@ int Doctor(Context& context, std::vector<std::string> arguments) {
   }
   auto all = Gather(*session, words.empty() ? "" : words[0], options);
   if (!all) return FailWith(context, all.error());
+  const Caches caches = GatherCaches(*session);
+  for (Evidence& evidence : *all) evidence.model_cache = caches.Of(evidence.service);
   bool sick = std::any_of(all->begin(), all->end(), [](const Evidence& evidence) {
     return !kube::IsConditionTrue(evidence.service, "Ready");
   });
@@ -222,7 +283,15 @@ int Doctor(Context& context, std::vector<std::string> arguments) {
     return sick ? 1 : 0;
   }
   if (all->empty()) context.out << "There are no inference services here.\n";
-  for (const Evidence& evidence : *all) PrintFindings(context, evidence);
+  for (const Evidence& evidence : *all) {
+    PrintFindings(context, kube::KeyOf(evidence.service).ToString(), Diagnose(evidence));
+  }
+  if (!words.empty()) return sick ? 1 : 0;
+  for (const Json& cache : caches.all) {
+    const auto findings = DiagnoseCache(cache, caches.evidence);
+    PrintFindings(context, "cached model " + kube::KeyOf(cache).ToString(), findings);
+    sick |= findings.front().level == Finding::Level::kProblem;
+  }
   return sick ? 1 : 0;
 }
 

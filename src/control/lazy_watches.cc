@@ -12,10 +12,8 @@ Status LazyWatches::Need(kube::Informer& informer) {
 }
 
 Result<bool> LazyWatches::NeedIfServed(kube::Informer& informer) {
-  KINGLET_TRY(bool served, discovery_.Supports(informer.type()));
-  if (!served) return false;
   KINGLET_RETURN_IF_ERROR(Need(informer));
-  return true;
+  return informer.KindExists();
 }
 
 }  // namespace kinglet::control

@@ -6,7 +6,6 @@
 #include <stop_token>
 
 #include "base/guarded.h"
-#include "kube/discovery.h"
 #include "kube/informer.h"
 
 namespace kinglet::control {
@@ -14,20 +13,17 @@ namespace kinglet::control {
 // Thread-safe.
 class LazyWatches {
  public:
-  LazyWatches(kube::Client& client, const Clock& clock) : discovery_(client, clock) {}
-
   // Before the first Need: when all watches end.
   void SetStop(std::stop_token stop) { stop_ = std::move(stop); }
 
   // The informer runs and has its first list. Waits for that; kUnavailable when it takes too long
   // or all ends.
   Status Need(kube::Informer& informer);
-  // The same where the server has the kind; false where it has not. A kind that is installed later
-  // is noticed within half a minute.
+  // The same; false where the server does not have the kind. That it is installed, or removed,
+  // later is noticed within seconds.
   Result<bool> NeedIfServed(kube::Informer& informer);
 
  private:
-  kube::Discovery discovery_;
   std::stop_token stop_;
   Guarded<std::set<kube::Informer*>> started_;
 };

@@ -161,7 +161,7 @@ Controller::~Controller() {
 }
 
 void Controller::WatchOptional(Informer& informer, MapFunction map, Predicate predicate,
-                               std::function<std::vector<ObjectKey>()> on_appear) {
+                               std::function<std::vector<ObjectKey>()> on_kind_change) {
   if (!map) map = [](const Json& object) { return std::vector{KeyOf(object)}; };
   // Informers may outlive the controller, so handlers hold its state weakly.
   auto add = [state = std::weak_ptr<State>(state_), map, predicate](
@@ -186,11 +186,11 @@ void Controller::WatchOptional(Informer& informer, MapFunction map, Predicate pr
             add(before.get(), after.get(), resync ? WorkQueue::kLowPriority : 0);
           },
       .on_delete = [add](const ObjectPtr& object) { add(object.get(), nullptr, 0); },
-      .on_appear =
-          [state = std::weak_ptr<State>(state_), on_appear] {
+      .on_kind_change =
+          [state = std::weak_ptr<State>(state_), on_kind_change] {
             auto alive = state.lock();
-            if (!alive || !on_appear) return;
-            for (const ObjectKey& key : on_appear()) alive->queue.Add(key);
+            if (!alive || !on_kind_change) return;
+            for (const ObjectKey& key : on_kind_change()) alive->queue.Add(key);
           },
   });
 }

@@ -64,10 +64,10 @@ class Controller {
   // stop. Optional watches of missing kinds do not hold it up: see WatchOptional.
   void Start(std::stop_token stop);
   void Join();
-  // Like Watch, for kinds that the server may not have: not waited for. `on_appear` names the keys
-  // to reconcile when the kind comes to be there.
+  // Like Watch, for kinds that the server may not have: not waited for. `on_kind_change` names the
+  // keys to reconcile when the kind comes to be there, or goes.
   void WatchOptional(Informer& informer, MapFunction map = {}, Predicate predicate = {},
-                     std::function<std::vector<ObjectKey>()> on_appear = {});
+                     std::function<std::vector<ObjectKey>()> on_kind_change = {});
   // Like WatchOptional, for objects on which many others depend, such as a configuration: the keys
   // of a change come behind other work, one every `pace`. What the first list brings does not
   // count.

@@ -437,6 +437,8 @@ Result<std::string> FakeClient::Raw(const RawRequest& request) {
 void FakeClient::Serve(std::vector<ResourceType> types) {
   std::lock_guard lock(state_->mutex);
   state_->served = std::move(types);
+  ++state_->breaks;  // those of kinds that are gone end, as when their CRD is removed
+  state_->changed.notify_all();
 }
 
 void FakeClient::OnCall(std::function<Status(const Call&)> hook) {

@@ -61,7 +61,7 @@ class FakeClient : public Client {
   Result<std::string> Raw(const RawRequest& request) override;
 
   // Test hooks, thread-safe.
-  // Kinds outside the list answer kNotFound, as before their CRD is installed.
+  // Kinds outside the list answer kNotFound, as before their CRD is installed. Ends all watches.
   void Serve(std::vector<ResourceType> types);
   // Called before each operation without locks held; an error is returned to the caller instead.
   void OnCall(std::function<Status(const Call&)> hook);

@@ -163,17 +163,18 @@ struct Informer::State {
         stop.get_token());
   }
 
-  void TellAppeared() {
+  void TellKindChange() {
     std::lock_guard lock(dispatch);
     for (const auto& handler : handlers) {
-      if (handler->on_appear) handler->on_appear();
+      if (handler->on_kind_change) handler->on_kind_change();
     }
   }
 
   // A kind that is not there is an empty collection: nobody waits for it.
   void HandleMissingKind() {
-    kind_missing = true;
+    const bool was_there = !kind_missing.exchange(true) && IsSynced();
     DropOthers({});
+    if (was_there) TellKindChange();
     MarkSynced();
     SleepFor(Jittered(std::max(kMissingKindWait, options.backoff), 0.5), stop.get_token());
   }
@@ -218,7 +219,7 @@ struct Informer::State {
       auto version = ListOnce();
       if (stop.stop_requested()) return;
       if (version) {
-        if (kind_missing.exchange(false)) TellAppeared();
+        if (kind_missing.exchange(false)) TellKindChange();
         WatchUntilRelist(*version, backoff);
       } else if (version.error().code() == Code::kNotFound) {
         if (!kind_missing) {

@@ -29,8 +29,9 @@ struct EventHandler {
   std::function<void(const ObjectPtr& object, bool initial)> on_add;
   std::function<void(const ObjectPtr& old_object, const ObjectPtr& object)> on_update;
   std::function<void(const ObjectPtr& last_known)> on_delete;
-  // The server has the kind now, after it had not: its definition was installed.
-  std::function<void()> on_appear;
+  // The server has the kind now, after it had not, or the other way round: its definition was
+  // installed or removed.
+  std::function<void()> on_kind_change;
 };
 
 struct InformerOptions {

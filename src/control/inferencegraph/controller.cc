@@ -97,7 +97,6 @@ struct InferenceGraphController::Impl {
         autoscalers(client, kube::kHorizontalPodAutoscaler, OfGraphs(), clock),
         knative_services(client, kube::kKnativeService, KnativeServicesOfGraphs(), clock),
         config(client, options.config_namespace, clock),
-        neighbours(client, clock),
         children(client, {&deployments, &services, &autoscalers, &knative_services}),
         events(kube::MakeEventRecorder(client, std::string(kEventSource), clock)),
         controller({.name = "inferencegraph",
@@ -115,7 +114,7 @@ struct InferenceGraphController::Impl {
     controller.WatchOptional(deployments, owner);
     controller.WatchOptional(services, owner, kube::GenerationChanged);
     controller.WatchOptional(autoscalers, owner, kube::GenerationChanged);
-    controller.WatchOptional(knative_services, owner);
+    controller.WatchOptional(knative_services, owner, {}, [this] { return AllGraphs(); });
     controller.WatchOptional(
         inference_services, [this](const Json& service) { return GraphsWith(service); },
         [](const Json* before, const Json* after) {

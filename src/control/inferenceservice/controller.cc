@@ -140,7 +140,7 @@ struct InferenceServiceController::Impl {
     return keys;
   }
 
-  // A kind that was installed may be what they wait for.
+  // A kind that was installed may be what they wait for; one that was removed, another reason.
   std::vector<ObjectKey> NotReady() {
     std::vector<ObjectKey> keys;
     for (const auto& object : cluster.services_of_kserve().List()) {

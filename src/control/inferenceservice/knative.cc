@@ -103,9 +103,7 @@ struct KnativeReconciler::Pass {
 };
 
 KnativeReconciler::KnativeReconciler(Parts parts, Options options)
-    : parts_(parts),
-      options_(std::move(options)),
-      discovery_(parts.client, parts.clock, kLookForKnative) {}
+    : parts_(parts), options_(std::move(options)) {}
 
 Result<ReconcileResult> KnativeReconciler::Reject(Json object) {
   constexpr std::string_view kMessage =
@@ -127,10 +125,10 @@ Result<ReconcileResult> KnativeReconciler::Reject(Json object) {
 Result<ReconcileResult> KnativeReconciler::Reconcile(Json object, api::InferenceService isvc,
                                                      const api::Config& config, api::Mode mode) {
   if (mode == api::Mode::kServerless) {
-    KINGLET_TRY(bool available, discovery_.Supports(kube::kKnativeService));
-    if (!available) return Reject(std::move(object));
+    const kube::Informer& services = parts_.cluster.knative_services();
     // Services under the old names must be seen before new ones are made.
-    if (!parts_.cluster.knative_services().HasSynced()) return ReconcileResult::After(kAwaitWatch);
+    if (!services.HasSynced()) return ReconcileResult::After(kAwaitWatch);
+    if (!services.KindExists()) return Reject(std::move(object));
   }
   const kube::ObjectKey key = kube::KeyOf(object);
   Pass pass{.before = object,

@@ -14,7 +14,6 @@
 #include "control/inferenceservice/runtime_users.h"
 #include "control/inferenceservice/status_writer.h"
 #include "kube/controller.h"
-#include "kube/discovery.h"
 
 namespace kinglet::control {
 
@@ -59,7 +58,6 @@ class KnativeReconciler {
 
   Parts parts_;
   const Options options_;
-  kube::Discovery discovery_;
 };
 
 }  // namespace kinglet::control

@@ -387,43 +387,52 @@ TEST_F(KnativeTest, AnotherManagerTakesOverWithoutAWrite) {
   }
 }
 
-class KnativeComesLaterTest : public KnativeTest {
+class KnativeComesAndGoesTest : public KnativeTest {
  protected:
   void SetUp() override {
-    std::vector<kube::ResourceType> others;
-    for (const auto* type : kube::KnownResources()) {
-      if (type->group != kube::kKnativeService.group) others.push_back(*type);
-    }
-    client_.Serve(std::move(others));
-    options_.clock = &clock_;
+    ServeKnative(false);
+    options_.clock = &clock_;  // stands still: nothing is noticed by asking again
     KnativeTest::SetUp();
   }
 
-  void InstallKnative() {
-    std::vector<kube::ResourceType> all;
-    for (const auto* type : kube::KnownResources()) all.push_back(*type);
-    client_.Serve(std::move(all));
+  void ServeKnative(bool served) {
+    std::vector<kube::ResourceType> types;
+    for (const auto* type : kube::KnownResources()) {
+      if (served || type->group != kube::kKnativeService.group) types.push_back(*type);
+    }
+    client_.Serve(std::move(types));
   }
 
   FakeClock clock_;
 };
 
-TEST_F(KnativeComesLaterTest, AndIsNoticedWithoutARestart) {
+TEST_F(KnativeComesAndGoesTest, AndIsNoticedWithoutARestart) {
   Create(kube::kInferenceService, Serverless());
-  Json rejected = AwaitCondition("PredictorReady", "False", "ServerlessModeRejected");
-  ASSERT_TRUE(rejected.IsObject());
+  ASSERT_TRUE(AwaitCondition("PredictorReady", "False", "ServerlessModeRejected").IsObject());
   EXPECT_TRUE(AwaitEvent("ServerlessModeRejected",
                          "It is not possible to use Serverless deployment mode when Knative "
                          "Services are not available"));
-  InstallKnative();
-  clock_.Advance(std::chrono::seconds(11));
-  // The queue looks at this clock whenever it is woken.
-  Patch("{metadata: {labels: {wake: up}}}");
+  ServeKnative(true);
   EXPECT_TRUE(Await(kube::kKnativeService, "iris-predictor").IsObject());
   Json accepted = Await(kube::kInferenceService, "iris", [](const Json& isvc) {
     return kube::FindCondition(isvc, "RoutesReady") != nullptr;
   });
   EXPECT_EQ(kube::FindCondition(accepted, "PredictorReady"), nullptr);
+
+  // When it goes, also those hear of it that have nothing of Knative's yet.
+  std::string waiting(Serverless());
+  waiting.replace(waiting.find("iris"), 4, "late");
+  waiting.replace(waiting.find("sklearn"), 7, "unknown");
+  Create(kube::kInferenceService, waiting);
+  ASSERT_TRUE(Await(kube::kInferenceService, "late", [](const Json& isvc) {
+                return isvc.At({"status", "modelStatus", "transitionStatus"}).AsString() ==
+                       "InvalidSpec";
+              }).IsObject());
+  ServeKnative(false);
+  EXPECT_TRUE(AwaitCondition("PredictorReady", "False", "ServerlessModeRejected").IsObject());
+  EXPECT_TRUE(Await(kube::kInferenceService, "late", [](const Json& isvc) {
+                return kube::IsConditionFalse(isvc, "PredictorReady");
+              }).IsObject());
 }
 
 }  // namespace

@@ -78,7 +78,6 @@ struct LocalModelController::Impl {
         volumes(client, kube::kPersistentVolume, {.metadata_only = true}, clock),
         claims(client, kube::kPersistentVolumeClaim, {.metadata_only = true}, clock),
         config(client, options.config_namespace, clock),
-        neighbours(client, clock),
         events(kube::MakeEventRecorder(client, std::string(kEventSource), clock)),
         controller({.name = "localmodel",
                     .workers = options.workers,

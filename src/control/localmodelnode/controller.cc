@@ -88,7 +88,6 @@ struct LocalModelNodeController::Impl {
         namespace_caches(client, kube::kLocalModelNamespaceCache, {.transform = KeepCacheFacts},
                          clock),
         config(client, options.config_namespace, clock),
-        neighbours(client, clock),
         events(kube::MakeEventRecorder(client, std::string(kEventSource), clock)),
         // One worker: there is one disk.
         controller(

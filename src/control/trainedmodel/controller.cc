@@ -52,7 +52,6 @@ struct TrainedModelController::Impl {
         clock(options.clock ? *options.clock : Clock::System()),
         models(client, kube::kTrainedModel, {.transform = kube::DropManagedFields}, clock),
         inference_services(client, kube::kInferenceService, {.transform = KeepFacts}, clock),
-        neighbours(client, clock),
         events(kube::MakeEventRecorder(client, std::string(kEventSource), clock)),
         // One worker: two models must not take the same memory.
         controller({.name = "trainedmodel",

@@ -68,38 +68,43 @@ Result<ApplyOutcome> CreateNew(Client& client, const ResourceType& type, const J
   return ApplyOutcome{Applied::kCreated, std::move(created), {}};
 }
 
-// A former owner of the same name does not count: it is gone, and its children go with it unless
-// its successor takes them.
-void DropFormerOwner(Json& existing, const Json& desired) {
-  const Json* wanted = ControllerOf(desired);
-  const Json* present = ControllerOf(existing);
-  if (!wanted || !present || (*wanted)["uid"] == (*present)["uid"]) return;
-  for (auto field : {"apiVersion", "kind", "name"}) {
-    if ((*wanted)[field] != (*present)[field]) return;
-  }
-  const Json uid = (*present)["uid"];
-  std::erase_if(existing.Ref("metadata").Ref("ownerReferences").MutableArray(),
-                [&](const Json& owner) { return owner["uid"] == uid; });
+// A former owner of the same name is gone.
+bool IsSuccessor(const Json& owner, const Json& former) {
+  return owner["apiVersion"] == former["apiVersion"] && owner["kind"] == former["kind"] &&
+         owner["name"] == former["name"];
 }
 
-Status CheckOwner(const ResourceType& type, const Json& existing, const Json& desired) {
+// Whether a predecessor of the desired controller controls the object. kAlreadyExists where
+// somebody else does.
+Result<bool> IsInherited(const ResourceType& type, const Json& existing, const Json& desired) {
   const Json* wanted = ControllerOf(desired);
   const Json* present = ControllerOf(existing);
-  if (!wanted || !present || (*wanted)["uid"] == (*present)["uid"]) return {};
+  if (!wanted || !present || (*wanted)["uid"] == (*present)["uid"]) return false;
+  if (IsSuccessor(*wanted, *present)) return true;
   return Fail(Code::kAlreadyExists, "{} \"{}\" exists and is controlled by {} {}, not by {} {}",
               type.GroupResource(), Name(existing), (*present)["kind"].AsString(),
               (*present)["name"].AsString(), (*wanted)["kind"].AsString(),
               (*wanted)["name"].AsString());
 }
 
+void ReplaceController(Json& object, const Json& controller) {
+  for (Json& owner : object.Ref("metadata").Ref("ownerReferences").MutableArray()) {
+    if (owner["controller"].AsBool()) owner = controller;
+  }
+}
+
 Result<ApplyOutcome> UpdateExisting(Client& client, const ResourceType& type, Json existing,
                                     const Json& desired, const CreateOrUpdateOptions& options) {
-  Json base = existing;
+  bool inherited = false;
   if (options.check_controller) {
-    DropFormerOwner(base, desired);
-    KINGLET_RETURN_IF_ERROR(CheckOwner(type, base, desired));
+    KINGLET_TRY(inherited, IsInherited(type, existing, desired));
   }
-  Json next = options.merge ? options.merge(base, desired) : DefaultMerge(base, desired);
+  Json wish = desired;
+  // Who owns it is alone no reason to write, as in KServe: the garbage collector removes what it
+  // finds without its owner, and it is made anew.
+  if (inherited)
+    wish.Ref("metadata").Set("ownerReferences", existing["metadata"]["ownerReferences"]);
+  Json next = options.merge ? options.merge(existing, wish) : DefaultMerge(existing, wish);
   if (SemanticallyEqual(Comparable(next), Comparable(existing))) {
     return ApplyOutcome{Applied::kUnchanged, std::move(existing), {}};
   }
@@ -111,6 +116,7 @@ Result<ApplyOutcome> UpdateExisting(Client& client, const ResourceType& type, Js
       return ApplyOutcome{Applied::kUnchanged, std::move(existing), {}};
     }
   }
+  if (inherited) ReplaceController(next, *ControllerOf(desired));
   KINGLET_TRY(Json updated, client.Update(type, next, {.field_manager = options.field_manager}));
   Json diff = CreateJsonPatch(Comparable(existing), Comparable(updated));
   return ApplyOutcome{Applied::kUpdated, std::move(updated), std::move(diff)};

@@ -31,7 +31,7 @@ struct CreateOrUpdateOptions {
   bool server_dry_run = true;
   std::string field_manager = "kinglet";
   // Refuse to touch an object that another one controls (kAlreadyExists). One that none controls
-  // is taken over.
+  // is taken over; one of a former controller of the same name too, with the first difference.
   bool check_controller = false;
   int conflict_retries = 4;
   // What the caller's cache has of the object (null: nothing), which saves the first read. A stale

@@ -330,10 +330,15 @@ TEST(Apply, WritesOnlyWhatChanges) {
   owner.Ref("metadata").Set("uid", "u");
   ASSERT_TRUE(SetControllerReference(desired, owner));
   EXPECT_TRUE(CreateOrUpdate(client, kConfigMap, desired, {.check_controller = true}));
-  // An owner that was made anew takes its predecessor's children; another owner does not.
+  // An owner that was made anew takes its predecessor's children where it changes them; another
+  // owner does not.
   owner.Ref("metadata").Set("uid", "v");
   desired.Ref("metadata").Erase("ownerReferences");
   ASSERT_TRUE(SetControllerReference(desired, owner));
+  auto same = CreateOrUpdate(client, kConfigMap, desired, {.check_controller = true});
+  ASSERT_TRUE(same);
+  EXPECT_EQ(same->what, Applied::kUnchanged);
+  desired.Path({"data"}).Set("k", "4");
   auto taken = CreateOrUpdate(client, kConfigMap, desired, {.check_controller = true});
   ASSERT_TRUE(taken);
   EXPECT_EQ(taken->object["metadata"]["ownerReferences"], desired["metadata"]["ownerReferences"]);

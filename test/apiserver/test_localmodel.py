@@ -38,11 +38,17 @@ class Kubelet:
                     if pod["metadata"].get("deletionTimestamp"):
                         self.kill(uid)
                         self.api.call("DELETE", self.api.of(pod) + "?gracePeriodSeconds=0")
-                    elif uid not in self.running and pod["spec"].get("nodeName") in self.roots:
+                    elif uid not in self.running and self.node_of(pod) in self.roots:
                         self.running[uid] = None
                         threading.Thread(target=self.run, args=(uid, pod), daemon=True).start()
                 for uid in set(self.running) - set(pods):
                     self.kill(uid)
+
+    @staticmethod
+    def node_of(pod):
+        """Where it is bound, or where a scheduler would put it."""
+        spec = pod["spec"]
+        return spec.get("nodeName") or spec.get("nodeSelector", {}).get("kubernetes.io/hostname")
 
     def kill(self, uid):
         child = self.running.get(uid)
@@ -55,7 +61,7 @@ class Kubelet:
         claim = pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"]
         wanted = {"apiVersion": V1, "kind": "PersistentVolumeClaim", "metadata": {"name": claim}}
         wait_for(lambda: self.api.get(wanted, JOBS), 60, f"the claim {claim}")
-        folder = self.roots[pod["spec"]["nodeName"]] / mount["subPath"]
+        folder = self.roots[self.node_of(pod)] / mount["subPath"]
         folder.mkdir(parents=True, exist_ok=True)
         uri, at = container["args"]
         assert at == mount["mountPath"]

@@ -85,6 +85,7 @@ const Struct<LocalModelInfo>& LocalModelInfo::Describe() {
           .Field("sourceModelUri", &S::source_model_uri, "Where it comes from.", {.required = true})
           .Field("modelName", &S::model_name, "Its cache's name.", {.required = true})
           .Field("namespace", &S::ns, "Its cache's namespace, where it has one.")
+          .Field("nodeGroup", &S::node_group, "The node group on whose volume it lies.")
           .Field("serviceAccountName", &S::service_account_name,
                  "Whose identity its downloads have.");
   return d;

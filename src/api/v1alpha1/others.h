@@ -57,7 +57,8 @@ struct LocalModelCacheSpec {
 
 struct LocalModelInfo {
   std::string source_model_uri, model_name;
-  std::string ns;  // of a LocalModelNamespaceCache
+  std::string ns;          // of a LocalModelNamespaceCache
+  std::string node_group;  // whose volumes it lies on; said since there are namespace caches
   std::string service_account_name;
   bool operator==(const LocalModelInfo&) const = default;
   static const Struct<LocalModelInfo>& Describe();

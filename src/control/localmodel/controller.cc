@@ -149,9 +149,9 @@ struct LocalModelController::Impl {
   Result<ReconcileResult> Delete(const Json& object);
   // The model is on the LocalModelNodes of all ready nodes of its groups, and on no other.
   Status AssignNodes(const CachedModel& model, const std::vector<Json>& model_groups,
-                     std::map<std::string, NodeCopy>& copies);
+                     bool say_group, std::map<std::string, NodeCopy>& copies);
   void SayWhereNobodyIs(const Json& cache, const std::vector<Json>& model_groups);
-  Status PutOnNode(const CachedModel& model, const std::string& node);
+  Status PutOnNode(const CachedModel& model, const std::string& node, const std::string& group);
   Status DropFromNode(const ObjectKey& model, const std::string& node);
   Status MakeVolumes(const Json& cache, const CachedModel& model, const VolumeAndClaim& wish);
   Status MakeOnce(const Json& cache, kube::Informer& informer, Json object);
@@ -209,7 +209,9 @@ Result<ReconcileResult> LocalModelController::Impl::Reconcile(const ObjectKey& k
   };
   Json changed = object;
   std::map<std::string, NodeCopy> copies;
-  note(AssignNodes(*model, model_groups, copies));
+  // As the releases do that have namespace caches.
+  const bool say_group = now->latest || !namespace_caches.List().empty();
+  note(AssignNodes(*model, model_groups, say_group, copies));
   SayWhereNobodyIs(object, model_groups);
   SetCopies(changed, copies);
   std::vector<Json> users;
@@ -254,6 +256,7 @@ Result<ReconcileResult> LocalModelController::Impl::Delete(const Json& object) {
 
 Status LocalModelController::Impl::AssignNodes(const CachedModel& model,
                                                const std::vector<Json>& model_groups,
+                                               bool say_group,
                                                std::map<std::string, NodeCopy>& copies) {
   Status outcome;
   auto note = [&](Status status) {
@@ -261,14 +264,15 @@ Status LocalModelController::Impl::AssignNodes(const CachedModel& model,
   };
   for (const auto& node : nodes.List()) {
     auto has = [&](const Json& group) { return IsInNodeGroup(group, *node); };
-    if (std::ranges::none_of(model_groups, has)) continue;
+    auto group = std::ranges::find_if(model_groups, has);
+    if (group == model_groups.end()) continue;
     NodeCopy& copy = copies[kube::Name(*node)];
     copy.ready = IsNodeReady(*node);
     if (!copy.ready) continue;
     if (auto known = node_models.Get({.ns = "", .name = kube::Name(*node)})) {
       copy.state = (*known)["status"]["modelStatus"][ModelStatusName(model.key)].AsString();
     }
-    note(PutOnNode(model, kube::Name(*node)));
+    note(PutOnNode(model, kube::Name(*node), say_group ? kube::Name(*group) : ""));
   }
   for (const auto& node : node_models.List()) {
     if (!copies.contains(kube::Name(*node)) && NodeHasModel(*node, model.key)) {
@@ -292,21 +296,23 @@ void LocalModelController::Impl::SayWhereNobodyIs(const Json& cache,
   }
 }
 
-Status LocalModelController::Impl::PutOnNode(const CachedModel& model, const std::string& node) {
+Status LocalModelController::Impl::PutOnNode(const CachedModel& model, const std::string& node,
+                                             const std::string& group) {
   const ObjectKey key{.ns = "", .name = node};
   kube::ObjectPtr seen = node_models.Get(key);
   Json wish = seen ? *seen
                    : kube::MakeObjectMeta(kube::kLocalModelNode.ApiVersion(),
                                           kube::kLocalModelNode.kind, key);
-  if (!PutModelOnNode(wish, model)) return {};
+  if (!PutModelOnNode(wish, model, group)) return {};
   if (!seen) {
     auto created = client.Create(kube::kLocalModelNode, wish);
     if (created) return {};
     if (created.error().code() != Code::kAlreadyExists) return Unexpected(created.error());
   }
   // Other models come and go on the same node at the same time.
-  auto written = kube::UpdateWithRetry(client, kube::kLocalModelNode, key,
-                                       [&](Json& latest) { return PutModelOnNode(latest, model); });
+  auto written = kube::UpdateWithRetry(client, kube::kLocalModelNode, key, [&](Json& latest) {
+    return PutModelOnNode(latest, model, group);
+  });
   if (!written) return Unexpected(written.error());
   return {};
 }

@@ -229,7 +229,13 @@ spec: {sourceModelUri: s3://b/m, modelSize: 1Gi, nodeGroups: [gpu]}
   ASSERT_TRUE(client_.Create(kube::kLocalModelNamespaceCache, cache));
   ASSERT_TRUE(AwaitModels("n1", 1));
   EXPECT_EQ((*client_.Get(kube::kLocalModelNode, {.ns = "", .name = "n1"}))["spec"]["localModels"],
-            Yaml("[{modelName: iris, namespace: ns, sourceModelUri: s3://b/m}]"));
+            Yaml("[{modelName: iris, namespace: ns, nodeGroup: gpu, sourceModelUri: s3://b/m}]"));
+  // Beside it the entries of the cluster's caches name their groups too.
+  Cache("other", "s3://b/other");
+  EXPECT_FALSE(Await(client_, kube::kLocalModelNode, "n1", [](const Json& node) {
+                 return node["spec"]["localModels"][1] ==
+                        Yaml("{modelName: other, nodeGroup: gpu, sourceModelUri: s3://b/other}");
+               }).IsNull());
   EXPECT_FALSE(Await(client_, kube::kPersistentVolume, "iris-gpu-ns-download").IsNull());
   SetStatus(client_, kube::kLocalModelNode, "n1", "{modelStatus: {ns/iris: ModelDownloaded}}");
   EXPECT_FALSE(Await(client_, kube::kLocalModelNamespaceCache, "iris", [](const Json& seen) {
@@ -238,7 +244,7 @@ spec: {sourceModelUri: s3://b/m, modelSize: 1Gi, nodeGroups: [gpu]}
   ASSERT_TRUE(client_.Delete(kube::kLocalModelNamespaceCache, {.ns = "ns", .name = "iris"}));
   EXPECT_TRUE(AwaitGone(client_, kube::kLocalModelNamespaceCache, "iris"));
   EXPECT_TRUE(AwaitGone(client_, kube::kPersistentVolume, "iris-gpu-ns-download"));
-  EXPECT_TRUE(AwaitModels("n1", 0));
+  EXPECT_TRUE(AwaitModels("n1", 1));
 }
 
 }  // namespace

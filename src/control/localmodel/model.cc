@@ -37,10 +37,11 @@ std::string ModelFolder(const kube::ObjectKey& key) {
   return key.ns.empty() ? key.name : fmt::format("{}_{}", key.ns, key.name);
 }
 
-Json MakeNodeEntry(const CachedModel& model) {
+Json MakeNodeEntry(const CachedModel& model, const std::string& group) {
   return api::Encode(api::LocalModelInfo{.source_model_uri = model.spec.source_model_uri,
                                          .model_name = model.key.name,
                                          .ns = model.key.ns,
+                                         .node_group = group,
                                          .service_account_name = model.spec.service_account_name});
 }
 
@@ -59,8 +60,8 @@ Json CacheLabels(const kube::ObjectKey& key) {
   return labels;
 }
 
-bool PutModelOnNode(Json& node, const CachedModel& model) {
-  const Json wish = MakeNodeEntry(model);
+bool PutModelOnNode(Json& node, const CachedModel& model, const std::string& group) {
+  const Json wish = MakeNodeEntry(model, group);
   for (Json& entry : EntriesOf(node).MutableArray()) {
     if (KeyOfNodeEntry(entry) != model.key) continue;
     bool changed = false;

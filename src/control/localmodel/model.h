@@ -31,8 +31,9 @@ std::string ModelStatusName(const kube::ObjectKey& key);
 // Its folder on the nodes, beneath the root of models: "iris", "team_iris" (no name has a "_").
 std::string ModelFolder(const kube::ObjectKey& key);
 
-// An entry of LocalModelNode.spec.localModels, and whose it is.
-Json MakeNodeEntry(const CachedModel& model);
+// An entry of LocalModelNode.spec.localModels (`group`: its nodeGroup, empty where that is not
+// said), and whose it is.
+Json MakeNodeEntry(const CachedModel& model, const std::string& group);
 kube::ObjectKey KeyOfNodeEntry(const Json& entry);
 
 // The labels by which an InferenceService (or a volume that cannot be owned) names its cache; an
@@ -41,7 +42,7 @@ kube::ObjectKey CacheOfLabels(const Json& object);
 Json CacheLabels(const kube::ObjectKey& key);
 
 // Puts the model into a LocalModelNode's spec, or takes it out; whether that changed anything.
-bool PutModelOnNode(Json& node, const CachedModel& model);
+bool PutModelOnNode(Json& node, const CachedModel& model, const std::string& group);
 bool DropModelFromNode(Json& node, const kube::ObjectKey& model);
 bool NodeHasModel(const Json& node, const kube::ObjectKey& model);
 

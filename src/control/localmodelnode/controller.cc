@@ -52,7 +52,7 @@ int64_t Bytes(const Json& quantity) {
 // One model in the making of a pass.
 struct Model {
   ObjectKey key;
-  std::string uri, service_account, folder;
+  std::string uri, group, service_account, folder;
   const Json* job = nullptr;
   ModelRecord record, stored;
   FolderState state;
@@ -221,6 +221,7 @@ std::vector<Model> LocalModelNodeController::Impl::ReadModels(const Json& object
     Model model;
     model.key = KeyOfNodeEntry(entry);
     model.uri = entry["sourceModelUri"].AsString();
+    model.group = entry["nodeGroup"].AsString();
     model.service_account = entry["serviceAccountName"].AsString();
     model.folder = ModelFolder(model.key);
     // The name becomes a path.
@@ -395,8 +396,9 @@ Status LocalModelNodeController::Impl::Download(const Json& object, Model& model
                                                 const std::vector<Json>& own_groups,
                                                 const api::LocalModelConfig& settings) {
   // The group that the model was given to comes first; a node may be in several.
-  std::string group = own_groups.empty() ? "" : kube::Name(own_groups[0]);
-  if (auto cache = CacheOf(model.key)) {
+  std::string group = model.group;
+  if (group.empty() && !own_groups.empty()) group = kube::Name(own_groups[0]);
+  if (auto cache = CacheOf(model.key); cache && model.group.empty()) {
     for (const Json& wanted : (*cache)["spec"]["nodeGroups"].AsArray()) {
       auto has_name = [&](const Json& other) { return kube::Name(other) == wanted.AsString(); };
       if (std::ranges::none_of(own_groups, has_name)) continue;
@@ -415,7 +417,8 @@ Status LocalModelNodeController::Impl::Download(const Json& object, Model& model
                                 .uri = model.uri,
                                 .service_account = model.service_account,
                                 .node = options.node,
-                                .claim = DownloadClaimName(model.key, group)},
+                                .claim = DownloadClaimName(model.key, group),
+                                .scheduled = !model.group.empty()},
                                std::move(container), settings);
     KINGLET_RETURN_IF_ERROR(kube::SetControllerReference(job, object));
     // Counted first: what happens between must not make the attempts endless.

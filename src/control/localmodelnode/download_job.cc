@@ -12,6 +12,7 @@ constexpr std::string_view kContainerName = "kserve-localmodel-download";
 constexpr std::string_view kDefaultImage = "kserve/storage-initializer:latest";
 constexpr std::string_view kVolume = "kserve-pvc-source";
 constexpr std::string_view kMountPath = "/mnt/models";
+constexpr std::string_view kHostname = "kubernetes.io/hostname";
 constexpr int64_t kDefaultTtl = 3600;
 
 }  // namespace
@@ -48,11 +49,17 @@ Json MakeDownloadJob(const DownloadJob& wish, Json container, const api::LocalMo
   Json volume =
       Json::MakeObject({{"name", kVolume},
                         {"persistentVolumeClaim", Json::MakeObject({{"claimName", wish.claim}})}});
-  Json pod = Json::MakeObject({{"nodeName", wish.node},
-                               {"containers", Json::MakeArray({std::move(container)})},
+  Json pod = Json::MakeObject({{"containers", Json::MakeArray({std::move(container)})},
                                {"restartPolicy", "Never"},
                                {"volumes", Json::MakeArray({std::move(volume)})},
                                {"securityContext", std::move(security)}});
+  if (wish.scheduled) {
+    pod.Set("nodeSelector", Json::MakeObject({{kHostname, wish.node}}));
+    // The agent runs there in spite of taints, and so do its downloads.
+    pod.Set("tolerations", Json::MakeArray({Json::MakeObject({{"operator", "Exists"}})}));
+  } else {
+    pod.Set("nodeName", wish.node);
+  }
   if (!wish.service_account.empty()) pod.Set("serviceAccountName", wish.service_account);
 
   Json job = Json::MakeObject({{"apiVersion", kube::kJob.ApiVersion()}, {"kind", kube::kJob.kind}});

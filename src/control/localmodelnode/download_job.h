@@ -24,6 +24,8 @@ Result<Json> DownloadContainer(const std::vector<Json>& storage_containers, cons
 struct DownloadJob {
   kube::ObjectKey model;
   std::string uri, service_account, node, claim;
+  // Lets the scheduler put the pod onto the node, which binds a claim that waits for its first pod.
+  bool scheduled = false;
 };
 
 // Without an owner.

@@ -121,6 +121,21 @@ template:
   EXPECT_EQ((*own)["name"].AsString(), "z");
 }
 
+TEST(DownloadJob, OfAGroupThatIsNamedIsScheduled) {
+  Json job = MakeDownloadJob({.model = {.ns = "team", .name = "iris"},
+                              .uri = "s3://b/m",
+                              .service_account = "",
+                              .node = "n1",
+                              .claim = "iris-gpu-team-download",
+                              .scheduled = true},
+                             Yaml("{name: x}"), {});
+  EXPECT_EQ(job["metadata"]["labels"], Yaml("{model: iris, node: n1, modelNamespace: team}"));
+  const Json& pod = job.At({"spec", "template", "spec"});
+  EXPECT_FALSE(pod.Has("nodeName"));
+  EXPECT_EQ(pod["nodeSelector"], Yaml("{kubernetes.io/hostname: n1}"));
+  EXPECT_EQ(pod["tolerations"], Yaml("[{operator: Exists}]"));
+}
+
 class AgentTest : public testing::Test {
  protected:
   AgentTest() : folder_(*TemporaryFolder::Make("agent")), root_(folder_.path() / "models") {}
@@ -267,6 +282,18 @@ TEST_F(AgentTest, DamageBeforeTheJobIsReportedAsOver) {
   LookAgain();
   // What is left is not taken for what the first job brought.
   EXPECT_FALSE(AwaitJob("iris", kube::Uid(job)).IsNull());
+}
+
+TEST_F(AgentTest, TheGroupOfTheEntryIsTaken) {
+  Create(client_, R"(
+apiVersion: serving.kserve.io/v1alpha1
+kind: LocalModelNode
+metadata: {name: n1}
+spec: {localModels: [{modelName: iris, sourceModelUri: "s3://a", nodeGroup: slow}]}
+)");
+  Json pod = AwaitJob("iris").At({"spec", "template", "spec"});
+  EXPECT_EQ(pod.At({"volumes"})[0]["persistentVolumeClaim"]["claimName"].AsString(), "iris-slow");
+  EXPECT_TRUE(pod.Has("nodeSelector"));
 }
 
 TEST_F(AgentTest, OneUriIsDownloadedOnce) {

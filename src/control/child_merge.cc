@@ -64,7 +64,9 @@ bool IsAsWished(const Json& existing, const Json& desired) {
     wish.Erase(kClusterIp);
     return Covers(existing["spec"], wish);
   }
-  if (kind == "Ingress") return existing["spec"] == desired["spec"];
+  if (kind == "Ingress" || kind == "ScaledObject" || kind == "OpenTelemetryCollector") {
+    return existing["spec"] == desired["spec"];
+  }
   if (kind == "HTTPRoute") return Covers(existing["spec"], desired["spec"]);
   if (kind == "HorizontalPodAutoscaler") {
     return Covers(existing["spec"], desired["spec"]) &&

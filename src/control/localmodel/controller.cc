@@ -41,6 +41,14 @@ ObjectKey CacheOfVolume(const Json& object) {
   return {};
 }
 
+// The cache that an InferenceService uses. Those of a namespace are for its own services only,
+// whatever labels others give themselves.
+ObjectKey CacheOfService(const Json& service) {
+  ObjectKey cache = CacheOfLabels(service);
+  if (!cache.ns.empty() && cache.ns != kube::Namespace(service)) return {};
+  return cache;
+}
+
 template <class F>
 kube::Informer::IndexFunction IndexByCache(F cache_of) {
   return [cache_of](const Json& object) -> std::vector<std::string> {
@@ -84,7 +92,7 @@ struct LocalModelController::Impl {
                     .metrics = options.metrics,
                     .clock = options.clock},
                    [this](const ObjectKey& key, std::stop_token) { return Reconcile(key); }) {
-    services.AddIndex(std::string(kByCache), IndexByCache(CacheOfLabels));
+    services.AddIndex(std::string(kByCache), IndexByCache(CacheOfService));
     volumes.AddIndex(std::string(kByCache), IndexByCache(CacheOfVolume));
     claims.AddIndex(std::string(kByCache), IndexByCache(CacheOfVolume));
     controller.Watch(caches);
@@ -102,7 +110,7 @@ struct LocalModelController::Impl {
                  (*before)["status"] != (*after)["status"];
         });
     controller.WatchOptional(
-        services, Named(CacheOfLabels), [](const Json* before, const Json* after) {
+        services, Named(CacheOfService), [](const Json* before, const Json* after) {
           return !before || !after || kube::Labels(*before) != kube::Labels(*after) ||
                  kube::Annotations(*before) != kube::Annotations(*after);
         });

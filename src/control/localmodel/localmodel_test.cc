@@ -230,6 +230,23 @@ spec: {sourceModelUri: s3://b/m, modelSize: 1Gi, nodeGroups: [gpu]}
   ASSERT_TRUE(AwaitModels("n1", 1));
   EXPECT_EQ((*client_.Get(kube::kLocalModelNode, {.ns = "", .name = "n1"}))["spec"]["localModels"],
             Yaml("[{modelName: iris, namespace: ns, nodeGroup: gpu, sourceModelUri: s3://b/m}]"));
+  // Services of another namespace have no part in it, whatever they say.
+  for (auto ns : {"other", "ns"}) {
+    Create(client_, fmt::format(R"(
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata:
+  name: in-{0}
+  namespace: {0}
+  labels: {{internal.serving.kserve.io/localmodel: iris, internal.serving.kserve.io/localmodel-namespace: ns}}
+spec: {{}}
+)",
+                                ns));
+  }
+  EXPECT_FALSE(Await(client_, kube::kLocalModelNamespaceCache, "iris", [](const Json& seen) {
+                 return seen["status"]["inferenceServices"] ==
+                        Yaml("[{name: in-ns, namespace: ns}]");
+               }).IsNull());
   // Beside it the entries of the cluster's caches name their groups too.
   Cache("other", "s3://b/other");
   EXPECT_FALSE(Await(client_, kube::kLocalModelNode, "n1", [](const Json& node) {

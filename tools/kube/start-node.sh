@@ -17,7 +17,7 @@ mkdir -p "$DIR"/{log,pid,kubelet,containerd,cni}
 [ -n "$(ip -4 -o addr show to "$NODE_IP/32")" ] || ip addr add "$NODE_IP/32" dev lo
 # Without a route, not even kube-proxy's rules see what this machine sends to a Service.
 ip route replace "$SVC_CIDR" dev lo src "$NODE_IP"
-sysctl -qw net.ipv4.ip_forward=1
+echo 1 >/proc/sys/net/ipv4/ip_forward
 # Routed, not bridged: what the kernel does with bridged packets hangs on a module.
 cat >"$DIR/cni/10-kinglet.conflist" <<C
 {"cniVersion": "0.4.0", "name": "kinglet", "plugins": [

@@ -32,7 +32,7 @@ class Cluster(ControlPlane):
         images = self.folder / "images"
         self.run(sys.executable, ROOT / "tools/images/build.py", "--bin", BIN, "--out", images)
         self.run(ROOT / "tools/kube/start-node.sh", self.folder, *sorted(images.glob("*.tar")))
-        wait_for(self.node_is_ready, 120, "the node to be ready")
+        wait_for(self.node_is_ready, 300, "the node to be ready")
         step(f"a node with kubelet and containerd is ready after {time.monotonic() - started:.0f} s")
 
     def stop(self):

@@ -188,7 +188,7 @@ struct Fetcher::Impl {
       Status status = FetchChunk(chunk);
       lock.lock();
       --fetching;
-      changed.notify_all();
+      if (queue.empty()) changed.notify_all();  // others wait for the end
       if (status) continue;
       if (failure) failure = std::move(status);
       stop_all.request_stop();

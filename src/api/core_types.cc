@@ -118,7 +118,12 @@ constexpr Row kRows[] = {
     {"PersistentVolumeClaimVolumeSource", "claimName:string readOnly:boolean"},
     // KServe's kinds, as far as they consist of the above.
     {"Object", "metadata:ObjectMeta"},
-    {"InferenceService", "metadata:ObjectMeta spec:InferenceServiceSpec"},
+    {"InferenceService",
+     "metadata:ObjectMeta spec:InferenceServiceSpec status:InferenceServiceStatus"},
+    {"InferenceServiceStatus",
+     "observedGeneration:integer conditions:[]object annotations:{string} url:string "
+     "address:object components:{object} modelStatus:ModelStatus deploymentMode:string"},
+    {"ModelStatus", "transitionStatus:string states:object lastFailureInfo:object copies:object"},
     {"InferenceServiceSpec", "predictor:PredictorSpec transformer:PodSpec explainer:ExplainerSpec"},
     {"PredictorSpec",
      "+PodSpec sklearn:Container tensorflow:Container xgboost:Container pytorch:Container "

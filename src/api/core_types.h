@@ -10,7 +10,7 @@
 namespace kinglet::api {
 
 // `type`: "Pod", a kind of KServe's that has pod specs ("InferenceService", "ServingRuntime"), of
-// which only what is Kubernetes' own is looked at, or "Object" for the metadata of any kind. Nulls
+// which what is Kubernetes' own and the status are looked at, or "Object" for the metadata of any kind. Nulls
 // are zero values.
 // kInvalidArgument with the paths of the findings.
 Status CheckCoreTypes(std::string_view type, const Json& value);

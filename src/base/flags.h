@@ -44,14 +44,15 @@ class Flags {
   bool help_requested() const { return help_; }
   bool version_requested() const { return version_; }
 
+  const std::string& program() const { return program_; }
   std::string Help() const;
   // Names of all flags, for shell completion.
   std::vector<std::string> Names() const;
 
  private:
   struct Ignored {};
-  using Target = std::variant<std::string*, int64_t*, double*, bool*, std::vector<std::string>*,
-                              Ignored>;
+  using Target =
+      std::variant<std::string*, int64_t*, double*, bool*, std::vector<std::string>*, Ignored>;
   struct Flag {
     std::string name, help, default_text;
     Target target;

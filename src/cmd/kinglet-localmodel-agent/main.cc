@@ -1,13 +1,6 @@
 // kinglet-localmodel-agent: keeps the models of one node, as a DaemonSet.
-#include <malloc.h>
-
-#include <csignal>
-#include <cstdio>
-#include <cstdlib>
-
-#include "base/flags.h"
-#include "base/log.h"
 #include "cmd/kinglet-manager/http_endpoints.h"
+#include "cmd/kinglet-manager/service.h"
 #include "control/localmodelnode/controller.h"
 #include "control/localmodelnode/model_store.h"
 #include "kube/config.h"
@@ -19,7 +12,7 @@ struct AgentOptions {
   kube::ConfigOptions kube;
   std::string node, models_root = "/mnt/models/models";
   std::string health_probe_addr = ":8081", metrics_addr = ":8080";
-  std::string log_level = "info", log_format = "text";
+  LogOptions log;
   bool leader_elect = false;
   int64_t give_to = -1;
 
@@ -35,28 +28,16 @@ struct AgentOptions {
     flags.Add("metrics-addr", &metrics_addr, "address of /metrics; 0 serves none");
     flags.Add("leader-elect", &leader_elect,
               "for the command lines of KServe's agent: every node has an agent of its own");
-    flags.Add("zap-log-level", &log_level, "debug, info, warning or error");
-    flags.Add("zap-encoder", &log_format, "text or json (console is text)");
-    flags.AddIgnored("zap-devel", "for the command lines of KServe's agent");
-    flags.AddIgnored("zap-stacktrace-level", "for the command lines of KServe's agent");
-    flags.AddIgnored("zap-time-encoding", "for the command lines of KServe's agent");
+    log.AddTo(flags);
   }
 };
 
-std::string FromEnvironment(const char* name, std::string_view otherwise) {
-  const char* value = std::getenv(name);
-  return std::string(value && *value ? value : otherwise);
-}
-
 Status Run(const AgentOptions& options, const sigset_t& signals) {
-  KINGLET_TRY(auto level, ParseLogLevel(options.log_level));
-  KINGLET_TRY(auto format,
-              ParseLogFormat(options.log_format == "console" ? "text" : options.log_format));
-  ConfigureLog(level, format);
+  KINGLET_RETURN_IF_ERROR(options.log.Apply());
   if (options.give_to >= 0) {
     return control::ModelStore(options.models_root).GiveTo(static_cast<uid_t>(options.give_to));
   }
-  const std::string node = options.node.empty() ? FromEnvironment("NODE_NAME", "") : options.node;
+  const std::string node = options.node.empty() ? EnvironmentOr("NODE_NAME", "") : options.node;
   if (node.empty()) {
     return Fail(Code::kInvalidArgument, "the node's name is not known: set NODE_NAME");
   }
@@ -69,7 +50,7 @@ Status Run(const AgentOptions& options, const sigset_t& signals) {
   control::LocalModelNodeController controller(
       *client, {.node = node,
                 .models_root = options.models_root,
-                .config_namespace = FromEnvironment("POD_NAMESPACE", "kserve"),
+                .config_namespace = EnvironmentOr("POD_NAMESPACE", "kserve"),
                 .metrics = &metrics});
   net::LoopGroup loops(1);
   loops.Start();
@@ -102,33 +83,6 @@ int main(int argc, char** argv) {
   kinglet::Flags flags("kinglet-localmodel-agent",
                        "Keeps the models that this node's LocalModelNode names.");
   options.AddTo(flags);
-  auto rest = flags.Parse(argc, argv);
-  if (!rest || !rest->empty()) {
-    std::fprintf(stderr, "kinglet-localmodel-agent: %s\n",
-                 rest ? "takes no arguments besides flags" : rest.error().message().c_str());
-    return 2;
-  }
-  if (flags.help_requested()) {
-    std::fputs(flags.Help().c_str(), stdout);
-    return 0;
-  }
-  if (flags.version_requested()) {
-    std::printf("%s\n", std::string(kinglet::VersionText()).c_str());
-    return 0;
-  }
-  // Before any thread starts, so that all inherit the mask and sigwait gets the signals.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-  mallopt(M_ARENA_MAX, 1);  // threads that mostly wait share one heap
-
-  auto ended = kinglet::Run(options, signals);
-  if (!ended) {
-    kinglet::LogError("kinglet-localmodel-agent ends", {{"error", ended.error().message()}});
-    return 1;
-  }
-  return 0;
+  return kinglet::ServiceMain(
+      argc, argv, flags, [&](const sigset_t& signals) { return kinglet::Run(options, signals); });
 }

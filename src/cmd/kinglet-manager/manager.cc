@@ -1,7 +1,6 @@
 #include "cmd/kinglet-manager/manager.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 #include <thread>
 
@@ -24,11 +23,6 @@ constexpr std::string_view kWebhookService = "kserve-webhook-server-service";
 constexpr std::string_view kWebhookSecret = "kserve-webhook-server-cert";
 constexpr Duration kDrainTime = std::chrono::seconds(3);
 
-std::string FromEnvironment(const char* name, std::string_view otherwise) {
-  const char* value = std::getenv(name);
-  return std::string(value && *value ? value : otherwise);
-}
-
 // As ConfigMaps and flags of controllers give times: "15s".
 Result<kube::LeaderOptions> LeaderOptionsFrom(const ManagerOptions& options, const std::string& ns,
                                               const kube::Scope& scope, kube::LeaderTerm& term) {
@@ -46,7 +40,7 @@ Result<kube::LeaderOptions> LeaderOptionsFrom(const ManagerOptions& options, con
 kube::WebhookCertificateOptions CertificateOptions(const ManagerOptions& options,
                                                    const std::string& ns) {
   kube::WebhookCertificateOptions out;
-  out.secret = {.ns = ns, .name = FromEnvironment("SECRET_NAME", kWebhookSecret)};
+  out.secret = {.ns = ns, .name = EnvironmentOr("SECRET_NAME", kWebhookSecret)};
   for (std::string_view suffix : {".svc", "", ".svc.cluster.local"}) {
     out.names.push_back(fmt::format("{}.{}{}", kWebhookService, ns, suffix));
   }
@@ -80,7 +74,7 @@ class Reconcilers {
                                               {.client = *scoped_,
                                                .config_namespace = ns,
                                                .workers = static_cast<int>(options_.workers),
-                                               .node = FromEnvironment("NODE_NAME", ""),
+                                               .node = EnvironmentOr("NODE_NAME", ""),
                                                .models_root = options_.models_root,
                                                .metrics = &metrics_}));
     return {};
@@ -168,18 +162,11 @@ void ManagerOptions::AddTo(Flags& flags) {
   flags.Add("leader-elect-renew-deadline", &leader_renew_deadline,
             "a leader that could not renew this long stops writing and ends");
   flags.Add("leader-elect-retry-period", &leader_retry_period, "between two tries");
-  flags.Add("zap-log-level", &log_level, "debug, info, warning or error");
-  flags.Add("zap-encoder", &log_format, "text or json (console is text)");
-  flags.AddIgnored("zap-devel", "for the command lines of KServe's manager");
-  flags.AddIgnored("zap-stacktrace-level", "for the command lines of KServe's manager");
-  flags.AddIgnored("zap-time-encoding", "for the command lines of KServe's manager");
+  log.AddTo(flags);
 }
 
 Status RunManager(ManagerOptions options, const sigset_t& signals) {
-  KINGLET_TRY(auto level, ParseLogLevel(options.log_level));
-  KINGLET_TRY(auto format,
-              ParseLogFormat(options.log_format == "console" ? "text" : options.log_format));
-  ConfigureLog(level, format);
+  KINGLET_RETURN_IF_ERROR(options.log.Apply());
   const bool self_issued = options.webhook_certs == "self-issued";
   if (!self_issued && options.webhook_certs != "mounted") {
     return Fail(Code::kInvalidArgument, "--webhook-certs is \"{}\": want mounted or self-issued",
@@ -190,12 +177,12 @@ Status RunManager(ManagerOptions options, const sigset_t& signals) {
   std::error_code ignored;
   const bool serve_webhooks =
       options.webhooks || std::filesystem::exists(cert_dir / "tls.crt", ignored);
-  const std::string ns = FromEnvironment("POD_NAMESPACE", "kserve");
+  const std::string ns = EnvironmentOr("POD_NAMESPACE", "kserve");
   // --namespace is the scope here; objects name their namespaces themselves.
   KINGLET_TRY(auto scope,
-              kube::ParseScope(options.kube.ns.empty() ? FromEnvironment("WATCH_NAMESPACE", "")
-                                                       : options.kube.ns,
-                               options.shard));
+              kube::ParseScope(
+                  options.kube.ns.empty() ? EnvironmentOr("WATCH_NAMESPACE", "") : options.kube.ns,
+                  options.shard));
 
   std::stop_source stop;
   MetricsRegistry metrics;

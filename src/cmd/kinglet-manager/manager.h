@@ -7,6 +7,7 @@
 
 #include "base/flags.h"
 #include "base/result.h"
+#include "cmd/kinglet-manager/service.h"
 #include "kube/config.h"
 
 namespace kinglet {
@@ -31,7 +32,7 @@ struct ManagerOptions {
   std::string leader_lease_duration = "15s";
   std::string leader_renew_deadline = "10s";
   std::string leader_retry_period = "2s";
-  std::string log_level = "info", log_format = "text";
+  LogOptions log;
 
   void AddTo(Flags& flags);
 };

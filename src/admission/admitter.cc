@@ -49,21 +49,15 @@ struct Objects {
 };
 
 template <class Kind>
-Result<Kind> DecodeObject(std::string_view core_type, const Json& object) {
-  KINGLET_RETURN_IF_ERROR(api::CheckCoreTypes(core_type, object));
-  return api::Decode<Kind>(object);
-}
-
-template <class Kind>
 Result<Objects<Kind>> DecodeObjects(std::string_view core_type, const Request& request) {
   Objects<Kind> objects;
   if (request.operation == "DELETE") {
-    KINGLET_TRY(objects.old_object, DecodeObject<Kind>(core_type, request.old_object));
+    KINGLET_TRY(objects.old_object, api::DecodeObject<Kind>(core_type, request.old_object));
     return objects;
   }
-  KINGLET_TRY(objects.object, DecodeObject<Kind>(core_type, request.object));
+  KINGLET_TRY(objects.object, api::DecodeObject<Kind>(core_type, request.object));
   if (request.operation == "UPDATE") {
-    KINGLET_TRY(objects.old_object, DecodeObject<Kind>(core_type, request.old_object));
+    KINGLET_TRY(objects.old_object, api::DecodeObject<Kind>(core_type, request.old_object));
   }
   return objects;
 }
@@ -167,7 +161,7 @@ Result<api::Config> Admitter::ReadConfig() const {
 Response Admitter::DefaultService(const Request& request) const {
   if (request.operation == "DELETE") return Response::Allow();
   if (request.object.IsNull()) return Response::Deny(kBadRequest, std::string(kNoContent));
-  auto decoded = DecodeObject<api::InferenceService>("InferenceService", request.object);
+  auto decoded = api::DecodeObject<api::InferenceService>("InferenceService", request.object);
   if (!decoded) return BadRequest(decoded.error());
   auto config = ReadConfig();
   if (!config) return FromApiServer(config.error());
@@ -226,7 +220,7 @@ Response Admitter::MutatePodOf(const Request& request) const {
 
 Response Admitter::ValidateRuntime(const Request& request) const {
   if (request.object.IsNull()) return Response::Deny(kBadRequest, std::string(kNoContent));
-  auto runtime = DecodeObject<api::ServingRuntime>("ServingRuntime", request.object);
+  auto runtime = api::DecodeObject<api::ServingRuntime>("ServingRuntime", request.object);
   if (!runtime) return BadRequest(runtime.error());
   const bool cluster = request.resource == "clusterservingruntimes";
   if (cluster) {

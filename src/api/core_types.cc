@@ -118,6 +118,7 @@ constexpr Row kRows[] = {
     {"PersistentVolumeClaimVolumeSource", "claimName:string readOnly:boolean"},
     // KServe's kinds, as far as they consist of the above.
     {"Object", "metadata:ObjectMeta"},
+    {"TrainedModel", "+Object status:object"},
     {"InferenceService",
      "metadata:ObjectMeta spec:InferenceServiceSpec status:InferenceServiceStatus"},
     {"InferenceServiceStatus",
@@ -130,8 +131,13 @@ constexpr Row kRows[] = {
      "triton:Container onnx:Container huggingface:Container pmml:Container lightgbm:Container "
      "paddle:Container model:Container workerSpec:PodSpec"},
     {"ExplainerSpec", "+PodSpec art:Container"},
-    {"ServingRuntime", "metadata:ObjectMeta spec:ServingRuntimeSpec"},
     {"ServingRuntimeSpec", "+PodSpec workerSpec:PodSpec"},
+    {"ServingRuntime", "metadata:ObjectMeta spec:ServingRuntimeSpec"},
+    {"ClusterServingRuntime", "+ServingRuntime"},
+    {"StorageContainerSpec", "container:Container"},
+    {"ClusterStorageContainer", "metadata:ObjectMeta spec:StorageContainerSpec"},
+    // Of a pod spec it has what schedules the router.
+    {"InferenceGraph", "metadata:ObjectMeta spec:PodSpec status:object"},
 };
 
 using Members = std::map<std::string_view, std::string_view>;

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "api/descriptor.h"
+#include "api/core_types.h"
 #include "base/guarded.h"
 #include "base/log.h"
 #include "kube/informer.h"
@@ -63,7 +63,7 @@ class Decoded {
     std::vector<T> out;
     for (auto* informer : sources_) {
       for (const auto& object : informer->List(informer->type().namespaced ? ns : "")) {
-        auto value = api::Decode<T>(*object);
+        auto value = api::DecodeObject<T>(informer->type().kind, *object);
         if (value) {
           out.push_back(*std::move(value));
         } else {

@@ -1,6 +1,7 @@
 #include "control/inferencegraph/controller.h"
 
 #include "api/constants.h"
+#include "api/core_types.h"
 #include "base/log.h"
 #include "control/inferencegraph/router.h"
 #include "control/inferencegraph/status.h"
@@ -172,7 +173,7 @@ Result<ReconcileResult> InferenceGraphController::Impl::Reconcile(const ObjectKe
   }
   if (IsGraphStopped(*seen)) return Stop(*seen);
 
-  auto graph = api::Decode<api::InferenceGraph>(*seen);
+  auto graph = api::DecodeObject<api::InferenceGraph>(kube::kInferenceGraph.kind, *seen);
   if (!graph) {
     events->Warning(*seen, "InternalError", graph.error().message());
     return ReconcileResult::Terminal(graph.error().WithContext("cannot read the InferenceGraph"));

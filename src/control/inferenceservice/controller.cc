@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "api/constants.h"
+#include "api/core_types.h"
 #include "base/log.h"
 #include "control/inferenceservice/ca_bundle.h"
 #include "control/inferenceservice/children/children.h"
@@ -197,7 +198,7 @@ Result<ReconcileResult> InferenceServiceController::Impl::Reconcile(const Object
 
   auto config = cluster.config().Read();
   if (!config->deploy) return Unexpected(config->deploy.error());
-  auto isvc = api::Decode<api::InferenceService>(*seen);
+  auto isvc = api::DecodeObject<api::InferenceService>(kube::kInferenceService.kind, *seen);
   if (!isvc) {
     events->Warning(*seen, "InternalError", isvc.error().message());
     return ReconcileResult::Terminal(isvc.error().WithContext("cannot read the InferenceService"));

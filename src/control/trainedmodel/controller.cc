@@ -1,6 +1,7 @@
 #include "control/trainedmodel/controller.h"
 
 #include "api/constants.h"
+#include "api/core_types.h"
 #include "base/log.h"
 #include "control/inferenceservice/status.h"
 #include "control/lazy_watches.h"
@@ -118,7 +119,7 @@ Result<ReconcileResult> TrainedModelController::Impl::Reconcile(const ObjectKey&
   if (kube::IsDeleting(*seen)) return Delete(*seen);
   kube::ObjectPtr service = inference_services.Get(ParentOf(*seen));
   if (!service) return ReconcileOrphan(*seen);
-  auto model = api::Decode<api::TrainedModel>(*seen);
+  auto model = api::DecodeObject<api::TrainedModel>(kube::kTrainedModel.kind, *seen);
   if (!model) {
     events->Warning(*seen, "InternalError", model.error().message());
     return ReconcileResult::Terminal(model.error().WithContext("cannot read the TrainedModel"));

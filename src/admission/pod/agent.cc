@@ -1,6 +1,7 @@
 #include "admission/pod/credentials.h"
 #include "admission/pod/pod.h"
 #include "api/constants.h"
+#include "api/containers.h"
 #include "api/v1beta1/inference_service.h"
 
 namespace kinglet::admission {
@@ -69,7 +70,7 @@ void AddProbeEnv(Pod& pod, Json& agent) {
   if (Json* queue_proxy = pod.Container(api::kQueueProxy)) {
     if (queue_proxy->Has("env")) agent.Set("env", (*queue_proxy)["env"]);
     // Where it tells the proxy the server's port, that is the agent's now.
-    for (Json& env : EnvsOf(*queue_proxy)) {
+    for (Json& env : api::EnvsOf(*queue_proxy)) {
       if (env["name"].AsString() == "USER_PORT") env.Set("value", std::to_string(api::kAgentPort));
     }
     return;
@@ -79,7 +80,7 @@ void AddProbeEnv(Pod& pod, Json& agent) {
   const Json& probe = (*container)["readinessProbe"];
   // The agent runs no commands.
   if (!probe["httpGet"].IsObject() && !probe["tcpSocket"].IsObject()) return;
-  SetEnv(agent, "SERVING_READINESS_PROBE", WrittenProbe(probe).Dump());
+  api::SetEnv(agent, "SERVING_READINESS_PROBE", WrittenProbe(probe).Dump());
 }
 
 Json ReadinessProbe() {
@@ -105,7 +106,7 @@ Json AgentContainer(Pod& pod, const Parts& parts, Json args) {
   if (!security.IsNull()) agent.Set("securityContext", security);
   AddProbeEnv(pod, agent);
   if (parts.logger && !pod.config.logger->ca_bundle.empty()) {
-    AddVolumeMount(agent, VolumeMount(kCaVolume, kCaPath, true));
+    api::AddVolumeMount(agent, api::VolumeMount(kCaVolume, kCaPath, true));
     pod.AppendVolume(Json::MakeObject(
         {{"name", kCaVolume},
          {"configMap",
@@ -119,13 +120,13 @@ Status ShareModelDirectory(Pod& pod, Json& agent) {
   if (!config_map || !pod.Annotation(api::annotation::kModelDir)) {
     return Fail(Code::kInternal, "can not find {} label", api::annotation::kConfigVolumeName);
   }
-  const Json mount = VolumeMount(kModelDirVolume, api::kModelMountPath);
-  pod.AddVolume(EmptyDirVolume(kModelDirVolume));
-  AddVolumeMount(agent, mount);
-  if (Json* server = pod.Container(api::kKserveContainer)) AddVolumeMount(*server, mount);
+  const Json mount = api::VolumeMount(kModelDirVolume, api::kModelMountPath);
+  pod.AddVolume(api::EmptyDirVolume(kModelDirVolume));
+  api::AddVolumeMount(agent, mount);
+  if (Json* server = pod.Container(api::kKserveContainer)) api::AddVolumeMount(*server, mount);
   pod.AddVolume(Json::MakeObject(
       {{"name", kModelConfigVolume}, {"configMap", Json::MakeObject({{"name", *config_map}})}}));
-  AddVolumeMount(agent, VolumeMount(kModelConfigVolume, api::kConfigMountPath));
+  api::AddVolumeMount(agent, api::VolumeMount(kModelConfigVolume, api::kConfigMountPath));
   return {};
 }
 

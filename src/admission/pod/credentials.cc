@@ -1,144 +1,25 @@
 #include "admission/pod/credentials.h"
 
 #include "api/constants.h"
-#include "base/encoding.h"
 #include "base/log.h"
-#include "kube/object.h"
+#include "credentials/credentials.h"
 
 namespace kinglet::admission {
 namespace {
 
-Json ValueEnv(std::string_view name, std::string_view value) {
-  return Json::MakeObject({{"name", name}, {"value", value}});
-}
-
-Json SecretEnv(std::string_view name, const Json& secret, std::string_view key) {
-  Json reference = Json::MakeObject({{"name", kube::Name(secret)}, {"key", key}});
-  return Json::MakeObject(
-      {{"name", name}, {"valueFrom", Json::MakeObject({{"secretKeyRef", std::move(reference)}})}});
-}
-
-// A value of a secret, decoded; nothing where it lacks the key.
-std::optional<std::string> SecretValue(const Json& secret, std::string_view key) {
-  if (const Json* text = secret["stringData"].Find(key)) return text->AsString();
-  const Json* encoded = secret["data"].Find(key);
-  if (!encoded) return std::nullopt;
-  return Base64Decode(encoded->AsString()).value_or("");
-}
-
-// Settings of S3 by annotations of a secret or service account, by the configuration otherwise.
-std::vector<Json> S3Envs(const Json& annotations, const api::S3Config& config) {
-  std::vector<Json> envs;
-  constexpr std::string_view kEndpoint = "serving.kserve.io/s3-endpoint";
-  constexpr std::string_view kUseHttps = "serving.kserve.io/s3-usehttps";
-  const Json* endpoint = annotations.Find(kEndpoint);
-  const std::string host = endpoint ? endpoint->AsString() : config.endpoint;
-  if (endpoint || !host.empty()) {
-    const Json* chosen = annotations.Find(kUseHttps);
-    const std::string https = endpoint ? (chosen ? chosen->AsString() : "") : config.use_https;
-    if ((endpoint && chosen) || (!endpoint && https == "0")) {
-      envs.push_back(ValueEnv("S3_USE_HTTPS", https));
-    }
-    envs.push_back(ValueEnv("S3_ENDPOINT", host));
-    envs.push_back(ValueEnv("AWS_ENDPOINT_URL", (https == "0" ? "http://" : "https://") + host));
+credentials::SecretSource SourceFor(const Pod& pod, const api::CredentialsConfig& config) {
+  credentials::SecretSource source{.client = pod.client, .config = config, .ns = pod.ns};
+  if (config.storage_secret_name_annotation.empty()) return source;
+  if (const Json* chosen = pod.Annotation(config.storage_secret_name_annotation)) {
+    source.secret = chosen->AsString();
   }
-  const struct {
-    std::string_view annotation, env;
-    const std::string& fallback;
-  } kSettings[] = {
-      {"serving.kserve.io/s3-verifyssl", "S3_VERIFY_SSL", config.verify_ssl},
-      {"serving.kserve.io/s3-useanoncredential", "awsAnonymousCredential",
-       config.use_anonymous_credential},
-      {"serving.kserve.io/s3-region", "AWS_DEFAULT_REGION", config.region},
-      {"serving.kserve.io/s3-usevirtualbucket", "S3_USER_VIRTUAL_BUCKET",
-       config.use_virtual_bucket},
-      {"serving.kserve.io/s3-useaccelerate", "S3_USE_ACCELERATE", config.use_accelerate},
-      {"serving.kserve.io/s3-cabundle", "AWS_CA_BUNDLE", config.ca_bundle},
-      {"serving.kserve.io/s3-cabundle-configmap", "AWS_CA_BUNDLE_CONFIGMAP",
-       config.ca_bundle_config_map},
-  };
-  for (const auto& setting : kSettings) {
-    const Json* chosen = annotations.Find(setting.annotation);
-    const std::string& value = chosen ? chosen->AsString() : setting.fallback;
-    if (!value.empty()) envs.push_back(ValueEnv(setting.env, value));
-  }
-  return envs;
-}
-
-void MergeEnvs(Json& container, const std::vector<Json>& envs) {
-  for (const Json& env : envs) MergeEnv(container, env);
-}
-
-Json SecretVolume(std::string_view volume, const Json& secret) {
-  return Json::MakeObject(
-      {{"name", volume}, {"secret", Json::MakeObject({{"secretName", kube::Name(secret)}})}});
-}
-
-void AddAzure(const Json& secret, Json& container) {
-  struct Key {
-    std::string_view env, legacy;
-    bool optional;
-  };
-  static constexpr Key kKeys[] = {
-      {"AZURE_SUBSCRIPTION_ID", "AZ_SUBSCRIPTION_ID", false},
-      {"AZURE_TENANT_ID", "AZ_TENANT_ID", false},
-      {"AZURE_CLIENT_ID", "AZ_CLIENT_ID", false},
-      {"AZURE_CLIENT_SECRET", "AZ_CLIENT_SECRET", true},
-      {"AZURE_STORAGE_ACCESS_KEY", "", true},
-  };
-  for (const auto& key : kKeys) {
-    const bool legacy = !key.legacy.empty() && SecretValue(secret, key.legacy);
-    if (key.optional && !legacy && !SecretValue(secret, key.env)) continue;
-    container.Ref("env").Push(SecretEnv(key.env, secret, legacy ? key.legacy : key.env));
-  }
-}
-
-// The first rule that fits the secret's keys.
-void AddSecret(Pod& pod, const api::CredentialsConfig& config, const Json& secret,
-               Json& container) {
-  auto has = [&](std::string_view key) { return SecretValue(secret, key).has_value(); };
-  if (has(config.s3.secret_access_key_name)) {
-    std::vector<Json> envs = {
-        SecretEnv("AWS_ACCESS_KEY_ID", secret, config.s3.access_key_id_name),
-        SecretEnv("AWS_SECRET_ACCESS_KEY", secret, config.s3.secret_access_key_name)};
-    for (Json& env : S3Envs(kube::Annotations(secret), config.s3)) envs.push_back(std::move(env));
-    MergeEnvs(container, envs);
-  } else if (has(config.gcs.credential_file_name)) {
-    constexpr std::string_view kVolume = "user-gcp-sa", kPath = "/var/secrets/";
-    pod.AddVolume(SecretVolume(kVolume, secret));
-    AddVolumeMount(container, VolumeMount(kVolume, kPath, true));
-    container.Ref("env").Push(
-        ValueEnv("GOOGLE_APPLICATION_CREDENTIALS",
-                 fmt::format("{}{}", kPath, config.gcs.credential_file_name)));
-  } else if (has("AZ_CLIENT_ID") || has("AZURE_CLIENT_ID")) {
-    AddAzure(secret, container);
-  } else if (has("AZURE_STORAGE_ACCESS_KEY")) {
-    container.Ref("env").Push(
-        SecretEnv("AZURE_STORAGE_ACCESS_KEY", secret, "AZURE_STORAGE_ACCESS_KEY"));
-  } else if (auto host = SecretValue(secret, "https-host")) {
-    if (auto headers = SecretValue(secret, "headers")) {
-      container.Ref("env").Push(ValueEnv(*host + "-headers", *headers));
-    }
-  } else if (has("HDFS_NAMENODE")) {
-    constexpr std::string_view kVolume = "hdfs-secrets", kPath = "/var/secrets/kserve-hdfscreds";
-    pod.AddVolume(SecretVolume(kVolume, secret));
-    AddVolumeMount(container, VolumeMount(kVolume, kPath, true));
-  } else if (auto token = SecretValue(secret, "HF_TOKEN")) {
-    container.Ref("env").Push(ValueEnv("HF_TOKEN", *token));
-    container.Ref("env").Push(ValueEnv("HF_HUB_ENABLE_HF_TRANSFER", "1"));
-  }
-}
-
-Result<Json> GetSecret(const Pod& pod, const std::string& name) {
-  if (name.empty()) return Fail(Code::kInvalidArgument, "resource name may not be empty");
-  return pod.client.Get(kube::kSecret, {.ns = pod.ns, .name = name});
+  return source;
 }
 
 }  // namespace
 
 Status AddServiceAccountCredentials(Pod& pod, Json& container) {
   if (!pod.config.credentials) return Unexpected(pod.config.credentials.error());
-  const auto& config = *pod.config.credentials;
   std::string account = pod.spec()["serviceAccountName"].AsString();
   if (account.empty()) account = "default";
   auto found = pod.client.Get(kube::kServiceAccount, {.ns = pod.ns, .name = account});
@@ -147,140 +28,19 @@ Status AddServiceAccountCredentials(Pod& pod, Json& container) {
              {{"serviceaccount", account}, {"error", found.error().message()}});
     return {};
   }
-  if (kube::Annotations(*found).Has(api::annotation::kEksRoleArn)) {
-    for (Json& env : S3Envs(kube::Annotations(*found), config.s3)) {
-      container.Ref("env").Push(std::move(env));
-    }
-  }
-  std::vector<std::string> secrets;
-  const Json* chosen = config.storage_secret_name_annotation.empty()
-                           ? nullptr
-                           : pod.Annotation(config.storage_secret_name_annotation);
-  if (chosen) {
-    secrets.push_back(chosen->AsString());
-  } else {
-    for (const Json& reference : (*found)["secrets"].AsArray()) {
-      secrets.push_back(reference["name"].AsString());
-    }
-  }
-  for (const auto& name : secrets) {
-    auto secret = GetSecret(pod, name);
-    if (!secret) return Unexpected(secret.error());
-    AddSecret(pod, config, *secret, container);
-  }
-  return {};
+  return credentials::AddServiceAccountCredentials(SourceFor(pod, *pod.config.credentials), *found,
+                                                   pod.mutable_spec(), container);
 }
-
-namespace {
-
-constexpr std::string_view kPlaceholder = "<scheme-placeholder>://";
-
-struct StorageTarget {
-  std::string type, bucket;
-};
-
-std::string_view GoTypeName(const Json& value) {
-  return value.IsNumber() ? "number" : value.TypeName();
-}
-
-// A JSON object of strings; nulls are empty ones. The errors are those of Go's decoder.
-Result<Json> ParseStrings(const std::string& text) {
-  auto parsed = Json::Parse(text);
-  if (!parsed) return Unexpected(parsed.error());
-  Json strings = Json::MakeObject();
-  if (!parsed->IsObject() && !parsed->IsNull()) {
-    return Fail(Code::kInternal,
-                "json: cannot unmarshal {} into Go value of type map[string]string",
-                GoTypeName(*parsed));
-  }
-  for (const auto& [key, value] : parsed->AsObject()) {
-    if (!value.IsString() && !value.IsNull()) {
-      return Fail(Code::kInternal, "json: cannot unmarshal {} into Go value of type string",
-                  GoTypeName(value));
-    }
-    strings.Set(key, value.AsString());
-  }
-  return strings;
-}
-
-// What the entry of the secret says.
-Status ReadEntry(const Json& entry, StorageTarget& target, Json& container) {
-  if (entry.Has("type")) {
-    target.type = entry["type"].AsString();
-    if (target.type != "s3" && target.type != "hdfs" && target.type != "webhdfs") {
-      return Fail(Code::kInternal,
-                  "storage type must be one of [s3, hdfs, webhdfs]. storage type [{}] is not "
-                  "supported",
-                  target.type);
-    }
-  }
-  if (target.bucket.empty()) target.bucket = entry["bucket"].AsString();
-  if (const Json* bundle = entry.Find("cabundle_configmap")) {
-    container.Ref("env").Push(ValueEnv("AWS_CA_BUNDLE_CONFIGMAP", bundle->AsString()));
-  }
-  return {};
-}
-
-Status ResolvePlaceholder(const StorageTarget& target, Json& container) {
-  Json* args = container.Find("args");
-  if (!args || args->empty() || !(*args)[0].AsString().starts_with(kPlaceholder)) return {};
-  std::string path = (*args)[0].AsString().substr(kPlaceholder.size());
-  if (target.type == "s3") {
-    if (target.bucket.empty()) {
-      return Fail(Code::kInternal,
-                  "format [{}] requires a bucket but one wasn't found in storage data or "
-                  "parameters",
-                  target.type);
-    }
-    path = fmt::format("{}/{}", target.bucket, path);
-  }
-  args->MutableArray()[0] = fmt::format("{}://{}", target.type, path);
-  return {};
-}
-
-}  // namespace
 
 Status AddStorageSpecCredentials(Pod& pod, Json& container) {
   if (!pod.config.credentials) return Unexpected(pod.config.credentials.error());
-  const auto& config = *pod.config.credentials;
   Json parameters = Json::MakeObject();
   if (const Json* text = pod.Annotation(api::annotation::kStorageSpecParam)) {
-    KINGLET_TRY(parameters, ParseStrings(text->AsString()));
+    KINGLET_TRY(parameters, credentials::ParseStrings(text->AsString()));
   }
-  StorageTarget target{parameters["type"].AsString(), parameters["bucket"].AsString()};
-  std::string secret_name =
-      pod.AnnotationOr(config.storage_secret_name_annotation, config.storage_spec_secret_name);
-  std::string key = pod.AnnotationOr(api::annotation::kStorageSpecKey, "");
-  const bool key_given = !key.empty();
-
-  auto secret = GetSecret(pod, secret_name);
-  if (!secret && (key_given || secret.error().code() != Code::kNotFound)) {
-    return Fail(Code::kInternal, "can't read storage secret {}: {}", secret_name,
-                secret.error().message());
-  }
-  if (!key_given) key = target.type.empty() ? "default" : "default_" + target.type;
-  std::optional<std::string> entry = secret ? SecretValue(*secret, key) : std::nullopt;
-  if (!entry && key_given) {
-    return Fail(Code::kInternal, "specified storage key {} not found in storage secret {}", key,
-                secret_name);
-  }
-  if (entry) {
-    if (target.type.empty()) {
-      auto values = ParseStrings(*entry);
-      if (!values) {
-        return Fail(Code::kInternal, "invalid json encountered in key {} of storage secret {}: {}",
-                    key, secret_name, values.error().message());
-      }
-      KINGLET_RETURN_IF_ERROR(ReadEntry(*values, target, container));
-    }
-    container.Ref("env").Push(SecretEnv("STORAGE_CONFIG", *secret, key));
-  }
-  if (target.type.empty()) return Fail(Code::kInternal, "unable to determine storage type");
-  KINGLET_RETURN_IF_ERROR(ResolvePlaceholder(target, container));
-  if (!parameters.empty()) {
-    container.Ref("env").Push(ValueEnv("STORAGE_OVERRIDE_CONFIG", parameters.Dump()));
-  }
-  return {};
+  return credentials::AddStorageSpecCredentials(
+      SourceFor(pod, *pod.config.credentials),
+      pod.AnnotationOr(api::annotation::kStorageSpecKey, ""), parameters, container);
 }
 
 }  // namespace kinglet::admission

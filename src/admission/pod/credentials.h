@@ -1,5 +1,4 @@
-// Credentials for storage, from the secrets of the pod's service account or from the storage
-// secret: environment variables and volumes of the container that reads the storage.
+// Credentials for a container of the pod, as its annotations and service account say.
 #pragma once
 
 #include "admission/pod/pod.h"
@@ -8,8 +7,7 @@ namespace kinglet::admission {
 
 // By the secrets of the service account, or the one secret that the pod's annotation names.
 Status AddServiceAccountCredentials(Pod& pod, Json& container);
-// By an entry of the storage secret (annotations storage-spec-*). May replace the scheme in the
-// container's first argument.
+// By an entry of the storage secret (annotations storage-spec-*).
 Status AddStorageSpecCredentials(Pod& pod, Json& container);
 
 }  // namespace kinglet::admission

@@ -1,5 +1,6 @@
 #include "admission/pod/pod.h"
 #include "api/constants.h"
+#include "api/containers.h"
 
 namespace kinglet::admission {
 namespace {
@@ -10,7 +11,7 @@ constexpr std::string_view kAggregatePortName = "aggr-metric";
 
 void AggregateInQueueProxy(const Pod& pod, Json& queue_proxy) {
   auto add = [&](std::string_view name, std::string_view value) {
-    MergeEnv(queue_proxy, Json::MakeObject({{"name", name}, {"value", value}}));
+    api::MergeEnv(queue_proxy, Json::MakeObject({{"name", name}, {"value", value}}));
   };
   add("KSERVE_CONTAINER_PROMETHEUS_METRICS_PORT",
       pod.AnnotationOr(api::annotation::kKservePrometheusPort, "8080"));

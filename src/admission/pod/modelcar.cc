@@ -2,6 +2,7 @@
 // process namespace.
 #include "admission/pod/pod.h"
 #include "api/constants.h"
+#include "api/containers.h"
 #include "api/v1beta1/inference_service.h"
 
 namespace kinglet::admission {
@@ -32,8 +33,8 @@ void RunAs(Json& container, const std::optional<int64_t>& uid) {
 }
 
 void Mount(Json& container) {
-  if (!HasVolumeMount(container, kVolume)) {
-    AddVolumeMount(container, VolumeMount(kVolume, kMountPath));
+  if (!api::HasVolumeMount(container, kVolume)) {
+    api::AddVolumeMount(container, api::VolumeMount(kVolume, kMountPath));
   }
 }
 
@@ -50,10 +51,10 @@ Status InjectModelcar(Pod& pod) {
     return Fail(Code::kInternal, "no container found with name {}", api::kKserveContainer);
   }
   Mount(*server);
-  SetEnv(*server, "MODEL_INIT_MODE", "async");
+  api::SetEnv(*server, "MODEL_INIT_MODE", "async");
   RunAs(*server, config.uid_modelcar);
   if (Json* transformer = pod.Container(api::kTransformerContainer)) Mount(*transformer);
-  pod.AddVolume(EmptyDirVolume(kVolume));
+  pod.AddVolume(api::EmptyDirVolume(kVolume));
   pod.mutable_spec().Set("shareProcessNamespace", true);
 
   if (!pod.Container(api::kModelcar)) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/constants.h"
+#include "api/containers.h"
 #include "api/v1beta1/inference_service.h"
 #include "kube/object.h"
 
@@ -44,50 +45,9 @@ void Pod::AddInitContainer(Json container) {
   mutable_spec().Ref("initContainers").Push(std::move(container));
 }
 
-void Pod::AddVolume(Json volume) {
-  Json& volumes = mutable_spec().Ref("volumes");
-  if (api::FindContainer(volumes, volume["name"].AsString())) return;
-  volumes.Push(std::move(volume));
-}
+void Pod::AddVolume(Json volume) { api::AddVolume(mutable_spec(), std::move(volume)); }
 
 void Pod::AppendVolume(Json volume) { mutable_spec().Ref("volumes").Push(std::move(volume)); }
-
-void SetEnv(Json& container, std::string_view name, std::string_view value) {
-  MergeEnv(container, Json::MakeObject({{"name", name}, {"value", value}}));
-}
-
-std::span<Json> EnvsOf(Json& container) {
-  Json* list = container.Find("env");
-  if (!list || !list->IsArray()) return {};
-  return list->MutableArray();
-}
-
-void MergeEnv(Json& container, const Json& env) {
-  Json& list = container.Ref("env");
-  if (Json* existing = api::FindContainer(list, env["name"].AsString())) {
-    existing->Set("value", env["value"].AsString());
-    return;
-  }
-  list.Push(env);
-}
-
-void AddVolumeMount(Json& container, Json mount) {
-  container.Ref("volumeMounts").Push(std::move(mount));
-}
-
-bool HasVolumeMount(const Json& container, std::string_view volume) {
-  return api::FindContainer(container["volumeMounts"], volume) != nullptr;
-}
-
-Json VolumeMount(std::string_view name, std::string_view path, bool read_only) {
-  Json mount = Json::MakeObject({{"name", name}, {"mountPath", path}});
-  if (read_only) mount.Set("readOnly", true);
-  return mount;
-}
-
-Json EmptyDirVolume(std::string_view name) {
-  return Json::MakeObject({{"name", name}, {"emptyDir", Json::MakeObject()}});
-}
 
 Status InjectGkeAccelerator(Pod& pod) {
   const Json* accelerator = pod.Annotation(api::annotation::kGkeAccelerator);

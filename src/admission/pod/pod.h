@@ -1,7 +1,6 @@
 // The pod being changed, and what its mutators share.
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -38,20 +37,6 @@ struct Pod {
   // A pod that brings a volume of that name is not one of ours: the API server refuses the pair.
   void AppendVolume(Json volume);
 };
-
-// The variables of a container; none where it has none.
-std::span<Json> EnvsOf(Json& container);
-
-// Lists inside containers, made where absent.
-void SetEnv(Json& container, std::string_view name, std::string_view value);  // overwrites `value`
-// Replaces only the value of a variable that is there already; adds it as it is otherwise.
-void MergeEnv(Json& container, const Json& env);
-
-void AddVolumeMount(Json& container, Json mount);
-bool HasVolumeMount(const Json& container, std::string_view volume);
-
-Json VolumeMount(std::string_view name, std::string_view path, bool read_only = false);
-Json EmptyDirVolume(std::string_view name);
 
 // The mutators, in the order in which they run. Errors are 500s.
 Status InjectGkeAccelerator(Pod& pod);

@@ -3,6 +3,7 @@
 #include "admission/pod/credentials.h"
 #include "admission/pod/pod.h"
 #include "api/constants.h"
+#include "api/containers.h"
 #include "api/storage_uri.h"
 #include "api/v1alpha1/others.h"
 #include "api/v1beta1/inference_service.h"
@@ -55,7 +56,7 @@ std::vector<std::string_view> Readers(std::string_view server) {
 }
 
 void PointAtModel(Json& server) {
-  for (Json& env : EnvsOf(server)) {
+  for (Json& env : api::EnvsOf(server)) {
     if (env["name"].AsString() != "STORAGE_URI" || env["value"].AsString().empty()) continue;
     env.Set("value", api::kModelMountPath);
   }
@@ -63,7 +64,7 @@ void PointAtModel(Json& server) {
 
 void MountForReaders(Pod& pod, std::string_view server, const Json& mount) {
   for (std::string_view name : Readers(server)) {
-    if (Json* container = pod.Container(name)) AddVolumeMount(*container, mount);
+    if (Json* container = pod.Container(name)) api::AddVolumeMount(*container, mount);
   }
 }
 
@@ -75,14 +76,14 @@ Json PvcVolume(const PvcUri& uri) {
 
 // A claim is mounted where the model is expected: nothing is copied.
 void MountPvc(Pod& pod, std::string_view server, const PvcUri& uri, bool read_only) {
-  Json mount = VolumeMount(kPvcVolume, api::kModelMountPath, read_only);
+  Json mount = api::VolumeMount(kPvcVolume, api::kModelMountPath, read_only);
   if (!uri.path.empty()) mount.Set("subPath", uri.path);
   for (std::string_view name : Readers(server)) {
     Json* container = pod.Container(name);
     if (!container) continue;
     // Mounted before, where the pod comes a second time.
-    if (HasVolumeMount(*container, kPvcVolume)) return;
-    AddVolumeMount(*container, mount);
+    if (api::HasVolumeMount(*container, kPvcVolume)) return;
+    api::AddVolumeMount(*container, mount);
   }
   PointAtModel(*pod.Container(server));
   pod.AppendVolume(PvcVolume(uri));
@@ -107,9 +108,9 @@ void AddCaBundle(Pod& pod, Json& init) {
   std::string path(config.ca_bundle_volume_mount_path.empty() ? std::string(kDefaultCaPath)
                                                               : config.ca_bundle_volume_mount_path);
   if (file) path = FolderOf((*file)["value"].AsString());
-  SetEnv(init, "CA_BUNDLE_CONFIGMAP_NAME", config_map);
-  SetEnv(init, "CA_BUNDLE_VOLUME_MOUNT_POINT", path);
-  AddVolumeMount(init, VolumeMount(kCaVolume, path, true));
+  api::SetEnv(init, "CA_BUNDLE_CONFIGMAP_NAME", config_map);
+  api::SetEnv(init, "CA_BUNDLE_VOLUME_MOUNT_POINT", path);
+  api::AddVolumeMount(init, api::VolumeMount(kCaVolume, path, true));
   pod.AppendVolume(Json::MakeObject(
       {{"name", kCaVolume}, {"configMap", Json::MakeObject({{"name", config_map}})}}));
 }
@@ -159,7 +160,7 @@ Status CompleteStorageInitializer(Pod& pod) {
   if (!own) return {};  // claims only
   Json init = *own;
   KINGLET_RETURN_IF_ERROR(AddServiceAccountCredentials(pod, init));
-  if (!HasVolumeMount(init, kCaVolume)) AddCaBundle(pod, init);
+  if (!api::HasVolumeMount(init, kCaVolume)) AddCaBundle(pod, init);
   *pod.InitContainer(api::kStorageInitializer) = std::move(init);
   return {};
 }
@@ -193,16 +194,16 @@ Status InjectStorageInitializer(Pod& pod) {
     }
     pod.AppendVolume(PvcVolume(pvc));
     source = fmt::format("{}/{}", kPvcMountPath, pvc.path);
-    MountForReaders(pod, server, VolumeMount(kPvcVolume, kPvcMountPath, read_only));
+    MountForReaders(pod, server, api::VolumeMount(kPvcVolume, kPvcMountPath, read_only));
   }
 
   Json init = MakeInitContainer(config, source);
   if (from_pvc) {
-    AddVolumeMount(init, VolumeMount(kPvcVolume, kPvcMountPath, read_only));
+    api::AddVolumeMount(init, api::VolumeMount(kPvcVolume, kPvcMountPath, read_only));
   }
-  AddVolumeMount(init, VolumeMount(kModelVolume, api::kModelMountPath));
-  MountForReaders(pod, server, VolumeMount(kModelVolume, api::kModelMountPath, read_only));
-  pod.AppendVolume(EmptyDirVolume(kModelVolume));
+  api::AddVolumeMount(init, api::VolumeMount(kModelVolume, api::kModelMountPath));
+  MountForReaders(pod, server, api::VolumeMount(kModelVolume, api::kModelMountPath, read_only));
+  pod.AppendVolume(api::EmptyDirVolume(kModelVolume));
   PointAtModel(*pod.Container(server));
 
   if (pod.AnnotationOr(api::annotation::kStorageSpec, "") == "true") {

@@ -41,10 +41,11 @@ inline void SetStatus(kube::FakeClient& client, const kube::ResourceType& type,
   ASSERT_TRUE(patched) << patched.error().message();
 }
 
-// Looks at an object of namespace ns (of any name where it is ""; null: it is not there) until
+// Looks at an object of a namespace (of any name where it is ""; null: it is not there) until
 // `good` holds of it; false where that does not come about in 20 s.
 inline bool AwaitState(kube::FakeClient& client, const kube::ResourceType& type,
-                       const std::string& name, const std::function<bool(const Json*)>& good) {
+                       const std::string& name, const std::function<bool(const Json*)>& good,
+                       const std::string& ns = "ns") {
   std::stop_source done;
   std::jthread limit([&](std::stop_token ended) {
     std::mutex mutex;
@@ -54,7 +55,7 @@ inline bool AwaitState(kube::FakeClient& client, const kube::ResourceType& type,
     done.request_stop();
   });
   auto named = [&](const Json& object) { return name.empty() || kube::Name(object) == name; };
-  const Json list = *client.List(type, "ns");
+  const Json list = *client.List(type, ns);
   bool present = false;
   for (const Json& object : list["items"].AsArray()) {
     if (!named(object)) continue;
@@ -66,7 +67,7 @@ inline bool AwaitState(kube::FakeClient& client, const kube::ResourceType& type,
   kube::WatchOptions from;
   from.resource_version = kube::ResourceVersion(list);
   (void)client.Watch(
-      type, "ns", from,
+      type, ns, from,
       [&](kube::WatchEvent event) -> Status {
         if (found || event.type == kube::WatchEvent::Type::kBookmark || !named(event.object)) {
           return {};
@@ -83,13 +84,17 @@ inline bool AwaitState(kube::FakeClient& client, const kube::ResourceType& type,
 // The object once `good` holds of it; null where it does not come about.
 inline Json Await(
     kube::FakeClient& client, const kube::ResourceType& type, const std::string& name,
-    const std::function<bool(const Json&)>& good = [](const Json&) { return true; }) {
+    const std::function<bool(const Json&)>& good = [](const Json&) { return true; },
+    const std::string& ns = "ns") {
   Json result;
-  AwaitState(client, type, name, [&](const Json* object) {
-    if (!object || !good(*object)) return false;
-    result = *object;
-    return true;
-  });
+  AwaitState(
+      client, type, name,
+      [&](const Json* object) {
+        if (!object || !good(*object)) return false;
+        result = *object;
+        return true;
+      },
+      ns);
   return result;
 }
 

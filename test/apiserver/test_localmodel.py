@@ -155,10 +155,10 @@ class World:
         kind = "LocalModelNamespaceCache" if namespace else "LocalModelCache"
         return self.api.get({"apiVersion": SERVING, "kind": kind, "metadata": {"name": name}}, namespace)
 
-    def make_cache(self, name, uri, namespace=None, size="1"):
+    def make_cache(self, name, uri, namespace=None, size="1", **more):
         kind = "LocalModelNamespaceCache" if namespace else "LocalModelCache"
         self.api.create({"apiVersion": SERVING, "kind": kind, "metadata": {"name": name},
-                         "spec": {"sourceModelUri": uri, "modelSize": size, "nodeGroups": ["gpu"]}}, namespace)
+                         "spec": {"sourceModelUri": uri, "modelSize": size, "nodeGroups": ["gpu"], **more}}, namespace)
 
     def states(self, name, namespace=None):
         return ((self.cache(name, namespace) or {}).get("status") or {}).get("nodeStatus") or {}
@@ -283,11 +283,15 @@ def test_life_of_cached_models(world):
     world.await_states("slow", everywhere("NodeDownloaded", left))
     step("shrink the limit: what no service uses goes, what one uses stays; with more room it comes back")
 
-    world.make_cache("missing", f"{store.url}/nothing")
+    api.create({"apiVersion": V1, "kind": "Secret", "metadata": {"name": "storage-config"},
+                "stringData": {"minio": '{"type": "s3"}'}}, JOBS)
+    world.make_cache("missing", f"{store.url}/nothing", storage={"key": "minio"})
     wait_for(lambda: "failed" in world.reason("n1", "missing"), 60, "the reason of the failure")
     world.await_states("missing", everywhere("NodeDownloadError", left))
+    env = world.jobs("missing", "n1")[0]["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert env == [{"name": "STORAGE_CONFIG", "valueFrom": {"secretKeyRef": {"name": "storage-config", "key": "minio"}}}]
     api.delete({"apiVersion": SERVING, "kind": "LocalModelCache", "metadata": {"name": "missing"}})
-    step("a source that is not there: the state is an error, the reason says which")
+    step("a source that is not there: the state is an error, the reason says which; its job has the credentials of the cache")
 
     cache = {"apiVersion": SERVING, "kind": "LocalModelCache", "metadata": {"name": "iris"}}
     with pytest.raises(ApiError, match="LocalModelCache iris is being used by InferenceService s"):

@@ -63,9 +63,9 @@ class World:
     def apply(self, manifest):
         return self.kubectl("apply", "-f", "-", text=json.dumps(manifest))
 
-    def cache(self, name, uri=None, group="default"):
+    def cache(self, name, uri=None, group="default", **more):
         self.apply({"apiVersion": "serving.kserve.io/v1alpha1", "kind": "LocalModelCache", "metadata": {"name": name},
-                    "spec": {"sourceModelUri": uri or self.uri(name), "modelSize": "1Gi", "nodeGroups": [group]}})
+                    "spec": {"sourceModelUri": uri or self.uri(name), "modelSize": "1Gi", "nodeGroups": [group], **more}})
 
     def service(self, name, source, annotations=None):
         self.apply({"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
@@ -202,6 +202,16 @@ def test_life_of_a_cached_model(world):
     wait_for(lambda: not world.get("pod", "-n", JOBS)["items"], 30, "the pods of the jobs to go")
     assert not list(world.kinglet.data.glob("model-cache/models/.kinglet-records/*"))
     step("delete when nobody uses it: folder, jobs, pods, claims and volumes are gone")
+
+
+def test_credentials_of_downloads(world):
+    entry = {"type": "s3", "endpoint_url": world.store.endpoint, "access_key_id": "id", "secret_access_key": "secret"}
+    world.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "storage-config", "namespace": JOBS},
+                 "stringData": {"store": json.dumps(entry)}})
+    world.cache("iris", "s3://bucket/iris", storage={"key": "store"})
+    world.await_state("iris", "NodeDownloaded")
+    assert world.has("iris", MODEL)
+    step("a storage key: the job reads the store that the entry of the storage secret names")
 
 
 @pytest.mark.parametrize("how", ["down", "kill"])

@@ -52,6 +52,14 @@ const Struct<ClusterStorageContainer>& ClusterStorageContainer::Describe() {
   return d;
 }
 
+const Struct<LocalModelStorageSpec>& LocalModelStorageSpec::Describe() {
+  using S = LocalModelStorageSpec;
+  static const auto d = Struct<S>("Credentials of downloads by the storage secret.")
+                            .Field("key", &S::key, "Key in the storage secret.")
+                            .Field("parameters", &S::parameters, "Override the secret's entry.");
+  return d;
+}
+
 const Struct<LocalModelCacheSpec>& LocalModelCacheSpec::Describe() {
   using S = LocalModelCacheSpec;
   static const auto d =
@@ -65,8 +73,10 @@ const Struct<LocalModelCacheSpec>& LocalModelCacheSpec::Describe() {
           .Field("modelSize", &S::model_size, "The room it takes.", {.required = true})
           .Field("nodeGroups", &S::node_groups, "Where it is kept.",
                  {.required = true, .min_items = 1})
-          .Field("serviceAccountName", &S::service_account_name,
-                 "Whose identity its downloads have, in the namespace of download jobs.");
+          .Field(
+              "serviceAccountName", &S::service_account_name,
+              "Whose identity and secrets its downloads have, in the namespace of download jobs.")
+          .Field("storage", &S::storage, "Credentials of its downloads.");
   return d;
 }
 
@@ -87,7 +97,8 @@ const Struct<LocalModelInfo>& LocalModelInfo::Describe() {
           .Field("namespace", &S::ns, "Its cache's namespace, where it has one.")
           .Field("nodeGroup", &S::node_group, "The node group on whose volume it lies.")
           .Field("serviceAccountName", &S::service_account_name,
-                 "Whose identity its downloads have.");
+                 "Whose identity and secrets its downloads have.")
+          .Field("storage", &S::storage, "Credentials of its downloads.");
   return d;
 }
 

@@ -1,6 +1,7 @@
 // serving.kserve.io/v1alpha1: storage containers and the local model cache.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,12 +44,21 @@ struct ClusterStorageContainer {
   static const Struct<ClusterStorageContainer>& Describe();
 };
 
+// Credentials of downloads, from the storage secret in the namespace of download jobs.
+struct LocalModelStorageSpec {
+  std::optional<std::string> key;  // without one: the secrets of the service account
+  std::map<std::string, std::string> parameters;
+  bool operator==(const LocalModelStorageSpec&) const = default;
+  static const Struct<LocalModelStorageSpec>& Describe();
+};
+
 // Of LocalModelCache and LocalModelNamespaceCache alike.
 struct LocalModelCacheSpec {
   std::string source_model_uri;
   Quantity model_size;
   std::vector<std::string> node_groups;
   std::string service_account_name;
+  std::optional<LocalModelStorageSpec> storage;
   bool operator==(const LocalModelCacheSpec&) const = default;
   static const Struct<LocalModelCacheSpec>& Describe();
   // The same URI, or one below it.
@@ -60,6 +70,7 @@ struct LocalModelInfo {
   std::string ns;          // of a LocalModelNamespaceCache
   std::string node_group;  // whose volumes it lies on; said since there are namespace caches
   std::string service_account_name;
+  std::optional<LocalModelStorageSpec> storage;
   bool operator==(const LocalModelInfo&) const = default;
   static const Struct<LocalModelInfo>& Describe();
 };

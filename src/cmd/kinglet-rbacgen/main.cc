@@ -78,6 +78,10 @@ int Run(const std::filesystem::path& folder, bool check) {
       {"localmodelnode_role.yaml",
        Role("ClusterRole", {.ns = "", .name = "kserve-localmodelnode-agent-role"}, OfNodeAgent(),
             {kCluster, kNamespace})},
+      // Bound in the namespace of the download jobs, wherever that is.
+      {"localmodelnode_credentials_role.yaml",
+       Role("ClusterRole", {.ns = "", .name = "kserve-localmodelnode-agent-credentials-role"},
+            control::DownloadCredentialsAccess(), {kNamespace})},
   };
   for (const auto& [name, text] : files) {
     if (check) {

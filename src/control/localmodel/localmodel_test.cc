@@ -35,6 +35,30 @@ TEST(CachedModel, NamesOfWhatBelongsToIt) {
   EXPECT_EQ(ModelStatusName(own.key), "team/iris");
 }
 
+TEST(CachedModel, EntriesSayWhatTheCacheSaysOfCredentials) {
+  auto model = [](std::string_view more) {
+    return *ReadCachedModel(Yaml(fmt::format(
+        "{{metadata: {{name: iris}}, spec: {{sourceModelUri: s3://b/m, modelSize: 1, nodeGroups: "
+        "[gpu]{}}}}}",
+        more)));
+  };
+  Json node = Json::MakeObject();
+  const std::pair<const char*, const char*> kCases[] = {
+      {", serviceAccountName: loader, storage: {key: k, parameters: {region: eu}}",
+       "[{sourceModelUri: s3://b/m, modelName: iris, serviceAccountName: loader, storage: {key: k, "
+       "parameters: {region: eu}}}]"},
+      {", storage: {key: k}", "[{sourceModelUri: s3://b/m, modelName: iris, storage: {key: k}}]"},
+      // The secrets of the account "default".
+      {", storage: {}", "[{sourceModelUri: s3://b/m, modelName: iris, storage: {}}]"},
+      {"", "[{sourceModelUri: s3://b/m, modelName: iris}]"},
+  };
+  for (const auto& [more, entries] : kCases) {
+    EXPECT_TRUE(PutModelOnNode(node, model(more), ""));
+    EXPECT_EQ(node["spec"]["localModels"], Yaml(entries));
+    EXPECT_FALSE(PutModelOnNode(node, model(more), ""));
+  }
+}
+
 TEST(CachedModel, VolumesOfTheOnlyNodeThereIs) {
   const Json group = Yaml(
       "{metadata: {name: gpu}, spec: {persistentVolumeSpec: {nfs: {server: s, path: /m}, capacity: "

@@ -42,7 +42,8 @@ Json MakeNodeEntry(const CachedModel& model, const std::string& group) {
                                          .model_name = model.key.name,
                                          .ns = model.key.ns,
                                          .node_group = group,
-                                         .service_account_name = model.spec.service_account_name});
+                                         .service_account_name = model.spec.service_account_name,
+                                         .storage = model.spec.storage});
 }
 
 kube::ObjectKey KeyOfNodeEntry(const Json& entry) {
@@ -68,6 +69,11 @@ bool PutModelOnNode(Json& node, const CachedModel& model, const std::string& gro
     for (const auto& [name, value] : wish.AsObject()) {
       if (entry[name] == value) continue;
       entry.Set(name, value);
+      changed = true;
+    }
+    for (std::string_view name : {"serviceAccountName", "storage"}) {
+      if (!entry.Has(name) || wish.Has(name)) continue;
+      entry.Erase(name);
       changed = true;
     }
     return changed;

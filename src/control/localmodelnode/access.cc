@@ -1,6 +1,5 @@
 #include "control/localmodelnode/access.h"
 
-
 namespace kinglet::control {
 
 std::vector<kube::Access> LocalModelNodeAccess() {
@@ -17,6 +16,13 @@ std::vector<kube::Access> LocalModelNodeAccess() {
       Watched(kube::kConfigMap),
       {kube::kJob, {"create", "delete", "list", "watch"}},
       {kube::kPod, {"list"}},  // why a download failed
+  };
+}
+
+std::vector<kube::Access> DownloadCredentialsAccess() {
+  return {
+      {kube::kServiceAccount, {"get"}},
+      {kube::kSecret, {"get"}},
   };
 }
 

@@ -8,5 +8,7 @@
 namespace kinglet::control {
 
 std::vector<kube::Access> LocalModelNodeAccess();
+// Only in the namespace of the download jobs.
+std::vector<kube::Access> DownloadCredentialsAccess();
 
 }  // namespace kinglet::control

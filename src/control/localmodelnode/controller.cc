@@ -10,6 +10,7 @@
 #include "control/localmodel/volumes.h"
 #include "control/localmodelnode/decision.h"
 #include "control/localmodelnode/download_job.h"
+#include "control/localmodelnode/job_credentials.h"
 #include "control/localmodelnode/model_store.h"
 #include "control/localmodelnode/room.h"
 #include "control/watched_config.h"
@@ -52,7 +53,8 @@ int64_t Bytes(const Json& quantity) {
 // One model in the making of a pass.
 struct Model {
   ObjectKey key;
-  std::string uri, group, service_account, folder;
+  std::string uri, group, folder;
+  CredentialWish credentials;
   const Json* job = nullptr;
   ModelRecord record, stored;
   FolderState state;
@@ -119,10 +121,10 @@ struct LocalModelNodeController::Impl {
   void GiveRoom(std::vector<Model>& models, const std::vector<Json>& own_groups);
   // Does what was decided, as far as possible.
   Status Act(const Json& object, Model& model, std::span<const Model> before,
-             const std::vector<Json>& own_groups, const api::LocalModelConfig& settings,
+             const std::vector<Json>& own_groups, const api::Config& current,
              const std::vector<Json>& all_jobs);
   Status Download(const Json& object, Model& model, const std::vector<Json>& own_groups,
-                  const api::LocalModelConfig& settings);
+                  const api::Config& current);
   std::vector<Json> OwnGroups();
   kube::ObjectPtr CacheOf(const ObjectKey& model) const;
   void ExplainFailure(Model& model);
@@ -176,8 +178,8 @@ Result<ReconcileResult> LocalModelNodeController::Impl::Reconcile(const ObjectKe
   Duration wait = std::chrono::seconds(
       std::max<int64_t>(1, settings.reconcilation_frequency_in_secs.value_or(kDefaultPeriod)));
   for (size_t i = 0; i < models.size(); ++i) {
-    Status acted = Act(*seen, models[i], std::span<const Model>(models).first(i), own_groups,
-                       settings, all_jobs);
+    Status acted =
+        Act(*seen, models[i], std::span<const Model>(models).first(i), own_groups, *now, all_jobs);
     if (!acted && outcome) outcome = std::move(acted);
     if (models[i].decision.wait > Duration::zero()) wait = std::min(wait, models[i].decision.wait);
     if (models[i].record != models[i].stored) {
@@ -222,7 +224,8 @@ std::vector<Model> LocalModelNodeController::Impl::ReadModels(const Json& object
     model.key = KeyOfNodeEntry(entry);
     model.uri = entry["sourceModelUri"].AsString();
     model.group = entry["nodeGroup"].AsString();
-    model.service_account = entry["serviceAccountName"].AsString();
+    model.credentials = {.service_account = entry["serviceAccountName"].AsString(),
+                         .storage = entry["storage"]};
     model.folder = ModelFolder(model.key);
     // The name becomes a path.
     if (!kube::CheckDnsSubdomain(model.key.name) ||
@@ -332,7 +335,7 @@ void LocalModelNodeController::Impl::GiveRoom(std::vector<Model>& models,
 Status LocalModelNodeController::Impl::Act(const Json& object, Model& model,
                                            std::span<const Model> before,
                                            const std::vector<Json>& own_groups,
-                                           const api::LocalModelConfig& settings,
+                                           const api::Config& current,
                                            const std::vector<Json>& all_jobs) {
   auto same = [&](const Model& other) {
     return other.uri == model.uri && other.room == Room::kKeep;
@@ -377,7 +380,7 @@ Status LocalModelNodeController::Impl::Act(const Json& object, Model& model,
       model.record.damage.clear();
       return {};
     case Decision::Action::kDownload:
-      return Download(object, model, own_groups, settings);
+      return Download(object, model, own_groups, current);
     case Decision::Action::kRemove:
       model.record.whole = false;
       model.record.files.clear();
@@ -394,7 +397,8 @@ Status LocalModelNodeController::Impl::Act(const Json& object, Model& model,
 
 Status LocalModelNodeController::Impl::Download(const Json& object, Model& model,
                                                 const std::vector<Json>& own_groups,
-                                                const api::LocalModelConfig& settings) {
+                                                const api::Config& current) {
+  const api::LocalModelConfig& settings = *current.local_model;
   // The group that the model was given to comes first; a node may be in several.
   std::string group = model.group;
   if (group.empty() && !own_groups.empty()) group = kube::Name(own_groups[0]);
@@ -415,11 +419,18 @@ Status LocalModelNodeController::Impl::Download(const Json& object, Model& model
     KINGLET_TRY(Json container, DownloadContainer(storage_containers, model.uri, settings));
     Json job = MakeDownloadJob({.model = model.key,
                                 .uri = model.uri,
-                                .service_account = model.service_account,
+                                .service_account = model.credentials.service_account,
                                 .node = options.node,
                                 .claim = DownloadClaimName(model.key, group),
                                 .scheduled = !model.group.empty()},
                                std::move(container), settings);
+    if (auto added = AddJobCredentials(client, current.credentials, model.credentials, job);
+        !added) {
+      // The source may be one that needs none; if not, the job says so.
+      const std::string why = fmt::format("{}: {}", model.key.ToString(), added.error().message());
+      LogWarning("a download job lacks credentials", {{"why", why}});
+      events->Warning(object, "CredentialsNotAdded", why);
+    }
     KINGLET_RETURN_IF_ERROR(kube::SetControllerReference(job, object));
     // Counted first: what happens between must not make the attempts endless.
     if (model.decision.again) {

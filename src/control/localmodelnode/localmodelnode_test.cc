@@ -296,6 +296,34 @@ spec: {localModels: [{modelName: iris, sourceModelUri: "s3://a", nodeGroup: slow
   EXPECT_TRUE(pod.Has("nodeSelector"));
 }
 
+TEST_F(AgentTest, AJobStartsWithoutCredentialsThatAreNotThere) {
+  Create(client_, R"(
+apiVersion: v1
+kind: Secret
+metadata: {name: storage-config, namespace: ns}
+stringData: {minio: '{"type": "s3"}'}
+)");
+  Create(client_, R"(
+apiVersion: serving.kserve.io/v1alpha1
+kind: LocalModelNode
+metadata: {name: n1}
+spec:
+  localModels:
+  - {modelName: iris, sourceModelUri: "s3://a", storage: {key: minio}}
+  - {modelName: lost, sourceModelUri: "s3://b", storage: {key: gone}}
+)");
+  auto env = [&](std::string_view model) {
+    return AwaitJob(model).At({"spec", "template", "spec"})["containers"][0]["env"];
+  };
+  EXPECT_EQ(env("iris")[0]["name"].AsString(), "STORAGE_CONFIG");
+  EXPECT_TRUE(env("lost").empty());
+  auto said = [](const Json& event) {
+    return event["reason"].AsString() == "CredentialsNotAdded" &&
+           event["message"].AsString().contains("lost: specified storage key gone");
+  };
+  EXPECT_FALSE(Await(client_, kube::kEvent, "", said, "default").IsNull());
+}
+
 TEST_F(AgentTest, OneUriIsDownloadedOnce) {
   Want("first: s3://a, second: s3://a");
   Json job = AwaitJob("first");

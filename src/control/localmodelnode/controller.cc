@@ -1,7 +1,6 @@
 #include "control/localmodelnode/controller.h"
 
 #include <algorithm>
-#include <map>
 #include <span>
 
 #include "base/log.h"
@@ -11,7 +10,9 @@
 #include "control/localmodelnode/decision.h"
 #include "control/localmodelnode/download_job.h"
 #include "control/localmodelnode/job_credentials.h"
+#include "control/localmodelnode/job_failures.h"
 #include "control/localmodelnode/model_store.h"
+#include "control/localmodelnode/node_report.h"
 #include "control/localmodelnode/room.h"
 #include "control/watched_config.h"
 #include "kube/apply.h"
@@ -27,9 +28,7 @@ using kube::ReconcileResult;
 
 constexpr std::string_view kEventSource = "LocalModelNodeAgent";
 constexpr std::string_view kRetry = "serving.kserve.io/retry";
-constexpr std::string_view kStates = "modelStatus", kReasons = "modelReasons";
 constexpr int64_t kDefaultPeriod = 60;  // seconds between two looks at the disk
-constexpr size_t kMaxReason = 1024;
 
 // Of a cache only what its copies on a node depend on.
 void KeepCacheFacts(Json& object) {
@@ -91,6 +90,8 @@ struct LocalModelNodeController::Impl {
                          clock),
         config(client, options.config_namespace, clock),
         events(kube::MakeEventRecorder(client, std::string(kEventSource), clock)),
+        failures(client),
+        report(client, *events),
         // One worker: there is one disk.
         controller(
             {.name = "localmodelnode",
@@ -127,8 +128,6 @@ struct LocalModelNodeController::Impl {
                   const api::Config& current);
   std::vector<Json> OwnGroups();
   kube::ObjectPtr CacheOf(const ObjectKey& model) const;
-  void ExplainFailure(Model& model);
-  Status Report(const Json& object, const std::vector<Model>& models);
   Status RemoveUnwanted(const std::vector<Model>& models);
   int64_t Now() const {
     return std::chrono::duration_cast<std::chrono::seconds>(clock.Wall().time_since_epoch())
@@ -144,9 +143,10 @@ struct LocalModelNodeController::Impl {
   WatchedConfig config;
   LazyWatches neighbours;
   std::unique_ptr<kube::EventRecorder> events;
-  std::map<std::string, std::string> failures;  // job uid to why it failed; of the worker alone
-  std::optional<Json> told_reasons;             // as last written; of the worker alone
-  kube::Controller controller;                  // last: its threads use what is above
+  // Of the worker alone.
+  JobFailures failures;
+  NodeReport report;
+  kube::Controller controller;  // last: its threads use what is above
 };
 
 Result<ReconcileResult> LocalModelNodeController::Impl::Reconcile(const ObjectKey& name,
@@ -186,7 +186,11 @@ Result<ReconcileResult> LocalModelNodeController::Impl::Reconcile(const ObjectKe
       KINGLET_RETURN_IF_ERROR(store.WriteRecord(models[i].folder, models[i].record));
     }
   }
-  KINGLET_RETURN_IF_ERROR(Report(*seen, models));
+  std::vector<ModelReport> lines;
+  for (const Model& model : models) {
+    lines.push_back({ModelStatusName(model.key), model.decision.state, model.decision.reason});
+  }
+  KINGLET_RETURN_IF_ERROR(report.Write(*seen, lines));
   KINGLET_RETURN_IF_ERROR(RemoveUnwanted(models));
   if (!outcome) return Unexpected(outcome.error());
   return ReconcileResult::After(wait);
@@ -369,7 +373,7 @@ Status LocalModelNodeController::Impl::Act(const Json& object, Model& model,
     case Decision::Action::kNothing:
     case Decision::Action::kShare:
       if (model.decision.state == "ModelDownloadError" && model.decision.reason.empty()) {
-        ExplainFailure(model);
+        if (model.job) model.decision.reason = failures.Explain(*model.job);
       }
       return {};
     case Decision::Action::kAdopt:
@@ -452,78 +456,6 @@ Status LocalModelNodeController::Impl::Download(const Json& object, Model& model
   LogInfo("a download job is made", {{"model", model.key.ToString()},
                                      {"job", kube::KeyOf(*job).ToString()},
                                      {"why", model.decision.reason}});
-  return {};
-}
-
-// What the pod of a failed job said at its end.
-void LocalModelNodeController::Impl::ExplainFailure(Model& model) {
-  if (!model.job) return;
-  const std::string& uid = kube::Uid(*model.job);
-  std::string& why = failures[uid];
-  if (why.empty()) {
-    kube::ListOptions own;
-    own.label_selector = fmt::format("batch.kubernetes.io/job-name={}", kube::Name(*model.job));
-    auto pods = client.ListAll(kube::kPod, kube::Namespace(*model.job), own);
-    if (pods) {
-      std::ranges::sort(*pods, {}, [](const Json& pod) { return kube::CreationTimestamp(pod); });
-      for (const Json& pod : *pods) {
-        for (const Json& status : pod["status"]["containerStatuses"].AsArray()) {
-          const Json& ended = status["state"]["terminated"];
-          if (!ended["message"].AsString().empty()) why = ended["message"].AsString();
-        }
-      }
-    }
-    if (why.size() > kMaxReason) why.resize(kMaxReason);
-    if (why.empty()) {
-      for (const Json& condition : (*model.job)["status"]["conditions"].AsArray()) {
-        if (condition["type"].AsString() == "Failed") why = condition["message"].AsString();
-      }
-    }
-  }
-  model.decision.reason = fmt::format("download job {} failed{}{}", kube::Name(*model.job),
-                                      why.empty() ? "" : ": ", why);
-  if (IsJobOver(*model.job)) {
-    model.decision.reason += "; delete the job to try again";
-  }
-}
-
-Status LocalModelNodeController::Impl::Report(const Json& object,
-                                              const std::vector<Model>& models) {
-  Json states = Json::MakeObject(), reasons = Json::MakeObject();
-  for (const Model& model : models) {
-    const std::string name = ModelStatusName(model.key);
-    states.Set(name, model.decision.state);
-    if (!model.decision.reason.empty()) reasons.Set(name, model.decision.reason);
-  }
-  // A definition without the reasons does not keep them: that must not be a change each time.
-  if (!told_reasons) {
-    const Json& there = object["status"][kReasons];
-    told_reasons = there.IsObject() ? there : Json::MakeObject();
-  }
-  const Json& seen = object["status"][kStates];
-  const bool same = seen == states || (seen.empty() && states.empty());
-  if (same && *told_reasons == reasons) return {};
-  auto written = kube::UpdateStatusWithRetry(client, kube::kLocalModelNode, key, [&](Json& latest) {
-    Json& status = latest.Ref("status");
-    status.Set(kStates, states);
-    if (reasons.empty()) {
-      status.Erase(kReasons);
-    } else {
-      status.Set(kReasons, reasons);
-    }
-    return true;
-  });
-  if (!written) {
-    if (written.error().code() == Code::kNotFound) return {};
-    return Unexpected(written.error());
-  }
-  for (const auto& [name, reason] : reasons.AsObject()) {
-    if ((*told_reasons)[name] != reason) {
-      events->Warning(object, states[name].AsString(),
-                      fmt::format("{}: {}", name, reason.AsString()));
-    }
-  }
-  told_reasons = std::move(reasons);
   return {};
 }
 

@@ -15,6 +15,7 @@ std::vector<kube::Access> WebhookAccess() {
       {kube::kLocalModelNamespaceCache, {"list"}},
       {kube::kLocalModelNodeGroup, {"get"}},
       {kube::kInferenceService, {"get"}},
+      {kube::kLlmInferenceService, {"get"}},
   };
 }
 

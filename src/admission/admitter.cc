@@ -258,8 +258,17 @@ Response Admitter::ValidateModel(const Request& request) const {
                                          models->old_object ? &models->old_object->spec : nullptr));
 }
 
-// Why a cache that is to be deleted is still needed; "" where it is not.
+// Who needs a cache that is to be deleted, as its message says it; "" where nobody does.
 Result<std::string> Admitter::UserOfCache(const Json& cache) const {
+  auto uses = [&](const Json& service) {
+    return kube::Label(service, api::label::kLocalModel) == kube::Name(cache) &&
+           kube::Label(service, api::label::kLocalModelNamespace) == kube::Namespace(cache);
+  };
+  auto say = [&](const kube::ResourceType& type, const Json& service) {
+    return fmt::format(
+        "{} {}", type.kind,
+        kube::Namespace(cache).empty() ? kube::Name(service) : kube::KeyOf(service).ToString());
+  };
   for (const Json& user : cache["status"]["inferenceServices"].AsArray()) {
     const std::string& name = user["name"].AsString();
     const std::string& ns = user["namespace"].AsString();
@@ -268,10 +277,14 @@ Result<std::string> Admitter::UserOfCache(const Json& cache) const {
       return Fail(Code::kNotFound, "InferenceService.{} \"{}\" not found", api::kGroup, name);
     }
     KINGLET_TRY(Json isvc, std::move(found));
-    if (kube::Label(isvc, api::label::kLocalModel) == kube::Name(cache) &&
-        kube::Label(isvc, api::label::kLocalModelNamespace) == kube::Namespace(cache)) {
-      return kube::KeyOf(isvc).ToString();
-    }
+    if (uses(isvc)) return say(kube::kInferenceService, isvc);
+  }
+  for (const Json& user : cache["status"]["llmInferenceServices"].AsArray()) {
+    auto found = client_.Get(kube::kLlmInferenceService,
+                             {.ns = user["namespace"].AsString(), .name = user["name"].AsString()});
+    if (!found && found.error().code() == Code::kNotFound) continue;
+    KINGLET_TRY(Json service, std::move(found));
+    if (uses(service)) return say(kube::kLlmInferenceService, service);
   }
   return "";
 }
@@ -289,8 +302,8 @@ Response Admitter::ValidateCache(const Request& request) const {
     auto user = UserOfCache(cache);
     if (!user) return FromApiServer(user.error());
     if (user->empty()) return Response::Allow();
-    return Response::Forbid(fmt::format("LocalModelCache {} is being used by InferenceService {}",
-                                        kube::Name(cache), user->substr(user->find('/') + 1)));
+    return Response::Forbid(
+        fmt::format("LocalModelCache {} is being used by {}", kube::Name(cache), *user));
   }
   auto list = client_.ListAll(kube::kLocalModelCache, "");
   if (!list) return ServerError(list.error());
@@ -310,9 +323,8 @@ Response Admitter::ValidateNamespaceCache(const Request& request) const {
     auto user = UserOfCache(object);
     if (!user) return FromApiServer(user.error());
     if (user->empty()) return Response::Allow();
-    return Response::Forbid(
-        fmt::format("LocalModelNamespaceCache {} is being used by InferenceService {}",
-                    kube::KeyOf(object).ToString(), *user));
+    return Response::Forbid(fmt::format("LocalModelNamespaceCache {} is being used by {}",
+                                        kube::KeyOf(object).ToString(), *user));
   }
   // Its finalizer must be able to go.
   if (kube::IsDeleting(request.object)) return Response::Allow();

@@ -99,7 +99,7 @@ inline const ResourceType kLocalModelNode{"serving.kserve.io", "v1alpha1", "loca
                                           "LocalModelNode", false};
 inline const ResourceType kLocalModelNodeGroup{
     "serving.kserve.io", "v1alpha1", "localmodelnodegroups", "LocalModelNodeGroup", false};
-inline const ResourceType kLlmInferenceService{"serving.kserve.io", "v1alpha1",
+inline const ResourceType kLlmInferenceService{"serving.kserve.io", "v1alpha2",
                                                "llminferenceservices", "LLMInferenceService"};
 inline const ResourceType kLlmInferenceServiceConfig{
     "serving.kserve.io", "v1alpha1", "llminferenceserviceconfigs", "LLMInferenceServiceConfig"};

@@ -1,6 +1,5 @@
 #include "control/localmodel/access.h"
 
-
 namespace kinglet::control {
 
 std::vector<kube::Access> LocalModelAccess() {
@@ -18,6 +17,7 @@ std::vector<kube::Access> LocalModelAccess() {
   out.push_back({kube::kPersistentVolume, {"create", "delete", "list", "watch"}});
   out.push_back({kube::kPersistentVolumeClaim, {"create", "delete", "list", "watch"}});
   out.push_back(Watched(kube::kInferenceService));
+  out.push_back(Watched(kube::kLlmInferenceService));
   out.push_back(Watched(kube::kNode));
   out.push_back(Watched(kube::kConfigMap));
   return out;

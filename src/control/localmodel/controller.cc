@@ -1,6 +1,7 @@
 #include "control/localmodel/controller.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "api/constants.h"
@@ -26,6 +27,10 @@ constexpr std::string_view kByCache = "cache";
 
 kube::InformerOptions Whole() { return {.transform = kube::DropManagedFields}; }
 
+kube::InformerOptions LabelsOfUsers() {
+  return {.label_selector = std::string(api::label::kLocalModel), .metadata_only = true};
+}
+
 // The cache that a volume or a claim belongs to: its owner, or the one that its labels name where
 // it cannot have an owner. An empty name where it is nobody's.
 ObjectKey CacheOfVolume(const Json& object) {
@@ -41,8 +46,8 @@ ObjectKey CacheOfVolume(const Json& object) {
   return {};
 }
 
-// The cache that an InferenceService uses. Those of a namespace are for its own services only,
-// whatever labels others give themselves.
+// The cache that an InferenceService or an LLMInferenceService uses. Those of a namespace are for
+// its own services only, whatever labels others give themselves.
 ObjectKey CacheOfService(const Json& service) {
   ObjectKey cache = CacheOfLabels(service);
   if (!cache.ns.empty() && cache.ns != kube::Namespace(service)) return {};
@@ -80,9 +85,8 @@ struct LocalModelController::Impl {
         groups(client, kube::kLocalModelNodeGroup, Whole(), clock),
         nodes(client, kube::kNode, {.transform = KeepNodeFacts}, clock),
         node_models(client, kube::kLocalModelNode, Whole(), clock),
-        services(client, kube::kInferenceService,
-                 {.label_selector = std::string(api::label::kLocalModel), .metadata_only = true},
-                 clock),
+        services(client, kube::kInferenceService, LabelsOfUsers(), clock),
+        llm_services(client, kube::kLlmInferenceService, LabelsOfUsers(), clock),
         volumes(client, kube::kPersistentVolume, {.metadata_only = true}, clock),
         claims(client, kube::kPersistentVolumeClaim, {.metadata_only = true}, clock),
         config(client, options.config_namespace, clock),
@@ -92,7 +96,14 @@ struct LocalModelController::Impl {
                     .metrics = options.metrics,
                     .clock = options.clock},
                    [this](const ObjectKey& key, std::stop_token) { return Reconcile(key); }) {
-    services.AddIndex(std::string(kByCache), IndexByCache(CacheOfService));
+    for (auto* informer : {&services, &llm_services}) {
+      informer->AddIndex(std::string(kByCache), IndexByCache(CacheOfService));
+      controller.WatchOptional(
+          *informer, Named(CacheOfService), [](const Json* before, const Json* after) {
+            return !before || !after || kube::Labels(*before) != kube::Labels(*after) ||
+                   kube::Annotations(*before) != kube::Annotations(*after);
+          });
+    }
     volumes.AddIndex(std::string(kByCache), IndexByCache(CacheOfVolume));
     claims.AddIndex(std::string(kByCache), IndexByCache(CacheOfVolume));
     controller.Watch(caches);
@@ -108,11 +119,6 @@ struct LocalModelController::Impl {
         [](const Json* before, const Json* after) {
           return !before || !after || kube::Labels(*before) != kube::Labels(*after) ||
                  (*before)["status"] != (*after)["status"];
-        });
-    controller.WatchOptional(
-        services, Named(CacheOfService), [](const Json* before, const Json* after) {
-          return !before || !after || kube::Labels(*before) != kube::Labels(*after) ||
-                 kube::Annotations(*before) != kube::Annotations(*after);
         });
     auto gone = [](const Json*, const Json* after) { return !after; };
     controller.WatchOptional(volumes, Named(CacheOfVolume), gone);
@@ -145,6 +151,14 @@ struct LocalModelController::Impl {
     return keys;
   }
 
+  static std::vector<Json> UsersIn(kube::Informer& informer, const ObjectKey& cache) {
+    std::vector<Json> out;
+    for (const auto& service : informer.ByIndex(kByCache, cache.ToString())) {
+      out.push_back(*service);
+    }
+    return out;
+  }
+
   void Compare(const Json& before, const Json& after) {
     const auto was = EntriesByModel(before), is = EntriesByModel(after);
     for (const auto& [model, entry] : was) {
@@ -175,7 +189,8 @@ struct LocalModelController::Impl {
   kube::Client& client;
   const Options options;
   const Clock& clock;
-  kube::Informer caches, namespace_caches, groups, nodes, node_models, services, volumes, claims;
+  kube::Informer caches, namespace_caches, groups, nodes, node_models, services, llm_services,
+      volumes, claims;
   WatchedConfig config;
   LazyWatches neighbours;
   std::unique_ptr<kube::EventRecorder> events;
@@ -225,10 +240,12 @@ Result<ReconcileResult> LocalModelController::Impl::Reconcile(const ObjectKey& k
   std::vector<Json> users;
   if (!settings.disable_volume_management) {
     KINGLET_RETURN_IF_ERROR(neighbours.Need(services));
-    for (const auto& service : services.ByIndex(kByCache, key.ToString())) {
-      users.push_back(*service);
-    }
-    SetUsers(changed, users);
+    // Of another operator: a cluster need not have the kind.
+    KINGLET_RETURN_IF_ERROR(neighbours.Need(llm_services));
+    users = UsersIn(services, key);
+    std::vector<Json> llm_users = UsersIn(llm_services, key);
+    SetUsers(changed, users, llm_users);
+    std::ranges::move(llm_users, std::back_inserter(users));
   }
   note(WriteStatus(object, changed));
   for (const Json& group : model_groups) {

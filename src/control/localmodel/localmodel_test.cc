@@ -228,6 +228,25 @@ TEST_F(LocalModelTest, VolumesWhereInferenceServicesAre) {
   EXPECT_TRUE(client_.Get(kube::kPersistentVolumeClaim, {.ns = "jobs", .name = "iris-gpu"}));
 }
 
+TEST_F(LocalModelTest, LlmInferenceServicesAreUsersToo) {
+  Cache("iris");
+  Create(client_, R"(
+apiVersion: serving.kserve.io/v1alpha2
+kind: LLMInferenceService
+metadata: {name: chat, namespace: ns, labels: {internal.serving.kserve.io/localmodel: iris}}
+)");
+  EXPECT_FALSE(Await(client_, kube::kPersistentVolumeClaim, "iris-gpu").IsNull());
+  EXPECT_FALSE(Await(client_, kube::kLocalModelCache, "iris", [](const Json& cache) {
+                 return cache["status"]["llmInferenceServices"] ==
+                        Yaml("[{namespace: ns, name: chat}]");
+               }).IsNull());
+  ASSERT_TRUE(client_.Delete(kube::kLlmInferenceService, {.ns = "ns", .name = "chat"}));
+  EXPECT_TRUE(AwaitGone(client_, kube::kPersistentVolumeClaim, "iris-gpu"));
+  EXPECT_FALSE(Await(client_, kube::kLocalModelCache, "iris", [](const Json& cache) {
+                 return !cache["status"].Has("llmInferenceServices");
+               }).IsNull());
+}
+
 TEST_F(LocalModelTest, AGroupWithoutNodesIsSaid) {
   Group("tpu");
   Json cache = Yaml(R"(

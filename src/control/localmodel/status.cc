@@ -12,6 +12,17 @@ std::string NodeState(const std::string& model_state) {
   return "NodeDownloadPending";
 }
 
+Json NamesOf(const std::vector<Json>& services) {
+  std::vector<kube::ObjectKey> users;
+  for (const Json& service : services) users.push_back(kube::KeyOf(service));
+  std::ranges::sort(users);
+  Json list = Json::MakeArray();
+  for (const auto& user : users) {
+    list.Push(Json::MakeObject({{"namespace", user.ns}, {"name", user.name}}));
+  }
+  return list;
+}
+
 }  // namespace
 
 void SetCopies(Json& cache, const std::map<std::string, NodeCopy>& nodes) {
@@ -31,15 +42,15 @@ void SetCopies(Json& cache, const std::map<std::string, NodeCopy>& nodes) {
       Json::MakeObject({{"total", nodes.size()}, {"available", available}, {"failed", failed}}));
 }
 
-void SetUsers(Json& cache, const std::vector<Json>& services) {
-  std::vector<kube::ObjectKey> users;
-  for (const Json& service : services) users.push_back(kube::KeyOf(service));
-  std::ranges::sort(users);
-  Json list = Json::MakeArray();
-  for (const auto& user : users) {
-    list.Push(Json::MakeObject({{"namespace", user.ns}, {"name", user.name}}));
+void SetUsers(Json& cache, const std::vector<Json>& services,
+              const std::vector<Json>& llm_services) {
+  Json& status = cache.Ref("status");
+  status.Set("inferenceServices", NamesOf(services));
+  if (llm_services.empty()) {
+    status.Erase("llmInferenceServices");
+  } else {
+    status.Set("llmInferenceServices", NamesOf(llm_services));
   }
-  cache.Ref("status").Set("inferenceServices", std::move(list));
 }
 
 }  // namespace kinglet::control

@@ -19,7 +19,8 @@ struct NodeCopy {
 // that is not ready keeps what it last was.
 void SetCopies(Json& cache, const std::map<std::string, NodeCopy>& nodes);
 
-// Sets status.inferenceServices.
-void SetUsers(Json& cache, const std::vector<Json>& services);
+// Sets status.inferenceServices, and status.llmInferenceServices where there are any.
+void SetUsers(Json& cache, const std::vector<Json>& services,
+              const std::vector<Json>& llm_services);
 
 }  // namespace kinglet::control

@@ -32,7 +32,8 @@ constexpr int64_t kDefaultPeriod = 60;  // seconds between two looks at the disk
 
 // Of a cache only what its copies on a node depend on.
 void KeepCacheFacts(Json& object) {
-  const bool used = object["status"]["inferenceServices"].size() > 0;
+  const Json& status = object["status"];
+  const bool used = status["inferenceServices"].size() + status["llmInferenceServices"].size() > 0;
   Json spec = object["spec"];
   object = kube::Identity(object);
   object.Set("spec", std::move(spec));

@@ -1,5 +1,6 @@
 // Arbitrary bytes as the listing of a store: whatever a server answers, a scheme gives objects or
 // an error, and what the names become lies beneath the destination.
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "net/http/test_server.h"
 #include "storage/path.h"
 #include "storage/plugin.h"
+#include "storage/scheme.h"
 
 namespace {
 

@@ -57,12 +57,16 @@ class WorkloadsTest : public testing::Test {
     Json changed = pod;
     changed.Set("status", Json::MakeObject({{"phase", "Running"}, {"podIP", std::move(ip)}}));
     kube::SetMetaCondition(changed, {.type = "Ready", .status = "True"}, WallTime{});
-    ASSERT_TRUE(client_.UpdateStatus(kube::kPod, changed).has_value());
+    Report(pod, changed["status"]);
   }
   void Finish(const Json& pod, std::string_view phase) {
-    Json changed = pod;
-    changed.Set("status", Json::MakeObject({{"phase", phase}}));
-    ASSERT_TRUE(client_.UpdateStatus(kube::kPod, changed).has_value());
+    Report(pod, Json::MakeObject({{"phase", phase}}));
+  }
+  // As a kubelet does, whoever writes to the pod meanwhile.
+  void Report(const Json& pod, const Json& status) {
+    auto patched = client_.Patch(kube::kPod, kube::KeyOf(pod), kube::PatchType::kMerge,
+                                 Json::MakeObject({{"status", status}}), {.subresource = "status"});
+    ASSERT_TRUE(patched) << patched.error().message();
   }
   Json Status() {
     auto object = deployments_.Get({"ns", "d"});

@@ -26,4 +26,6 @@ configure_file(${CMAKE_SOURCE_DIR}/cmake/embed.cc.in ${CMAKE_BINARY_DIR}/generat
 set_source_files_properties(${CMAKE_BINARY_DIR}/generated/config/files.cc PROPERTIES
   OBJECT_DEPENDS "${depends}" COMPILE_OPTIONS "-Wno-c23-extensions")
 add_library(kinglet_config STATIC ${CMAKE_BINARY_DIR}/generated/config/files.cc)
+# A compiler cache does not know what #embed reads, and would bring back what the files were before.
+set_target_properties(kinglet_config PROPERTIES CXX_COMPILER_LAUNCHER "")
 target_include_directories(kinglet_config PUBLIC ${CMAKE_SOURCE_DIR}/src)

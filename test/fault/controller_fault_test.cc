@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
+#include <mutex>
 #include <thread>
 
 #include "base/log.h"
@@ -59,7 +61,6 @@ class ControllerFault : public testing::TestWithParam<Scenario> {
     ConfigureLog(LogLevel::kError, LogFormat::kText);
     World world(GetParam().base);
     wanted_ = Play(world, GetParam(), {});
-    places_ = world.faults().places();
     ASSERT_NE(wanted_[0].find(GetParam().proof), std::string::npos) << wanted_[0];
     ASSERT_EQ(wanted_.back(), "");
   }
@@ -71,18 +72,30 @@ class ControllerFault : public testing::TestWithParam<Scenario> {
     }
   }
 
+  // Which calls are made depends a little on how events meet: every place that some of several
+  // worlds without a fault reached, with the number of worlds that did.
+  std::map<Place, int> FindPlaces() const {
+    std::mutex mutex;
+    std::map<Place, int> reached;
+    ForEach(kWorldsAtOnce, [&](size_t) {
+      World world(GetParam().base);
+      ExpectTheSame(Play(world, GetParam(), wanted_), "no fault");
+      const std::lock_guard lock(mutex);
+      for (const Place& place : world.faults().places()) ++reached[place];
+    });
+    return reached;
+  }
+
   std::vector<std::string> wanted_;
-  std::vector<Place> places_;
 };
 
 TEST_P(ControllerFault, EndsTheSameWhicheverCallFails) {
   constexpr Fault kFaults[] = {Fault::kRefuse, Fault::kConflict, Fault::kLoseReply, Fault::kCrash};
-  std::ranges::sort(places_);
-  ASSERT_GT(places_.size(), 10u);
-  const size_t count = places_.size() * std::size(kFaults);
-  std::atomic<size_t> fired = 0;
-  ForEach(count, [&](size_t number) {
-    const Place& place = places_[number / std::size(kFaults)];
+  const auto reached = FindPlaces();
+  const std::vector<std::pair<Place, int>> places(reached.begin(), reached.end());
+  std::atomic<size_t> fired = 0, certain = 0, certain_fired = 0;
+  ForEach(places.size() * std::size(kFaults), [&](size_t number) {
+    const auto& [place, worlds] = places[number / std::size(kFaults)];
     const Fault fault = kFaults[number % std::size(kFaults)];
     World world(GetParam().base);
     FaultyClient& client = world.faults();
@@ -90,11 +103,15 @@ TEST_P(ControllerFault, EndsTheSameWhicheverCallFails) {
     ExpectTheSame(Play(world, GetParam(), wanted_),
                   fmt::format("{}: {}", place.ToString(), FaultText(fault)));
     fired += client.fired();
+    if (worlds < kWorldsAtOnce) return;
+    ++certain;
+    certain_fired += client.fired();
   });
-  // Which calls are made depends a little on how events meet; nearly every place must be reached.
-  EXPECT_GT(fired, count * 3 / 4);
-  std::printf("%s: %zu places, %zu faults\n", GetParam().name.c_str(), places_.size(),
-              fired.load());
+  std::printf("%s: %zu places, %zu faults; %zu of %zu at places that every world reaches\n",
+              GetParam().name.c_str(), places.size(), fired.load(), certain_fired.load(),
+              certain.load());
+  EXPECT_GT(certain, 10 * std::size(kFaults));
+  EXPECT_GT(certain_fired, certain * 3 / 4);
 }
 
 TEST_P(ControllerFault, EndsTheSameHoweverEventsArrive) {

@@ -206,9 +206,10 @@ TEST_F(DownloadTest, ASecondRequestBesideASilentOne) {
   EXPECT_TRUE(Read() == store.content);
   EXPECT_EQ(result->hedges, 1u);
   EXPECT_EQ(result->retries, 0u);
-  EXPECT_LE(result->received_bytes, store.content.size());
+  // What the silent one had brought, less than a piece, was not in the file yet: it comes twice.
+  EXPECT_LE(result->received_bytes, store.content.size() + 50'000);
   EXPECT_THAT(metrics.Expose(), HasSubstr("kinglet_storage_hedged_requests_total 1\n"));
-  EXPECT_THAT(metrics.Expose(), HasSubstr("kinglet_storage_hedged_bytes_total 50000\n"));
+  EXPECT_THAT(metrics.Expose(), HasSubstr("kinglet_storage_hedged_bytes_total 1e+05\n"));
   ExpectClean();
 }
 

@@ -55,6 +55,7 @@ struct Fetcher::Impl {
     std::atomic<size_t> left{0};  // chunks not finished
     size_t chunks = 0;
     Checksum checksum;  // found on the way; under mutex
+    std::mutex writing;
   };
   // A chunk under way. When its request goes silent a second one races it; who has all bytes first
   // ends the other. Both write the same bytes to the same place.
@@ -332,26 +333,26 @@ struct Fetcher::Impl {
     Context own = context;
     own.stop = flight.first.get_token();
     own.stall_timeout = patience;
-    Outcome outcome = Request(flight, flight.done, own, [&](uint64_t bytes) {
-      flight.done += bytes;
-      flight.heard = std::chrono::steady_clock::now();
-      counters.present += bytes;
-      counters.received += bytes;
-    });
+    RangeObserver observer{.on_written =
+                               [&](uint64_t bytes) {
+                                 flight.done += bytes;
+                                 counters.present += bytes;
+                                 counters.received += bytes;
+                               },
+                           .on_heard = [&] { flight.heard = std::chrono::steady_clock::now(); }};
+    Outcome outcome = Request(flight, flight.done, own, std::move(observer));
     flight.heard = kNoRequest;
     return outcome;
   }
 
   // From `at` of the chunk to its end.
-  Outcome Request(Flight& flight, uint64_t at, const Context& with,
-                  std::function<void(uint64_t)> on_bytes) {
+  Outcome Request(Flight& flight, uint64_t at, const Context& with, RangeObserver observer) {
     const Chunk& chunk = flight.chunk;
     const Object& object = objects[chunk.file];
     ByteRange range{.first = chunk.offset + at,
                     .count = chunk.size - at,
                     .whole = chunk.whole && at == 0,
                     .unbounded = chunk.unbounded};
-    RangeObserver observer{.on_bytes = std::move(on_bytes)};
     if (range.whole) {
       observer.on_head = [&](const http::ClientResponse& head) {
         std::lock_guard lock(files[chunk.file]->mutex);
@@ -359,7 +360,8 @@ struct Fetcher::Impl {
         if (!checksum) checksum = source.HeadChecksum(object, head);
       };
     }
-    return FetchRange(source, object, range, flight.fd, with, observer);
+    return FetchRange(source, object, range, {flight.fd, files[chunk.file]->writing}, with,
+                      observer);
   }
 
   // Under mutex, of the thread that called Run: flights that have been silent for long get a second
@@ -384,10 +386,11 @@ struct Fetcher::Impl {
     Context own = context;
     own.stop = flight.second.get_token();
     own.stall_timeout = context.stall_timeout / kImpatience;  // the first may be waiting for it
-    Outcome outcome = Request(flight, from, own, [&](uint64_t bytes) {
+    RangeObserver observer{.on_written = [&](uint64_t bytes) {
       counters.received += bytes;
       counters.hedged_bytes += bytes;
-    });
+    }};
+    Outcome outcome = Request(flight, from, own, std::move(observer));
     return outcome.status.has_value();
   }
 

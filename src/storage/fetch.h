@@ -1,6 +1,6 @@
 // Fetches the objects of a listing into a folder: parallel ranged requests written straight to
-// their place, with stall detection, retries with backoff, checksums and a journal. Memory is a
-// receive buffer a connection, whatever the objects' size. The parts: range_request.h, pace.h.
+// their place, with stall detection, retries with backoff, checksums and a journal. Memory is two
+// buffers of 256 KiB a connection, whatever the objects' size. The parts: range_request.h, pace.h.
 #pragma once
 
 #include <atomic>

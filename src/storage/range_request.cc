@@ -11,6 +11,7 @@ namespace kinglet::storage {
 namespace {
 
 constexpr size_t kErrorBody = 64 << 10;
+constexpr uint64_t kPiece = 256 << 10;
 
 bool StrongEtag(std::string_view etag) { return etag.starts_with('"'); }
 
@@ -63,20 +64,58 @@ Status CheckHead(const Source& source, const Object& object, const ByteRange& ra
   return {};
 }
 
-Status Put(int fd, std::string_view bytes, uint64_t offset, const std::string& name) {
-  while (!bytes.empty()) {
-    ssize_t put = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return Unexpected(ErrnoError(fmt::format("write {}", name), errno));
-    bytes.remove_prefix(static_cast<size_t>(put));
-    offset += static_cast<uint64_t>(put);
+// Collects what arrives, from an offset of a file on, and writes it up to each multiple of kPiece.
+class PieceWriter {
+ public:
+  PieceWriter(SharedFile file, uint64_t offset, const std::string& name,
+              const std::function<void(uint64_t)>& on_written)
+      : file_(file), offset_(offset), name_(name), on_written_(on_written) {}
+
+  Status Add(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const uint64_t wanted = kPiece - offset_ % kPiece;
+      const auto taken = bytes.substr(0, wanted - piece_.size());
+      piece_.append(taken);
+      bytes.remove_prefix(taken.size());
+      if (piece_.size() == wanted) KINGLET_RETURN_IF_ERROR(Flush());
+    }
+    return {};
   }
-  return {};
-}
+
+  Status Flush() {
+    const uint64_t size = piece_.size();
+    Status status = Put();
+    piece_.clear();
+    if (!status || size == 0) return status;
+    offset_ += size;
+    on_written_(size);
+    return {};
+  }
+
+ private:
+  Status Put() {
+    std::lock_guard turn(file_.writing);
+    std::string_view bytes = piece_;
+    for (uint64_t offset = offset_; !bytes.empty();) {
+      ssize_t put = pwrite(file_.fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return Unexpected(ErrnoError(fmt::format("write {}", name_), errno));
+      bytes.remove_prefix(static_cast<size_t>(put));
+      offset += static_cast<uint64_t>(put);
+    }
+    return {};
+  }
+
+  SharedFile file_;
+  uint64_t offset_;  // of the piece
+  const std::string& name_;
+  const std::function<void(uint64_t)>& on_written_;
+  std::string piece_;
+};
 
 }  // namespace
 
-Outcome FetchRange(Source& source, const Object& object, const ByteRange& range, int fd,
+Outcome FetchRange(Source& source, const Object& object, const ByteRange& range, SharedFile file,
                    const Context& context, const RangeObserver& observer) {
   auto request = source.Read(object, range.first, range.count, range.whole);
   if (!request) return {Unexpected(request.error())};
@@ -88,6 +127,7 @@ Outcome FetchRange(Source& source, const Object& object, const ByteRange& range,
   http::ClientResponse bad;  // an answer that is not the bytes: its head and the body's beginning
   bool failed = false;
   uint64_t got = 0;
+  PieceWriter writer(file, range.first, object.path, observer.on_written);
   auto response = source.client().Stream(
       *request,
       [&](const http::ClientResponse& head) -> Status {
@@ -101,6 +141,7 @@ Outcome FetchRange(Source& source, const Object& object, const ByteRange& range,
         return {};
       },
       [&](std::string_view bytes) -> Status {
+        if (observer.on_heard) observer.on_heard();
         if (failed) {
           bad.body.append(bytes.substr(0, kErrorBody - std::min(kErrorBody, bad.body.size())));
           return {};
@@ -109,11 +150,11 @@ Outcome FetchRange(Source& source, const Object& object, const ByteRange& range,
           return Fail(Code::kDataLoss, "{}: the server sent more bytes than the object has",
                       object.path);
         }
-        KINGLET_RETURN_IF_ERROR(Put(fd, bytes, range.first + got, object.path));
+        KINGLET_RETURN_IF_ERROR(writer.Add(bytes));
         got += bytes.size();
-        observer.on_bytes(bytes.size());
         return {};
       });
+  if (Status written = writer.Flush(); !written) return {std::move(written)};
   if (failed) {
     if (auto seconds = Number(bad.headers.Get("retry-after"))) {
       outcome.retry_after = std::chrono::seconds(std::min<uint64_t>(*seconds, 3600));

@@ -1,8 +1,10 @@
-// One request for bytes of an object, written to their place in a file as they come.
+// One request for bytes of an object, written to their place in a file as they come, in pieces of
+// 256 KiB: a file system takes few large writes several times faster than many small ones.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <mutex>
 
 #include "storage/scheme.h"
 
@@ -14,9 +16,17 @@ struct ByteRange {
   bool unbounded = false;  // of unknown size: until the answer ends
 };
 
+// A file that several requests write. File systems take one write to a file at a time and have the
+// others spin; here they wait.
+struct SharedFile {
+  int fd;
+  std::mutex& writing;
+};
+
 // Told on the calling thread what arrives.
 struct RangeObserver {
-  std::function<void(uint64_t)> on_bytes;                         // written
+  std::function<void(uint64_t)> on_written;                       // so many more are in the file
+  std::function<void()> on_heard = {};                            // something came
   std::function<void(const http::ClientResponse&)> on_head = {};  // of an answer that will do
 };
 
@@ -30,8 +40,9 @@ struct Outcome {
 };
 
 // Sends the request under the context's stop, deadline and stall timeout and writes what comes into
-// `fd` at the object's offset. kAborted: the object is no longer the one that was listed.
-Outcome FetchRange(Source& source, const Object& object, const ByteRange& range, int fd,
+// `file` at the object's offset, also when the request fails midway. kAborted: the object is no
+// longer the one that was listed.
+Outcome FetchRange(Source& source, const Object& object, const ByteRange& range, SharedFile file,
                    const Context& context, const RangeObserver& observer);
 
 }  // namespace kinglet::storage

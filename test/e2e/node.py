@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -13,11 +14,20 @@ import pytest
 from cluster import BIN, KUBE_BIN, ROOT, ControlPlane, wait_for
 
 NODE, NODE_IP = "node1", "10.88.0.1"
+NODE_OBJECT = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
 HERE = pathlib.Path(__file__).parent
 
 
 def step(text):
     print(f"  * {time.strftime('%X')} {text}", flush=True)
+
+
+def processes():
+    """(process, its command) of all that run here."""
+    for process in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if process.name.isdigit() and (command := (process / "cmdline").read_text()):
+                yield int(process.name), command.rstrip("\0").split("\0")
 
 
 class Cluster(ControlPlane):
@@ -51,8 +61,26 @@ class Cluster(ControlPlane):
         return self.run("ctr", "-a", self.folder / "containerd.sock", "-n", "k8s.io", *arguments)
 
     def node_is_ready(self):
-        node = self.api.get({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})
+        node = self.api.get(NODE_OBJECT)
         return node and self.is_true(node, "Ready")
+
+    def reboot(self):
+        """All processes of the node end at once, those of its pods too; then its daemons start again."""
+        daemons = {name: int((self.folder / "pid" / name).read_text()) for name in ("containerd", "kubelet")}
+        commands = dict(processes())
+        doomed = list(daemons.values()) + [pid for pid, command in commands.items() if "containerd-shim" in command[0]]
+        for group in pathlib.Path("/sys/fs/cgroup").rglob("cgroup.procs"):
+            if os.environ["KINGLET_CGROUP"] in group.parts:
+                doomed += [int(pid) for pid in group.read_text().split()]
+        for pid in doomed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not set(doomed) & set(dict(processes())), 30, "all of the node to end")
+        for name, pid in daemons.items():
+            with open(self.folder / "log" / f"{name}.log", "a") as log:
+                started = subprocess.Popen(commands[pid], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            (self.folder / "pid" / name).write_text(str(started.pid))
+            wait_for(lambda: self.succeeds(self.ctr, "version"), 60, "containerd to answer")
 
     @staticmethod
     def is_true(o, condition):
@@ -72,7 +100,7 @@ class Cluster(ControlPlane):
 
     @staticmethod
     def succeeds(function, *arguments):
-        with contextlib.suppress(AssertionError):
+        with contextlib.suppress(AssertionError, OSError):
             function(*arguments)
             return True
 

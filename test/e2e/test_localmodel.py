@@ -9,7 +9,7 @@ import signal
 import iris
 import pytest
 from cluster import ApiError
-from node import NODE, NODE_IP, step
+from node import NODE, NODE_IP, NODE_OBJECT, processes, step
 from store import Store
 
 SERVING, NAMESPACE, JOBS = "serving.kserve.io/v1alpha1", "cached", "kserve-localmodel-jobs"
@@ -26,12 +26,14 @@ class World:
         settings = json.loads(self.api.get(config, "kserve")["data"]["localModel"])
         settings |= {"enabled": True, "reconcilationFrequencyInSecs": 1}
         self.api.merge(config, {"data": {"localModel": json.dumps(settings)}}, "kserve")
-        self.api.merge({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}},
-                       {"metadata": {"labels": {"kserve/localmodel": "worker"}}})
+        self.join()
         cluster.apply("localmodel")
         self.make_group("disk", {"local": {"path": str(DISK)}})
         self.make_group("hostpath", {"hostPath": {"path": str(DISK)}})
         cluster.wait_available("DaemonSet", "kserve-localmodelnode-agent")
+
+    def join(self):
+        self.api.merge(NODE_OBJECT, {"metadata": {"labels": {"kserve/localmodel": "worker"}}})
 
     def make_group(self, name, source):
         shape = {"accessModes": ["ReadWriteOnce"], "storageClassName": f"local-{name}", "volumeMode": "Filesystem"}
@@ -68,10 +70,7 @@ class World:
 
     def agent(self):
         """The process of the agent, on the node."""
-        for process in pathlib.Path("/proc").iterdir():
-            if process.name.isdigit() and (process / "cmdline").read_bytes().startswith(b"kinglet-localmodel-agent\0"):
-                return int(process.name)
-        return None
+        return next((pid for pid, command in processes() if command[0] == "kinglet-localmodel-agent"), None)
 
 
 @pytest.fixture
@@ -126,6 +125,37 @@ def test_life_of_cached_models(world):
     world.await_copy(slow, DISK / "models/slow/model.bin", SLOW)
     assert len(world.jobs("slow")) == 1
     step("kill the agent mid-download (onto a hostPath volume): the same job ends, the model is whole")
+
+    fetched = store.downloads("iris"), store.downloads("slow")
+
+    def await_all_as_before():
+        cluster.wait_available("DaemonSet", "kserve-localmodelnode-agent")
+        for each in (cache, slow):
+            world.await_state(each, "NodeDownloaded")
+        # The Service's address reaches kube-proxy a moment after the pod is ready.
+        cluster.wait(lambda: cluster.succeeds(iris.predict_v1, address, "cached"), "the service to answer")
+        assert (store.downloads("iris"), store.downloads("slow")) == fetched
+
+    cluster.reboot()
+    cluster.wait(world.agent, "kubelet to start the agent again")
+    await_all_as_before()
+    step("reboot the node: agent and server run again on the same files, nothing is downloaded")
+
+    cluster.kubectl("cordon", NODE)
+    assert iris.predict_v1(address, "cached") == iris.CLASSES and world.state(cache) == "NodeDownloaded"
+    cluster.kubectl("delete", "node", NODE)
+    cluster.wait(lambda: not (api.get(cache)["status"].get("nodeStatus")), "the cache to forget the node")
+    agents_list = {"apiVersion": SERVING, "kind": "LocalModelNode", "metadata": {"name": NODE}}
+    cluster.wait(lambda: api.get(agents_list) is None and not api.list("batch/v1", "Job", JOBS), "its list and jobs to go")
+    assert file.read_bytes() == iris.MODEL
+    step("cordon the node: all stays as it is; delete it: its copies are not counted, its list and jobs are gone, files stay")
+
+    cluster.reboot()
+    cluster.wait(cluster.node_is_ready, "the node to register")
+    world.join()
+    cluster.wait_available("Deployment", "kserve-controller-manager")
+    await_all_as_before()
+    step("it comes back: its files are what they were, nothing is downloaded, the server answers")
 
     group = {"apiVersion": SERVING, "kind": "LocalModelNodeGroup", "metadata": {"name": "hostpath"}}
     api.merge(group, {"spec": {"storageLimit": "1500k"}})

@@ -170,10 +170,12 @@ struct LocalModelController::Impl {
   Result<ReconcileResult> Reconcile(const ObjectKey& key);
   Result<ReconcileResult> Delete(const Json& object);
   // The model is on the LocalModelNodes of all ready nodes of its groups, and on no other.
-  Status AssignNodes(const CachedModel& model, const std::vector<Json>& model_groups,
-                     bool say_group, std::map<std::string, NodeCopy>& copies);
+  Status AssignNodes(const CachedModel& model, bool say_group,
+                     std::map<std::string, NodeCopy>& copies);
   void SayWhereNobodyIs(const Json& cache, const std::vector<Json>& model_groups);
-  Status PutOnNode(const CachedModel& model, const std::string& node, const std::string& group);
+  kube::ObjectPtr GroupOf(const CachedModel& model, const Json& node);
+  Json FirstList(const Json& node, bool say_group);
+  Status PutOnNode(const CachedModel& model, const Json& node, const std::string& group);
   Status DropFromNode(const ObjectKey& model, const std::string& node);
   Status MakeVolumes(const Json& cache, const CachedModel& model, const VolumeAndClaim& wish);
   Status MakeOnce(const Json& cache, kube::Informer& informer, Json object);
@@ -234,7 +236,7 @@ Result<ReconcileResult> LocalModelController::Impl::Reconcile(const ObjectKey& k
   std::map<std::string, NodeCopy> copies;
   // As the releases do that have namespace caches.
   const bool say_group = now->latest || !namespace_caches.List().empty();
-  note(AssignNodes(*model, model_groups, say_group, copies));
+  note(AssignNodes(*model, say_group, copies));
   SayWhereNobodyIs(object, model_groups);
   SetCopies(changed, copies);
   std::vector<Json> users;
@@ -279,25 +281,22 @@ Result<ReconcileResult> LocalModelController::Impl::Delete(const Json& object) {
   return ReconcileResult::Done();
 }
 
-Status LocalModelController::Impl::AssignNodes(const CachedModel& model,
-                                               const std::vector<Json>& model_groups,
-                                               bool say_group,
+Status LocalModelController::Impl::AssignNodes(const CachedModel& model, bool say_group,
                                                std::map<std::string, NodeCopy>& copies) {
   Status outcome;
   auto note = [&](Status status) {
     if (!status && outcome) outcome = std::move(status);
   };
   for (const auto& node : nodes.List()) {
-    auto has = [&](const Json& group) { return IsInNodeGroup(group, *node); };
-    auto group = std::ranges::find_if(model_groups, has);
-    if (group == model_groups.end()) continue;
+    kube::ObjectPtr group = GroupOf(model, *node);
+    if (!group) continue;
     NodeCopy& copy = copies[kube::Name(*node)];
     copy.ready = IsNodeReady(*node);
     if (!copy.ready) continue;
     if (auto known = node_models.Get({.ns = "", .name = kube::Name(*node)})) {
       copy.state = (*known)["status"]["modelStatus"][ModelStatusName(model.key)].AsString();
     }
-    note(PutOnNode(model, kube::Name(*node), say_group ? kube::Name(*group) : ""));
+    note(PutOnNode(model, *node, say_group ? kube::Name(*group) : ""));
   }
   for (const auto& node : node_models.List()) {
     if (!copies.contains(kube::Name(*node)) && NodeHasModel(*node, model.key)) {
@@ -321,18 +320,45 @@ void LocalModelController::Impl::SayWhereNobodyIs(const Json& cache,
   }
 }
 
-Status LocalModelController::Impl::PutOnNode(const CachedModel& model, const std::string& node,
+// The first of the model's groups that the node belongs to, or null.
+kube::ObjectPtr LocalModelController::Impl::GroupOf(const CachedModel& model, const Json& node) {
+  for (const auto& name : model.spec.node_groups) {
+    kube::ObjectPtr group = groups.Get({.ns = "", .name = name});
+    if (group && IsInNodeGroup(*group, node)) return group;
+  }
+  return nullptr;
+}
+
+// A LocalModelNode that is new names all models of its node from the start: the node may be one
+// that comes back, whose agent removes what is not named.
+Json LocalModelController::Impl::FirstList(const Json& node, bool say_group) {
+  Json list = kube::MakeObjectMeta(kube::kLocalModelNode.ApiVersion(), kube::kLocalModelNode.kind,
+                                   {.ns = "", .name = kube::Name(node)});
+  for (auto* informer : {&caches, &namespace_caches}) {
+    for (const auto& cache : informer->List()) {
+      // Without the finalizer nobody would take it off again.
+      const bool kept = kube::HasFinalizer(*cache, CacheFinalizer(kube::KeyOf(*cache)));
+      if (!kept || kube::IsDeleting(*cache)) continue;
+      auto model = ReadCachedModel(*cache);
+      kube::ObjectPtr group = model ? GroupOf(*model, node) : nullptr;
+      if (group) PutModelOnNode(list, *model, say_group ? kube::Name(*group) : "");
+    }
+  }
+  return list;
+}
+
+Status LocalModelController::Impl::PutOnNode(const CachedModel& model, const Json& node,
                                              const std::string& group) {
-  const ObjectKey key{.ns = "", .name = node};
+  const ObjectKey key{.ns = "", .name = kube::Name(node)};
   kube::ObjectPtr seen = node_models.Get(key);
-  Json wish = seen ? *seen
-                   : kube::MakeObjectMeta(kube::kLocalModelNode.ApiVersion(),
-                                          kube::kLocalModelNode.kind, key);
-  if (!PutModelOnNode(wish, model, group)) return {};
+  Json wish = seen ? *seen : FirstList(node, !group.empty());
+  const bool changed = PutModelOnNode(wish, model, group);
   if (!seen) {
     auto created = client.Create(kube::kLocalModelNode, wish);
     if (created) return {};
     if (created.error().code() != Code::kAlreadyExists) return Unexpected(created.error());
+  } else if (!changed) {
+    return {};
   }
   // Other models come and go on the same node at the same time.
   auto written = kube::UpdateWithRetry(client, kube::kLocalModelNode, key, [&](Json& latest) {

@@ -211,6 +211,28 @@ TEST_F(LocalModelTest, FromCacheToNodesAndBack) {
   EXPECT_TRUE(AwaitGone(client_, kube::kPersistentVolume, "iris-gpu-download"));
 }
 
+// An agent removes what its list does not name, so the list of a node that comes back is whole.
+TEST_F(LocalModelTest, TheFirstListOfANodeIsWhole) {
+  for (auto name : {"iris", "second", "third"}) Cache(name, fmt::format("s3://b/{}", name));
+  ASSERT_TRUE(AwaitModels("n1", 3));
+  ASSERT_TRUE(client_.Delete(kube::kNode, {.ns = "", .name = "n1"}));
+  ASSERT_TRUE(AwaitGone(client_, kube::kLocalModelNode, "n1"));
+  const Json before = *client_.List(kube::kLocalModelNode, "");
+  Node("n1", "gpu");
+  ASSERT_TRUE(AwaitModels("n1", 3));
+  Json first;
+  (void)client_.Watch(
+      kube::kLocalModelNode, "",
+      {.resource_version = std::string(before["metadata"]["resourceVersion"].AsString())},
+      [&](kube::WatchEvent event) -> Status {
+        if (kube::Name(event.object) != "n1") return {};
+        first = std::move(event.object);
+        return Fail(Code::kCancelled, "seen enough");
+      },
+      {});
+  EXPECT_EQ(first["spec"]["localModels"].size(), 3u);
+}
+
 TEST_F(LocalModelTest, VolumesWhereInferenceServicesAre) {
   Cache("iris");
   Service("a");

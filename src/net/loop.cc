@@ -236,10 +236,12 @@ void Loop::Impl::Post(std::move_only_function<void()> f) {
 void Loop::Impl::RunAndWait(const std::function<void()>& f) {
   std::mutex mutex;
   std::condition_variable done_changed;
-  bool done = false;
+  bool done = false;  // under mutex
+  bool here = true;   // no other thread runs the loop
   {
     std::lock_guard lock(mailbox_mutex);
     if (running && thread.load() != std::this_thread::get_id()) {
+      here = false;
       mailbox.push_back([&] {
         f();
         // Notified under the lock: the waiter destroys the condition variable once it sees `done`.
@@ -250,14 +252,9 @@ void Loop::Impl::RunAndWait(const std::function<void()>& f) {
       woken = true;
       uint64_t one = 1;
       [[maybe_unused]] ssize_t written = write(wake.get(), &one, sizeof one);
-    } else {
-      done = true;
     }
   }
-  if (done) {
-    f();
-    return;
-  }
+  if (here) return f();
   std::unique_lock lock(mutex);
   done_changed.wait(lock, [&] { return done; });
 }

@@ -1,18 +1,8 @@
 #include "storage/checksum.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-#include <memory>
-
-#include "base/file.h"
-#include "storage/file_hash.h"
-
 namespace kinglet::storage {
 
 namespace {
-
-constexpr size_t kBuffer = 1 << 20;
 
 // The Base64 value, when it decodes to `bytes` bytes.
 Checksum FromBase64(std::string_view algorithm, std::string_view text, size_t bytes) {
@@ -82,28 +72,6 @@ Checksum ChecksumFromEtag(std::string_view etag, const http::Headers& headers) {
   if (etag.size() != 32) return {};
   auto raw = HexDecode(etag);
   return raw ? Checksum{"md5", *raw} : Checksum{};
-}
-
-Status VerifyFile(int fd, uint64_t size, const Checksum& checksum, std::string_view name,
-                  std::string* actual) {
-  auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
-  auto hash = FileHash::Make(checksum, size);
-  uint64_t offset = 0;
-  while (true) {
-    ssize_t got = pread(fd, buffer.get(), kBuffer, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Unexpected(ErrnoError(fmt::format("read {}", name), errno));
-    if (got == 0) break;
-    hash->Update({buffer.get(), static_cast<size_t>(got)});
-    offset += static_cast<uint64_t>(got);
-  }
-  std::string value = hash->Finish();
-  if (actual) *actual = value;
-  if (offset != size || value != checksum.value) {
-    return Fail(Code::kDataLoss, "{}: the {} of the downloaded bytes is {}, the store says {}",
-                name, checksum.algorithm, HexEncode(value), HexEncode(checksum.value));
-  }
-  return {};
 }
 
 }  // namespace kinglet::storage

@@ -1,4 +1,4 @@
-// Checksums that stores give, and computing them over a file.
+// Checksums that stores give. file_hash.h computes them, file_check.h compares.
 #pragma once
 
 #include <cstdint>
@@ -35,9 +35,5 @@ Checksum ChecksumFromDigest(const http::Headers& headers);
 // An S3 ETag that is the MD5 of the object: 32 hexadecimal digits, and not encrypted with a key of
 // the user's (`headers` of a response for the object say so).
 Checksum ChecksumFromEtag(std::string_view etag, const http::Headers& headers);
-
-// kDataLoss when the file's bytes do not have it. `actual`: what they have.
-Status VerifyFile(int fd, uint64_t size, const Checksum& checksum, std::string_view name,
-                  std::string* actual = nullptr);
 
 }  // namespace kinglet::storage

@@ -12,8 +12,10 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "base/log.h"
+#include "storage/file_check.h"
 #include "storage/pace.h"
 #include "storage/path.h"
 #include "storage/range_request.h"
@@ -50,11 +52,16 @@ struct Fetcher::Impl {
     bool unbounded;  // size unknown: until the end
   };
   struct File {
+    File(const Object& object, uint64_t chunk_bytes, std::function<Checksum()> find)
+        : checksum(object.checksum),
+          check(object.size.value_or(0), chunk_bytes, object.path, std::move(find)) {}
+
     std::mutex mutex;
     bool created = false;
     std::atomic<size_t> left{0};  // chunks not finished
     size_t chunks = 0;
-    Checksum checksum;  // found on the way; under mutex
+    Checksum checksum;  // of the listing, or found on the way; under mutex
+    FileCheck check;
     std::mutex writing;
   };
   // A chunk under way. When its request goes silent a second one races it; who has all bytes first
@@ -122,13 +129,14 @@ struct Fetcher::Impl {
 
   void Plan() {
     for (size_t i = 0; i < objects.size(); ++i) {
-      auto& file = files.emplace_back(std::make_unique<File>());
+      auto& file = files.emplace_back(std::make_unique<File>(
+          objects[i], options.chunk_bytes, [this, i] { return FindChecksum(i); }));
       auto chunks = ChunksOf(i);
       file->chunks = chunks.size();
-      file->checksum = objects[i].checksum;
       for (const Chunk& chunk : chunks) {
         if (journal.Done(i, chunk.index)) {
           counters.present += chunk.size;
+          file->check.Add(chunk.index);
         } else {
           ++file->left;
           queue.push_back(chunk);
@@ -207,14 +215,17 @@ struct Fetcher::Impl {
     sync_file_range(fd.get(), static_cast<off_t>(chunk.offset), static_cast<off_t>(chunk.size),
                     SYNC_FILE_RANGE_WRITE);
     File& file = *files[chunk.file];
-    if (file.left.fetch_sub(1) > 1) return journal.Add(chunk.file, chunk.index);
+    file.check.Add(chunk.index);
+    if (file.left.fetch_sub(1) > 1) {
+      KINGLET_RETURN_IF_ERROR(journal.Add(chunk.file, chunk.index));
+      file.check.Follow(fd.get(), context.stop);
+      return {};
+    }
     // The last chunk is entered only after the whole file was found right.
-    std::string had, has;
-    bool tentative = false;
-    Status right = Verify(chunk.file, fd.get(), had, tentative);
-    if (!right && right.error().code() == Code::kDataLoss) {
+    auto found = file.check.Finish(fd.get(), context.stop);
+    if (!found.status && found.status.error().code() == Code::kDataLoss) {
       LogWarning("fetching a file again",
-                 {{"file", object.path}, {"why", right.error().message()}});
+                 {{"file", object.path}, {"why", found.status.error().message()}});
       KINGLET_RETURN_IF_ERROR(journal.Forget(chunk.file));
       for (const Chunk& again : ChunksOf(chunk.file)) {
         counters.present -= std::min<uint64_t>(counters.present, again.size);
@@ -223,32 +234,28 @@ struct Fetcher::Impl {
           KINGLET_RETURN_IF_ERROR(journal.Add(chunk.file, again.index));
         }
       }
-      right = Verify(chunk.file, fd.get(), has, tentative);
-      if (!right && tentative && had == has) {
+      auto before = std::exchange(found, file.check.Finish(fd.get(), context.stop));
+      if (!found.status && found.tentative && found.actual == before.actual) {
         LogWarning("the store's checksum is not this file's, but two downloads are the same",
-                   {{"file", object.path}, {"why", right.error().message()}});
-        right = {};
+                   {{"file", object.path}, {"why", found.status.error().message()}});
+        found.status = {};
       }
     }
-    KINGLET_RETURN_IF_ERROR(right);
+    KINGLET_RETURN_IF_ERROR(found.status);
     ++counters.files;
     return journal.Add(chunk.file, chunk.index);
   }
 
-  // `actual`: what the file's checksum is. `tentative`: see Checksum.
-  Status Verify(size_t i, int fd, std::string& actual, bool& tentative) {
+  Checksum FindChecksum(size_t i) {
     const Object& object = objects[i];
-    Checksum checksum;
+    if (!object.size) return {};
+    File& file = *files[i];
     {
-      std::lock_guard lock(files[i]->mutex);
-      checksum = files[i]->checksum;
+      std::lock_guard lock(file.mutex);
+      if (file.checksum) return file.checksum;
     }
-    if (!checksum && (files[i]->chunks > 1 || source.checksums_by_request())) {
-      checksum = source.WholeChecksum(object, context);
-    }
-    if (!checksum || !object.size) return {};
-    tentative = checksum.tentative;
-    return VerifyFile(fd, *object.size, checksum, object.path, &actual);
+    if (file.chunks == 1 && !source.checksums_by_request()) return {};
+    return source.WholeChecksum(object, context);
   }
 
   // Registers a flight, and lets go of it when nobody else does anything with it.

@@ -130,6 +130,7 @@ class HostileListings : public WorldFixture {
   }
 
   void Answer(http::Exchange& exchange) {
+    std::lock_guard lock(mutex_);
     std::string target(exchange.target());
     if (auto blob = blobs_.find(target.substr(target.rfind('/') + 1)); blob != blobs_.end()) {
       return exchange.Send(200, "application/json", blob->second);
@@ -153,11 +154,15 @@ class HostileListings : public WorldFixture {
 
   void List(const Store& store, const std::string& what, const std::string& page, Expect expect,
             std::string says = {}) {
-    listed_at_ = store.listed_at;
-    page_ = page;
+    {
+      std::lock_guard lock(mutex_);
+      listed_at_ = store.listed_at;
+      page_ = page;
+    }
     Try(store.uri, {store.name + ": " + what, "", expect, std::move(says)});
   }
 
+  std::mutex mutex_;
   std::string page_, listed_at_, location_;
   std::map<std::string, std::string> blobs_;
   std::atomic<int> pages_ = 0;

@@ -9,6 +9,7 @@
 
 #include "storage/checksum.h"
 #include "storage/environment.h"
+#include "storage/file_check.h"
 #include "storage/file_hash.h"
 #include "storage/journal.h"
 #include "storage/path.h"
@@ -171,18 +172,57 @@ TEST(Checksum, FromHeaders) {
   EXPECT_FALSE(ChecksumFromEtag("\"d41d8cd98f00b204e9800998ecf8427e\"", kms));
 }
 
-TEST(Checksum, OfAFile) {
-  char name[] = "/tmp/kinglet-checksum-XXXXXX";
-  Fd fd(mkstemp(name));
-  ASSERT_EQ(write(fd.get(), "123456789", 9), 9);
-  EXPECT_TRUE(VerifyFile(fd.get(), 9, {"crc32c", "\xe3\x06\x92\x83"}, "f"));
-  EXPECT_TRUE(
-      VerifyFile(fd.get(), 9, {"md5", *HexDecode("25f9e794323b453885f5181f1b624d0b")}, "f"));
-  EXPECT_FALSE(VerifyFile(fd.get(), 8, {"crc32c", "\xe3\x06\x92\x83"}, "f"));
-  auto wrong = VerifyFile(fd.get(), 9, {"sha256", std::string(32, 'x')}, "f");
-  ASSERT_FALSE(wrong);
-  EXPECT_EQ(wrong.error().code(), Code::kDataLoss);
-  unlink(name);
+class FileCheckTest : public testing::Test {
+ protected:
+  FileCheckTest() { unlink(name_); }
+  void Write(std::string_view bytes, off_t offset = 0) {
+    ASSERT_EQ(pwrite(fd_.get(), bytes.data(), bytes.size(), offset),
+              static_cast<ssize_t>(bytes.size()));
+  }
+  FileCheck::Finding Check(uint64_t size, const Checksum& checksum) {
+    return FileCheck(size, size, "f", [&] { return checksum; }).Finish(fd_.get(), {});
+  }
+  static Code CodeOf(const FileCheck::Finding& finding) {
+    return finding.status ? Code::kOk : finding.status.error().code();
+  }
+
+  char name_[32] = "/tmp/kinglet-checksum-XXXXXX";
+  Fd fd_{mkstemp(name_)};
+  const Checksum crc_{"crc32c", "\xe3\x06\x92\x83"};  // of "123456789"
+};
+
+TEST_F(FileCheckTest, AWholeFile) {
+  Write("123456789");
+  EXPECT_EQ(CodeOf(Check(9, crc_)), Code::kOk);
+  EXPECT_EQ(CodeOf(Check(9, {"md5", *HexDecode("25f9e794323b453885f5181f1b624d0b")})), Code::kOk);
+  EXPECT_EQ(CodeOf(Check(9, {})), Code::kOk);
+  EXPECT_EQ(CodeOf(Check(8, crc_)), Code::kDataLoss);
+  EXPECT_EQ(CodeOf(Check(10, crc_)), Code::kDataLoss);
+  EXPECT_EQ(CodeOf(Check(9, {"sha256", std::string(32, 'x')})), Code::kDataLoss);
+  std::stop_source stopped;
+  stopped.request_stop();
+  EXPECT_EQ(
+      CodeOf(FileCheck(9, 9, "f", [&] { return crc_; }).Finish(fd_.get(), stopped.get_token())),
+      Code::kCancelled);
+}
+
+TEST_F(FileCheckTest, ChunksInAnyOrder) {
+  int asked = 0;
+  FileCheck check(9, 4, "f", [&] { return ++asked, crc_; });
+  auto follow = [&](size_t chunk, std::string_view bytes) {
+    Write(bytes, static_cast<off_t>(chunk * 4));
+    check.Add(chunk);
+    check.Follow(fd_.get(), {});
+  };
+  follow(1, "5678");
+  EXPECT_EQ(asked, 0);  // chunk 0 is not there
+  follow(0, "1234");
+  EXPECT_EQ(asked, 1);
+  Write("????????");  // what was read behind the download is not read again
+  follow(2, "9");
+  EXPECT_EQ(CodeOf(check.Finish(fd_.get(), {})), Code::kOk);
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(CodeOf(check.Finish(fd_.get(), {})), Code::kDataLoss);  // but the second time all is
 }
 
 // The parts' sums are written out with the single digests, whose own vectors are others' tests.

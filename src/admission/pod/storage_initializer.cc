@@ -4,6 +4,7 @@
 #include "admission/pod/pod.h"
 #include "api/constants.h"
 #include "api/containers.h"
+#include "api/core_types.h"
 #include "api/storage_uri.h"
 #include "api/v1alpha1/others.h"
 #include "api/v1beta1/inference_service.h"
@@ -123,7 +124,8 @@ Status MergeStorageContainer(Pod& pod, std::string_view uri, Json& init) {
     return Unexpected(list.error());
   }
   for (const Json& object : *list) {
-    KINGLET_TRY(auto container, api::Decode<api::ClusterStorageContainer>(object));
+    KINGLET_TRY(auto container, api::DecodeObject<api::ClusterStorageContainer>(
+                                    kube::kClusterStorageContainer.kind, object));
     if (container.disabled || !container.spec.IsInitContainer()) continue;
     auto supports = container.spec.Supports(uri);
     if (!supports) {

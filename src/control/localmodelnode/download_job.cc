@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/core_types.h"
 #include "kube/conditions.h"
 
 namespace kinglet::control {
@@ -20,7 +21,8 @@ constexpr int64_t kDefaultTtl = 3600;
 Result<Json> DownloadContainer(const std::vector<Json>& storage_containers, const std::string& uri,
                                const api::LocalModelConfig& config) {
   for (const Json& object : storage_containers) {
-    auto container = api::Decode<api::ClusterStorageContainer>(object);
+    auto container = api::DecodeObject<api::ClusterStorageContainer>(
+        kube::kClusterStorageContainer.kind, object);
     if (!container || container->disabled || container->spec.workload_type != kDownloadWorkload) {
       continue;
     }

@@ -152,10 +152,11 @@ class GoogleSource final : public Source {
     object.gzip = item["contentEncoding"].AsString() == "gzip";
     auto md5 = Base64Decode(item["md5Hash"].AsString());
     auto crc = Base64Decode(item["crc32c"].AsString());
-    if (md5 && md5->size() == 16) {
-      object.checksum = {"md5", *md5};
-    } else if (crc && crc->size() == 4) {  // composed objects have no other
+    // What Google recommends, composed objects have nothing else, and ten times as fast.
+    if (crc && crc->size() == 4) {
       object.checksum = {"crc32c", *crc};
+    } else if (md5 && md5->size() == 16) {
+      object.checksum = {"md5", *md5};
     }
     return object;
   }

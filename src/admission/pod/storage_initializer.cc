@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 
 #include "admission/pod/credentials.h"
@@ -156,12 +157,28 @@ Json MakeInitContainer(const api::StorageInitializerConfig& config, std::string_
                            {"volumeMounts", Json::MakeArray()}});
 }
 
+// Takes off what was added at the end of a list when all of it had been in the list before.
+void DropRepeats(Json& container, std::string_view list, const Json& before) {
+  Json* found = container.Find(list);
+  if (!found) return;
+  const auto& had = before[list].AsArray();
+  auto& has = found->MutableArray();
+  const auto added = has.begin() + static_cast<ptrdiff_t>(had.size());
+  const bool repeats = std::all_of(added, has.end(), [&](const Json& item) {
+    return std::find(had.begin(), had.end(), item) != had.end();
+  });
+  if (repeats) has.erase(added, has.end());
+}
+
 // The controller made the init container (storageUris); what only a pod's account tells is added.
 Status CompleteStorageInitializer(Pod& pod) {
   Json* own = pod.InitContainer(api::kStorageInitializer);
   if (!own) return {};  // claims only
-  Json init = *own;
+  const Json before = *own;
+  Json init = before;
   KINGLET_RETURN_IF_ERROR(AddServiceAccountCredentials(pod, init));
+  // A webhook of others may have the pod come a second time.
+  for (std::string_view list : {"env", "volumeMounts"}) DropRepeats(init, list, before);
   if (!api::HasVolumeMount(init, kCaVolume)) AddCaBundle(pod, init);
   *pod.InitContainer(api::kStorageInitializer) = std::move(init);
   return {};

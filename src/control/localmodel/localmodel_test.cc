@@ -198,6 +198,8 @@ TEST_F(LocalModelTest, FromCacheToNodesAndBack) {
   EXPECT_TRUE(AwaitGone(client_, kube::kLocalModelNode, "n2"));
   Ready("n1", "False");
   Node("n4", "other");
+  Node("n5", "gpu");
+  EXPECT_TRUE(AwaitModels("n5", 1));  // so the controller knows of n1, too
   Cache("second", "s3://b/other");
   EXPECT_TRUE(AwaitModels("n3", 2));
   EXPECT_TRUE(AwaitModels("n1", 1));

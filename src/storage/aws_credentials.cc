@@ -273,34 +273,45 @@ AwsCredentialChain::Found AwsCredentialChain::Instance(const Context& context) {
   }
   while (base.ends_with('/')) base.pop_back();
   auto client = LinkLocalClient();
-  http::ClientRequest request;
-  request.method = "PUT";
-  request.url = base + "/latest/api/token";
-  request.headers.Add("X-aws-ec2-metadata-token-ttl-seconds", "21600");
-  request.stop = context.stop;
-  request.deadline = context.deadline.Min(Deadline::After(std::chrono::seconds(2)));
-  auto token = client->Do(request, kMaxFile);
-  if (!token || token->status != 200) {
-    if (token && token->status != 403 && token->status != 404) {
-      return Fail(Code::kUnauthenticated, "the instance's metadata service at {}: {}", base,
-                  DescribeStatus(*token));
-    }
-    // Nobody is there: not an instance of EC2.
+  // The first to be asked may not be there, and then there is no answer either.
+  auto ask = [&](http::ClientRequest request) {
+    request.stop = context.stop;
+    request.deadline = context.deadline.Min(Deadline::After(std::chrono::seconds(2)));
+    return client->Do(request, kMaxFile);
+  };
+  auto nobody = [&]() -> Found {
     if (!named) return Expiring<AwsCredentials>{};
     return Fail(Code::kUnauthenticated, "the instance's metadata service at {} does not answer",
                 base);
-  }
-  auto get = [&](const std::string& path) {
-    http::ClientRequest get;
-    get.url = base + "/latest/meta-data/iam/security-credentials/" + path;
-    get.headers.Add("X-aws-ec2-metadata-token", token->body);
-    return Call(*client, std::move(get), context, "the instance's metadata service");
   };
-  KINGLET_TRY(auto roles, get(""));
-  std::string role = Trim(std::string_view(roles.body).substr(0, roles.body.find('\n')));
-  KINGLET_TRY(auto answer, get(UrlEncode(role)));
+  http::ClientRequest put{.method = "PUT", .url = base + "/latest/api/token"};
+  put.headers.Add("X-aws-ec2-metadata-token-ttl-seconds", "21600");
+  auto token = ask(std::move(put));
+  if (token && token->status == 400) {
+    return Fail(Code::kUnauthenticated, "the instance's metadata service at {}: {}", base,
+                DescribeStatus(*token));
+  }
+  http::ClientRequest get{.url = base + "/latest/meta-data/iam/security-credentials/"};
+  if (token && token->status == 200) {
+    get.headers.Add("X-aws-ec2-metadata-token", token->body);
+  } else {
+    // Version 1 takes no token. It is also what is left where the answer with the token cannot
+    // come: by default an instance lets that travel one hop only, which is not enough to reach a
+    // pod.
+    const bool anybody = token || token.error().code() == Code::kDeadlineExceeded;
+    if (!anybody || environment_.IsTrue("AWS_EC2_METADATA_V1_DISABLED")) return nobody();
+    auto answer = ask(get);
+    if (!answer || answer->status != 200) return nobody();
+  }
+  constexpr std::string_view kWhat = "the instance's metadata service";
+  auto roles = Call(*client, get, context, kWhat);
+  if (!roles && roles.error().code() == Code::kNotFound) return Expiring<AwsCredentials>{};
+  if (!roles) return Unexpected(roles.error());
+  std::string role = Trim(std::string_view(roles->body).substr(0, roles->body.find('\n')));
+  get.url += UrlEncode(role);
+  KINGLET_TRY(auto answer, Call(*client, get, context, kWhat));
   auto json = Json::Parse(answer.body);
-  if (!json) return Unexpected(json.error().WithContext("the instance's metadata service"));
+  if (!json) return Unexpected(json.error().WithContext(kWhat));
   return FromJson(*json, fmt::format("the instance's role {}", role));
 }
 

@@ -35,10 +35,12 @@ class AwsCredentialsTest : public testing::Test {
     if (path == "/latest/api/token") {
       bool good = exchange.method() == "PUT" &&
                   exchange.Header("x-aws-ec2-metadata-token-ttl-seconds") == "21600";
-      exchange.Send(good ? 200 : 400, "text/plain", "session");
+      exchange.Send(good ? token_status_ : 400, "text/plain", "session");
     } else if (path.starts_with("/latest/meta-data/iam/security-credentials/")) {
-      if (exchange.Header("x-aws-ec2-metadata-token") != "session") {
+      if (exchange.Header("x-aws-ec2-metadata-token") != (token_status_ == 200 ? "session" : "")) {
         exchange.Send(401, "text/plain", "");
+      } else if (!has_role_) {
+        exchange.Send(404, "text/plain", "");
       } else if (path.ends_with('/')) {
         exchange.Send(200, "text/plain", "node-role\n");
       } else {
@@ -80,6 +82,8 @@ class AwsCredentialsTest : public testing::Test {
   std::atomic<int> calls_{0};
   std::string last_body_, last_authorization_;
   Duration lifetime_ = std::chrono::hours(1);
+  int token_status_ = 200;
+  bool has_role_ = true;
   http::TestServer server_;
 };
 
@@ -154,6 +158,15 @@ TEST_F(AwsCredentialsTest, ContainerAndInstance) {
   EXPECT_EQ(Key(), "POD");
   environment_ = Environment({{"AWS_EC2_METADATA_SERVICE_ENDPOINT", server_.Url()}});
   EXPECT_EQ(Key(), "IMDS");
+  has_role_ = false;
+  EXPECT_EQ(Key(), "");
+  has_role_ = true;
+  token_status_ = 404;  // version 1
+  EXPECT_EQ(Key(), "IMDS");
+  environment_.Set("AWS_EC2_METADATA_V1_DISABLED", "true");
+  EXPECT_THAT(Key(), HasSubstr("does not answer"));
+  token_status_ = 400;
+  EXPECT_THAT(Key(), HasSubstr("400"));
   environment_.Set("AWS_EC2_METADATA_DISABLED", "true");
   EXPECT_EQ(Key(), "");
 }

@@ -31,8 +31,8 @@ set(KINGLET_HOT_MODULES base net inference server runtimes local/gateway kube ap
 # from the file names, so that adding a plug-in is adding a file, and a missing symbol is a link
 # error. (Self-registration inside a static library silently registers nothing.)
 #
-# TEST_PATHS: tests get KINGLET_SOURCE_DIR and KINGLET_BIN_DIR. The other modules' tests compile to the
-# same bytes wherever the tree lies, so that a compiler cache serves every checkout.
+# TEST_PATHS: tests get KINGLET_SOURCE_DIR and KINGLET_BIN_DIR, fuzz programs the former. What others
+# compile to names no checkout.
 function(kinglet_target_name path out)
   string(REPLACE "/" "_" name ${path})
   set(${out} kinglet_${name} PARENT_SCOPE)
@@ -111,7 +111,9 @@ function(kinglet_module path)
       add_executable(${name} ${fuzzer})
       target_link_libraries(${name} PRIVATE ${target})
       target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-      target_compile_definitions(${name} PRIVATE KINGLET_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+      if(ARG_TEST_PATHS)
+        target_compile_definitions(${name} PRIVATE KINGLET_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+      endif()
       set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
     endforeach()
   endif()

@@ -7,10 +7,9 @@
 #include <vector>
 
 #include "admission/admitter.h"
+#include "admission/testing.h"
 #include "base/encoding.h"
-#include "base/file.h"
 #include "base/log.h"
-#include "base/yaml.h"
 #include "kube/fake_client.h"
 #include "kube/json_patch.h"
 
@@ -40,14 +39,7 @@ struct Input {
 struct Case {
   explicit Case(const Json& c)
       : path(c["path"].AsString()), object(c["object"]), admitter(client, "kserve") {
-    auto config = ParseYaml(*ReadFile(KINGLET_SOURCE_DIR "/config/configmap/inferenceservice.yaml"));
-    for (const auto& [key, value] : c["config"].AsObject()) config->Path({"data", key}) = value;
-    if (!client.Create(kube::kConfigMap, *config)) abort();
-    for (const Json& other : c["cluster"].AsArray()) {
-      const auto* type =
-          kube::FindKnownResource(other["apiVersion"].AsString(), other["kind"].AsString());
-      if (!type || !client.Create(*type, other)) abort();
-    }
+    if (!admission::MakeCluster(KINGLET_SOURCE_DIR, c["config"], c["cluster"], client)) abort();
   }
 
   std::string path;
@@ -60,7 +52,7 @@ const std::vector<std::unique_ptr<Case>>& Cases() {
   static const auto cases = [] {
     ConfigureLog(LogLevel::kError, LogFormat::kText);
     std::vector<std::unique_ptr<Case>> out;
-    auto table = ParseYaml(*ReadFile(KINGLET_SOURCE_DIR "/src/admission/testdata/cases.yaml"));
+    auto table = admission::ReadYaml(KINGLET_SOURCE_DIR "/src/admission/testdata/cases.yaml");
     for (const Json& c : table->AsArray()) out.push_back(std::make_unique<Case>(c));
     return out;
   }();
@@ -85,13 +77,27 @@ Json& AnyOf(Json& document, Input& input) {
 void Edit(Json& object, Input& input) {
   Json& place = AnyOf(object, input);
   switch (input.Byte() % 9) {
-    case 0: place = Json(); break;
-    case 1: place = input.Byte() % 2 == 0; break;
-    case 2: place = static_cast<int64_t>(static_cast<int8_t>(input.Byte())); break;
-    case 3: place = static_cast<int64_t>(input.Byte()) << (input.Byte() % 57); break;
-    case 4: place = input.Text(); break;
-    case 5: place = Json::MakeArray({Json(place), input.Text()}); break;
-    case 6: place = Json::MakeObject({{input.Text(), Json(place)}}); break;
+    case 0:
+      place = Json();
+      break;
+    case 1:
+      place = input.Byte() % 2 == 0;
+      break;
+    case 2:
+      place = static_cast<int64_t>(static_cast<int8_t>(input.Byte()));
+      break;
+    case 3:
+      place = static_cast<int64_t>(input.Byte()) << (input.Byte() % 57);
+      break;
+    case 4:
+      place = input.Text();
+      break;
+    case 5:
+      place = Json::MakeArray({Json(place), input.Text()});
+      break;
+    case 6:
+      place = Json::MakeObject({{input.Text(), Json(place)}});
+      break;
     case 7: {  // what another case has somewhere
       Json other = Cases()[input.Below(Cases().size())]->object;
       place = Json(AnyOf(other, input));

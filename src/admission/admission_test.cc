@@ -1,11 +1,10 @@
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <set>
 
 #include "admission/admitter.h"
+#include "admission/testing.h"
 #include "base/encoding.h"
-#include "base/file.h"
 #include "base/hostile_json.h"
 #include "base/yaml.h"
 #include "kube/fake_client.h"
@@ -14,28 +13,17 @@
 namespace kinglet::admission {
 namespace {
 
-const std::filesystem::path kSource = KINGLET_SOURCE_DIR;
+const std::string kSource = KINGLET_SOURCE_DIR;
 
-Json ReadYaml(const std::filesystem::path& path) {
-  auto text = ReadFile(path);
-  EXPECT_TRUE(text) << path;
-  auto value = ParseYaml(text.value_or(""));
-  EXPECT_TRUE(value) << path << ": " << value.error().message();
-  return value.value_or(Json());
+Json Cases() {
+  auto cases = ReadYaml(kSource + "/src/admission/testdata/cases.yaml");
+  EXPECT_TRUE(cases) << cases.error().message();
+  return cases.value_or(Json());
 }
 
 void Prepare(kube::FakeClient& client, const Json& config, const Json& objects) {
-  Json config_map = ReadYaml(kSource / "config/configmap/inferenceservice.yaml");
-  config_map.Path({"data", "deploy"}) = R"({"defaultDeploymentMode": "Standard"})";
-  for (const auto& [key, value] : config.AsObject()) config_map.Path({"data", key}) = value;
-  ASSERT_TRUE(client.Create(kube::kConfigMap, config_map));
-  for (const Json& object : objects.AsArray()) {
-    const auto* type =
-        kube::FindKnownResource(object["apiVersion"].AsString(), object["kind"].AsString());
-    ASSERT_NE(type, nullptr);
-    auto created = client.Create(*type, object);
-    ASSERT_TRUE(created) << created.error().message();
-  }
+  Status made = MakeCluster(kSource, config, objects, client);
+  ASSERT_TRUE(made) << made.error().message();
 }
 
 const Json& At(const Json& object, std::string_view pointer) {
@@ -52,7 +40,8 @@ const Json& At(const Json& object, std::string_view pointer) {
 TEST(Webhooks, ValuesOfEveryTypeInEveryPlaceAreAnswered) {
   std::set<std::string> seen;
   size_t reviews = 0;
-  for (const Json& c : ReadYaml(kSource / "src/admission/testdata/cases.yaml").AsArray()) {
+  const Json cases = Cases();
+  for (const Json& c : cases.AsArray()) {
     kube::FakeClient client;
     Prepare(client, c["config"], c["cluster"]);
     Admitter admitter(client, "kserve");
@@ -81,7 +70,8 @@ TEST(Webhooks, ValuesOfEveryTypeInEveryPlaceAreAnswered) {
 }
 
 TEST(Webhooks, Table) {
-  for (const Json& c : ReadYaml(kSource / "src/admission/testdata/cases.yaml").AsArray()) {
+  const Json cases = Cases();
+  for (const Json& c : cases.AsArray()) {
     SCOPED_TRACE(c["name"].AsString());
     kube::FakeClient client;
     Prepare(client, c["config"], c["cluster"]);

@@ -291,22 +291,23 @@ AwsCredentialChain::Found AwsCredentialChain::Instance(const Context& context) {
     return Fail(Code::kUnauthenticated, "the instance's metadata service at {}: {}", base,
                 DescribeStatus(*token));
   }
+  constexpr std::string_view kWhat = "the instance's metadata service";
   http::ClientRequest get{.url = base + "/latest/meta-data/iam/security-credentials/"};
+  Result<http::ClientResponse> roles;
   if (token && token->status == 200) {
     get.headers.Add("X-aws-ec2-metadata-token", token->body);
+    roles = Call(*client, get, context, kWhat);
+    if (!roles && roles.error().code() == Code::kNotFound) return Expiring<AwsCredentials>{};
+    if (!roles) return Unexpected(roles.error());
   } else {
     // Version 1 takes no token. It is also what is left where the answer with the token cannot
     // come: by default an instance lets that travel one hop only, which is not enough to reach a
     // pod.
     const bool anybody = token || token.error().code() == Code::kDeadlineExceeded;
     if (!anybody || environment_.IsTrue("AWS_EC2_METADATA_V1_DISABLED")) return nobody();
-    auto answer = ask(get);
-    if (!answer || answer->status != 200) return nobody();
+    roles = ask(get);
+    if (!roles || roles->status != 200) return nobody();
   }
-  constexpr std::string_view kWhat = "the instance's metadata service";
-  auto roles = Call(*client, get, context, kWhat);
-  if (!roles && roles.error().code() == Code::kNotFound) return Expiring<AwsCredentials>{};
-  if (!roles) return Unexpected(roles.error());
   std::string role = Trim(std::string_view(roles->body).substr(0, roles->body.find('\n')));
   get.url += UrlEncode(role);
   KINGLET_TRY(auto answer, Call(*client, get, context, kWhat));

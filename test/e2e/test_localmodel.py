@@ -109,8 +109,8 @@ def test_life_of_cached_models(world):
     shutil.rmtree(file.parent)
     cluster.wait(lambda: any("folder is gone" in text for text in world.events("ModelDamaged")), "the reason")
     # The second time a pause lies before it, unless somebody asks.
-    api.merge({"apiVersion": SERVING, "kind": "LocalModelNode", "metadata": {"name": NODE}},
-              {"metadata": {"annotations": {"serving.kserve.io/retry": "1"}}})
+    agents_list = {"apiVersion": SERVING, "kind": "LocalModelNode", "metadata": {"name": NODE}}
+    api.merge(agents_list, {"metadata": {"annotations": {"serving.kserve.io/retry": "1"}}})
     world.await_copy(cache, file, iris.MODEL)
     assert iris.predict_v1(address, "cached") == iris.CLASSES
     step(f"remove the folder: brought again, the server did not notice; events: {world.events('ModelDamaged')}")
@@ -145,7 +145,6 @@ def test_life_of_cached_models(world):
     assert iris.predict_v1(address, "cached") == iris.CLASSES and world.state(cache) == "NodeDownloaded"
     cluster.kubectl("delete", "node", NODE)
     cluster.wait(lambda: not (api.get(cache)["status"].get("nodeStatus")), "the cache to forget the node")
-    agents_list = {"apiVersion": SERVING, "kind": "LocalModelNode", "metadata": {"name": NODE}}
     cluster.wait(lambda: api.get(agents_list) is None and not api.list("batch/v1", "Job", JOBS), "its list and jobs to go")
     assert file.read_bytes() == iris.MODEL
     step("cordon the node: all stays as it is; delete it: its copies are not counted, its list and jobs are gone, files stay")

@@ -1,5 +1,5 @@
-# Lint as tests, and one ctest entry for each test/process/test_*.py (label "process"), run with the
-# Python clients that ./dev setup tests installs.
+# Lint as tests, and one ctest entry for each test_*.py of test/process and test/security (label "process"),
+# run with the Python clients that ./dev setup tests installs.
 foreach(check layers house)
   add_test(NAME lint_${check} COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/lint/${check}.py)
   set_tests_properties(lint_${check} PROPERTIES LABELS lint)
@@ -14,20 +14,22 @@ if(DEFINED ENV{XDG_CACHE_HOME})
 else()
   set(kinglet_cache $ENV{HOME}/.cache/kinglet)
 endif()
-file(GLOB process_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/process/test_*.py)
-foreach(file ${process_tests})
-  get_filename_component(name ${file} NAME_WE)
-  string(REGEX REPLACE "^test_" "process_" name ${name})
-  add_test(NAME ${name}
-    COMMAND ${kinglet_cache}/venv/bin/python -m pytest -q -p no:cacheprovider ${file}
-    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/test/process)
-  # Tests of storage mostly wait for stores that fail or are slow: they share the machine.
-  set(serial TRUE)
-  if(name MATCHES storage)
-    set(serial FALSE)
-  endif()
-  set_tests_properties(${name} PROPERTIES LABELS process TIMEOUT 900 RUN_SERIAL ${serial}
-    ENVIRONMENT "KINGLET_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};KINGLET_CACHE=${kinglet_cache}")
+foreach(suite process security)
+  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/${suite}/test_*.py)
+  foreach(file ${files})
+    get_filename_component(name ${file} NAME_WE)
+    string(REGEX REPLACE "^test_" "${suite}_" name ${name})
+    add_test(NAME ${name}
+      COMMAND ${kinglet_cache}/venv/bin/python -m pytest -q -p no:cacheprovider ${file}
+      WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/test/${suite})
+    # Tests of storage mostly wait for stores that fail or are slow: they share the machine.
+    set(serial TRUE)
+    if(name MATCHES storage)
+      set(serial FALSE)
+    endif()
+    set_tests_properties(${name} PROPERTIES LABELS process TIMEOUT 900 RUN_SERIAL ${serial}
+      ENVIRONMENT "KINGLET_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};KINGLET_CACHE=${kinglet_cache}")
+  endforeach()
 endforeach()
 set_tests_properties(process_storage_faults PROPERTIES COST 100)  # the longest first
 

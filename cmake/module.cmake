@@ -1,5 +1,9 @@
-# What nearly every source includes, compiled once: for our own sources and, with GoogleTest, for tests.
 # Tests are not optimised: they are compiled more often than they are run.
+function(kinglet_unoptimised target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O0> $<$<CONFIG:Release>:-U_FORTIFY_SOURCE>)
+endfunction()
+
+# What nearly every source includes, compiled once: for our own sources and, with GoogleTest, for tests.
 function(kinglet_precompile target)
   file(WRITE ${CMAKE_BINARY_DIR}/generated/${target}.cc "")
   add_library(${target} OBJECT ${CMAKE_BINARY_DIR}/generated/${target}.cc)
@@ -13,7 +17,7 @@ kinglet_precompile(kinglet_pch)
 if(KINGLET_TESTS)
   kinglet_precompile(kinglet_test_pch <gmock/gmock.h> <gtest/gtest.h>)
   target_link_libraries(kinglet_test_pch PRIVATE GTest::gtest GTest::gmock)
-  target_compile_options(kinglet_test_pch PRIVATE $<$<CONFIG:Release>:-O0>)
+  kinglet_unoptimised(kinglet_test_pch)
 endif()
 
 # Modules on the way of a prediction or of a reconciliation; the others are compiled with -O1, which
@@ -99,7 +103,7 @@ function(kinglet_module path)
         KINGLET_SOURCE_DIR="${CMAKE_SOURCE_DIR}" KINGLET_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
     endif()
     target_precompile_headers(${short}_test REUSE_FROM kinglet_test_pch)
-    target_compile_options(${short}_test PRIVATE $<$<CONFIG:Release>:-O0>)
+    kinglet_unoptimised(${short}_test)
     set_target_properties(${short}_test PROPERTIES
       RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
     add_test(NAME ${short} COMMAND ${short}_test)
@@ -151,7 +155,7 @@ function(kinglet_suite name)
   endforeach()
   target_link_libraries(${name}_suite PRIVATE GTest::gtest GTest::gmock GTest::gtest_main)
   target_precompile_headers(${name}_suite REUSE_FROM kinglet_test_pch)
-  target_compile_options(${name}_suite PRIVATE $<$<CONFIG:Release>:-O0>)
+  kinglet_unoptimised(${name}_suite)
   set_target_properties(${name}_suite PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
   add_test(NAME ${name} COMMAND ${name}_suite)
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)

@@ -25,6 +25,22 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
 endif()
 add_link_options(-fuse-ld=mold)
 
+# Hardening: what a memory error can be turned into is limited in every program that we ship, and
+# test/security/test_programs.py reads the programs for it. Programs are position independent; they are linked from
+# static libraries of ours, so they need no search path for shared ones.
+set(CMAKE_SKIP_RPATH ON)
+add_compile_options(-fPIE -fstack-protector-strong -fstack-clash-protection)
+add_compile_definitions(_GLIBCXX_ASSERTIONS)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  add_compile_options(-fcf-protection=full)
+endif()
+if(NOT KINGLET_SANITIZE)
+  # The C library's checks need an optimising build, and know nothing of what the sanitizers check. Tests, which are
+  # not optimised, take the definition back (kinglet_unoptimised).
+  add_compile_options($<$<CONFIG:Release>:-D_FORTIFY_SOURCE=3>)
+endif()
+add_link_options(-pie LINKER:-z,relro,-z,now,-z,noexecstack,-z,separate-code)
+
 if(KINGLET_SANITIZE)
   add_compile_options(-fsanitize=${KINGLET_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${KINGLET_SANITIZE})

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/constants.h"
+#include "api/images.h"
 
 namespace kinglet::api {
 
@@ -216,7 +217,7 @@ Result<CredentialsConfig> ReadCredentials(Reader& reader) {
 
 Result<StorageInitializerConfig> ReadStorageInitializer(Reader& reader) {
   KINGLET_TRY(auto config, reader.WithResources<StorageInitializerConfig>("storageInitializer"));
-  if (config.image.empty()) config.image = "kserve/storage-initializer:latest";
+  if (config.image.empty()) config.image = kDefaultStorageInitializerImage;
   return config;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/core_types.h"
+#include "api/images.h"
 #include "kube/conditions.h"
 
 namespace kinglet::control {
@@ -10,7 +11,6 @@ namespace {
 
 constexpr std::string_view kDownloadWorkload = "localModelDownloadJob";
 constexpr std::string_view kContainerName = "kserve-localmodel-download";
-constexpr std::string_view kDefaultImage = "kserve/storage-initializer:latest";
 constexpr std::string_view kVolume = "kserve-pvc-source";
 constexpr std::string_view kMountPath = "/mnt/models";
 constexpr std::string_view kHostname = "kubernetes.io/hostname";
@@ -34,8 +34,9 @@ Result<Json> DownloadContainer(const std::vector<Json>& storage_containers, cons
     if (*supported) return container->spec.container;
   }
   return Json::MakeObject({{"name", kContainerName},
-                           {"image", config.default_job_image.empty() ? std::string(kDefaultImage)
-                                                                      : config.default_job_image},
+                           {"image", config.default_job_image.empty()
+                                         ? std::string(api::kDefaultStorageInitializerImage)
+                                         : config.default_job_image},
                            {"terminationMessagePolicy", "FallbackToLogsOnError"}});
 }
 

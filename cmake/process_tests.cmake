@@ -1,6 +1,6 @@
 # Lint as tests, and one ctest entry for each test_*.py of test/process and test/security (label "process"),
 # run with the Python clients that ./dev setup tests installs.
-foreach(check layers house)
+foreach(check layers house promises)
   add_test(NAME lint_${check} COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/lint/${check}.py)
   set_tests_properties(lint_${check} PROPERTIES LABELS lint)
 endforeach()

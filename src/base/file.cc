@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +12,11 @@
 #include "base/encoding.h"
 
 namespace kinglet {
+namespace {
+
+constexpr size_t kReadBytes = size_t{64} << 10;
+
+}  // namespace
 
 void Fd::Reset(int fd) {
   if (fd_ >= 0) ::close(fd_);
@@ -67,20 +73,27 @@ Result<std::string> ReadFile(const std::filesystem::path& path, size_t limit) {
   struct stat info{};
   if (::fstat(fd.get(), &info) != 0) return Unexpected(ErrnoError(path.string(), errno));
   if (S_ISDIR(info.st_mode)) return Unexpected(ErrnoError(path.string(), EISDIR));
+  // A byte more than the size shows the end without growing. Files of /proc say 0 and others may
+  // grow: read on until the end whatever the size says.
+  size_t room = info.st_size > 0 ? static_cast<size_t>(info.st_size) + 1 : kReadBytes;
   std::string bytes;
-  // Files of /proc say 0: read on until the end whatever the size says.
-  if (static_cast<size_t>(info.st_size) <= limit) bytes.reserve(static_cast<size_t>(info.st_size));
-  char buffer[1 << 16];
   while (true) {
-    ssize_t n = ::read(fd.get(), buffer, sizeof(buffer));
+    const size_t size = bytes.size();
+    ssize_t n = 0;
+    bytes.resize_and_overwrite(size + std::min(room, limit - size + 1),
+                               [&](char* data, size_t end) {
+                                 n = ::read(fd.get(), data + size, end - size);
+                                 return size + static_cast<size_t>(std::max<ssize_t>(n, 0));
+                               });
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return Unexpected(ErrnoError("cannot read " + path.string(), errno));
     if (n == 0) break;
-    if (bytes.size() + static_cast<size_t>(n) > limit) {
+    if (bytes.size() > limit) {
       return Fail(Code::kResourceExhausted, "{} is larger than the limit of {} bytes",
                   path.string(), limit);
     }
-    bytes.append(buffer, static_cast<size_t>(n));
+    room -= std::min(room, static_cast<size_t>(n));
+    if (room == 0) room = kReadBytes;
   }
   return bytes;
 }

@@ -6,11 +6,13 @@
 #include <cmath>
 #include <limits>
 
+#include "base/budget.h"
+
 namespace kinglet {
 namespace {
 
-constexpr size_t kMaxNodes = 200'000;
 constexpr int kMaxDepth = 200;
+constexpr uint64_t kValueBytes = 128;  // a member of an object, with its key's string
 
 bool AllDigits(std::string_view text) {
   if (text.empty()) return false;
@@ -62,12 +64,16 @@ Json PlainScalar(const std::string& text) {
   return Json(text);
 }
 
-Result<Json> FromNode(const YAML::Node& node, size_t& budget, int depth) {
-  if (depth > kMaxDepth) return Fail(Code::kInvalidArgument, "YAML: nested too deeply");
-  if (budget-- == 0) return Fail(Code::kResourceExhausted, "YAML: too many values");
+// An alias stands for the whole value that it names, each time. So every value is paid for, with
+// its text.
+Result<Json> FromNode(const YAML::Node& node, Budget& budget) {
+  KINGLET_TRY(const Budget::Level level, budget.Enter());
+  const size_t text = node.IsScalar() ? node.Scalar().size() : 0;
+  KINGLET_RETURN_IF_ERROR(budget.Allocate(kValueBytes + text));
   switch (node.Type()) {
     case YAML::NodeType::Undefined:
-    case YAML::NodeType::Null: return Json();
+    case YAML::NodeType::Null:
+      return Json();
     case YAML::NodeType::Scalar:
       // "!" marks a quoted scalar, a tag an explicit string.
       if (node.Tag() == "!" || node.Tag() == "tag:yaml.org,2002:str") return Json(node.Scalar());
@@ -75,7 +81,7 @@ Result<Json> FromNode(const YAML::Node& node, size_t& budget, int depth) {
     case YAML::NodeType::Sequence: {
       Json::Array array;
       for (const auto& item : node) {
-        KINGLET_TRY(Json value, FromNode(item, budget, depth + 1));
+        KINGLET_TRY(Json value, FromNode(item, budget));
         array.push_back(std::move(value));
       }
       return Json(std::move(array));
@@ -87,7 +93,8 @@ Result<Json> FromNode(const YAML::Node& node, size_t& budget, int depth) {
           return Fail(Code::kInvalidArgument, "YAML line {}: a key must be a scalar",
                       member.first.Mark().line + 1);
         }
-        KINGLET_TRY(Json value, FromNode(member.second, budget, depth + 1));
+        KINGLET_TRY(Json value, FromNode(member.second, budget));
+        KINGLET_RETURN_IF_ERROR(budget.Allocate(member.first.Scalar().size()));
         auto [it, inserted] = object.emplace(member.first.Scalar(), std::move(value));
         if (!inserted) {
           return Fail(Code::kInvalidArgument, "YAML line {}: key \"{}\" is already set",
@@ -129,8 +136,10 @@ void Dump(const Json& value, std::string& out, int indent, bool inline_first) {
     for (const auto& [key, member] : value.AsObject()) {
       if (!first || !inline_first) pad(indent);
       first = false;
-      if (PlainSafe(key)) out += key;
-      else AppendJsonString(out, key);
+      if (PlainSafe(key))
+        out += key;
+      else
+        AppendJsonString(out, key);
       out += ':';
       if (member.IsObject() && !member.empty()) {
         out += '\n';
@@ -190,10 +199,13 @@ void Dump(const Json& value, std::string& out, int indent, bool inline_first) {
 Result<std::vector<Json>> ParseYamlDocuments(std::string_view text) {
   try {
     std::vector<Json> documents;
-    size_t budget = kMaxNodes;
+    Budget::Limits limits = Budget::LimitsFor(text.size());
+    limits.depth = kMaxDepth;
+    Budget budget(limits);
     for (const YAML::Node& node : YAML::LoadAll(std::string(text))) {
-      KINGLET_TRY(Json value, FromNode(node, budget, 0));
-      if (!value.IsNull()) documents.push_back(std::move(value));
+      auto value = FromNode(node, budget);
+      if (!value) return Unexpected(value.error().WithContext("YAML"));
+      if (!value->IsNull()) documents.push_back(std::move(*value));
     }
     return documents;
   } catch (const YAML::Exception& error) {

@@ -1,6 +1,7 @@
-// YAML to Json values, by the YAML 1.2 core schema with Kubernetes' reading of it (sigs.k8s.io/yaml:
-// true/false only, no octal surprises, quoted scalars are strings). Aliases are refused beyond a
-// total node count, so that a small file cannot become a large value.
+// YAML to Json values, by the YAML 1.2 core schema with Kubernetes' reading of it
+// (sigs.k8s.io/yaml: true/false only, no octal surprises, quoted scalars are strings). Aliases
+// count as what they stand for, within the text's Budget, so that a small file cannot become a
+// large value.
 #pragma once
 
 #include <string>

@@ -105,9 +105,9 @@ TEST_P(Allocation, NoneForAWarmRequest) {
   const auto plugins = Plugins();
   const auto plugin = std::ranges::find(plugins, param.format, &PluginEntry::name);
   ASSERT_NE(plugin, plugins.end());
-  auto model =
-      plugin->make().load(std::filesystem::path(KINGLET_SOURCE_DIR) / "test/data" / param.file,
-                          {.predict_proba = param.proba});
+  auto model = LoadModelFile(plugin->make(),
+                             std::filesystem::path(KINGLET_SOURCE_DIR) / "test/data" / param.file,
+                             {.predict_proba = param.proba});
   ASSERT_TRUE(model) << model.error().ToString();
   const auto columns = static_cast<size_t>((*model)->metadata().inputs[0].shape[1]);
   Scratch scratch;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/budget.h"
 #include "base/result.h"
 #include "server/model.h"
 
@@ -27,13 +28,19 @@ struct Plugin {
   // True where the file's first bytes look like this format (up to 4 KiB of the head are given).
   // Decides between formats that share an extension when no format is named.
   bool (*matches)(std::string_view head);
-  // Reads the whole file and builds the model. The bytes are foreign: any malformed, truncated or
-  // hostile file gives kInvalidArgument with what is wrong, never a crash, and memory stays
-  // within a small multiple of the file's size. A valid model of a kind that is not supported is
-  // kUnimplemented and names it.
-  Result<std::unique_ptr<server::Model>> (*load)(const std::filesystem::path& file,
-                                                 const LoadOptions& options);
+  // Builds the model from the file's bytes. They are foreign: any malformed, truncated or hostile
+  // file gives kInvalidArgument with what is wrong, never a crash. Memory and work that the bytes
+  // do not pay for themselves (one pass over the file, memory of a few times its size) are paid for
+  // out of `budget`. A valid model of a kind that is not supported is kUnimplemented and names it.
+  Result<std::unique_ptr<server::Model>> (*load)(std::string bytes, const LoadOptions& options,
+                                                 Budget& budget);
 };
+
+// Reads the file and loads it within the budget of its size. Errors name the file. The file is
+// copied, not mapped: whoever shortens a mapped file ends the process that reads it.
+Result<std::unique_ptr<server::Model>> LoadModelFile(const Plugin& plugin,
+                                                     const std::filesystem::path& file,
+                                                     const LoadOptions& options);
 
 struct PluginEntry {
   std::string_view name;  // the file's name

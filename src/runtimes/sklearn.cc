@@ -1,7 +1,6 @@
 // The format "sklearn": scikit-learn models saved by pickle or joblib.
 #include <string_view>
 
-#include "runtimes/pickle/bytes.h"
 #include "runtimes/plugin.h"
 #include "runtimes/sklearn/model.h"
 
@@ -19,21 +18,13 @@ bool LooksLikePickle(std::string_view head) {
   return head.starts_with("ccopy_reg\n_reconstructor") || head.starts_with("csklearn.");
 }
 
-Result<std::unique_ptr<server::Model>> Load(const std::filesystem::path& file,
-                                            const LoadOptions& options) {
-  KINGLET_TRY(pickle::Bytes bytes, pickle::Bytes::OfFile(file));
-  auto model = sklearn::LoadModel(std::move(bytes), options);
-  if (!model) return Unexpected(model.error().WithContext(file.filename().string()));
-  return model;
-}
-
 }  // namespace
 
 Plugin Plugin_sklearn() {
   return {.format = "sklearn",
           .extensions = {".joblib", ".pkl", ".pickle"},
           .matches = LooksLikePickle,
-          .load = Load};
+          .load = sklearn::LoadModel};
 }
 
 }  // namespace kinglet::runtimes

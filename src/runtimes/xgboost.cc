@@ -1,5 +1,4 @@
 // XGBoost: models saved by Booster.save_model or XGBModel.save_model, XGBoost 1.0 to 3.x.
-#include "base/file.h"
 #include "runtimes/plugin.h"
 #include "runtimes/xgboost/predictor.h"
 
@@ -11,10 +10,9 @@ bool Matches(std::string_view head) {
   return head.starts_with('{') && head.find("learner") != head.npos;
 }
 
-Result<std::unique_ptr<server::Model>> Load(const std::filesystem::path& file, const LoadOptions&) {
-  KINGLET_TRY(const std::string bytes, ReadFile(file));
-  KINGLET_TRY(xgboost::Description description, xgboost::ReadModel(bytes));
-  return xgboost::MakePredictor(std::move(description));
+Result<std::unique_ptr<server::Model>> Load(std::string bytes, const LoadOptions&, Budget& budget) {
+  KINGLET_TRY(xgboost::Description description, xgboost::ReadModel(bytes, budget));
+  return xgboost::MakePredictor(std::move(description), budget);
 }
 
 }  // namespace

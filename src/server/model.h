@@ -42,6 +42,21 @@ struct PredictResponse {
   }
 };
 
+// The most values an answer may hold. A small model and a small request can ask for far more than
+// either of them is: a row of a request takes three bytes, and an answer has a value for each row
+// and each of the model's outputs.
+inline constexpr size_t kMaxAnswerValues = size_t{1} << 26;
+
+// kInvalidArgument where `rows` rows of `columns` values are more. For Predict, before it
+// allocates.
+inline Status CheckAnswerSize(size_t rows, size_t columns) {
+  if (rows == 0 || columns <= kMaxAnswerValues / rows) return {};
+  return Fail(Code::kInvalidArgument,
+              "the answer to {} rows has {} values a row, over the limit of {} values: send fewer "
+              "rows in one request",
+              rows, columns, kMaxAnswerValues);
+}
+
 class Model {
  public:
   virtual ~Model() = default;

@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
                                    [&](const auto& entry) { return entry.name == argv[1]; });
   if (plugin == plugins.end()) return Fail("no such format");
   const auto before_load = Clock::now();
-  auto model = plugin->make().load(argv[2], {.predict_proba = true});
+  auto model = kinglet::runtimes::LoadModelFile(plugin->make(), argv[2], {.predict_proba = true});
   if (!model) return Fail(model.error().ToString());
   fmt::print("load {:.1f}\n",
              std::chrono::duration<double, std::micro>(Clock::now() - before_load).count());

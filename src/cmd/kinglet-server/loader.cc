@@ -57,7 +57,7 @@ Result<std::unique_ptr<server::Model>> LoadAny(const std::vector<runtimes::Plugi
   }
   KINGLET_TRY(auto file, server::FindModelFile(model_dir, extensions));
   KINGLET_TRY(const runtimes::Plugin* format, FormatOf(formats, file));
-  return format->load(file, options);
+  return runtimes::LoadModelFile(*format, file, options);
 }
 
 }  // namespace
@@ -76,7 +76,7 @@ Result<server::ModelLoader> MakeLoader(const std::string& format,
       return [candidate,
               options](const fs::path& model_dir) -> Result<std::unique_ptr<server::Model>> {
         KINGLET_TRY(auto file, server::FindModelFile(model_dir, candidate.extensions));
-        return candidate.load(file, options);
+        return runtimes::LoadModelFile(candidate, file, options);
       };
     }
     known += known.empty() ? "" : ", ";

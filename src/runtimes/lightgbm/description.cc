@@ -15,6 +15,9 @@ constexpr int32_t kCategorical = 1;
 constexpr int32_t kDefaultLeft = 2;
 constexpr int32_t kMissingShift = 2;
 
+// What a feature's name takes: a string, and a place in the index of names.
+constexpr uint64_t kNameBytes = 128;
+
 // Reads the trees of one model; its members are reused from tree to tree.
 class TreeReader {
  public:
@@ -148,12 +151,13 @@ Status MakeLinear(Description& out) {
   return {};
 }
 
-Status ReadHeader(const Section& header, Description& out) {
+Status ReadHeader(const Section& header, Budget& budget, Description& out) {
   KINGLET_TRY(const int64_t outputs, header.Integer("num_tree_per_iteration"));
   KINGLET_TRY(const int64_t last_feature, header.Integer("max_feature_idx"));
-  if (outputs < 1 || outputs > 1 << 20) {
+  if (outputs < 1) {
     return Fail(Code::kInvalidArgument, "num_tree_per_iteration={} is not sensible", outputs);
   }
+  KINGLET_RETURN_IF_ERROR(budget.CheckClaim(static_cast<uint64_t>(outputs), "trees an iteration"));
   if (last_feature < -1 || last_feature > 1 << 30) {
     return Fail(Code::kInvalidArgument, "max_feature_idx={} is not sensible", last_feature);
   }
@@ -162,6 +166,7 @@ Status ReadHeader(const Section& header, Description& out) {
   out.average = header.Has("average_output");
   KINGLET_TRY(out.objective, ParseObjective(header["objective"]));
   for (std::string_view name : Words(header["feature_names"])) {
+    KINGLET_RETURN_IF_ERROR(budget.Allocate(kNameBytes + name.size()));
     out.feature_names.emplace_back(name);
   }
   if (out.feature_names.size() != out.features) {
@@ -183,7 +188,7 @@ bool LooksLikeModel(std::string_view head) {
   return lines.Next() == "tree" && head.find("num_tree_per_iteration=") != head.npos;
 }
 
-Result<Description> ReadModel(std::string_view text) {
+Result<Description> ReadModel(std::string_view text, Budget& budget) {
   Lines lines(text);
   if (lines.Next() != "tree") {
     return Fail(Code::kInvalidArgument,
@@ -191,7 +196,8 @@ Result<Description> ReadModel(std::string_view text) {
                 "Booster.save_model('model.txt')");
   }
   Description out;
-  KINGLET_RETURN_IF_ERROR(ReadHeader(Section::Read(lines), out));
+  KINGLET_TRY(const Section header, Section::Read(lines, budget));
+  KINGLET_RETURN_IF_ERROR(ReadHeader(header, budget, out));
   TreeReader reader;
   bool linear = false, ended = false;
   while (!lines.AtEnd() && !ended) {
@@ -200,7 +206,8 @@ Result<Description> ReadModel(std::string_view text) {
       lines.Next();
       std::vector<LinearLeaf> leaves;
       const size_t t = out.forest.trees.size();
-      auto tree = reader.Read(Section::Read(lines), leaves);
+      KINGLET_TRY(const Section section, Section::Read(lines, budget));
+      auto tree = reader.Read(section, leaves);
       if (!tree) return Unexpected(tree.error().WithContext(fmt::format("tree {}", t)));
       tree->output = static_cast<int32_t>(t % out.outputs);
       linear |= !leaves.empty();

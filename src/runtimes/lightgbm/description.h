@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/budget.h"
 #include "base/result.h"
 #include "runtimes/lightgbm/objective.h"
 #include "runtimes/trees/forest.h"
@@ -36,7 +37,7 @@ struct Description {
 };
 
 // The text format of LightGBM 2.x to 4.x. The bytes are foreign.
-Result<Description> ReadModel(std::string_view text);
+Result<Description> ReadModel(std::string_view text, Budget& budget);
 
 bool LooksLikeModel(std::string_view head);
 

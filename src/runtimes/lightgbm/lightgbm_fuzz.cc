@@ -5,7 +5,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace kinglet::runtimes::lightgbm;
-  auto description = ReadModel(std::string_view(reinterpret_cast<const char*>(data), size));
-  if (description) (void)MakePredictor(std::move(*description));
+  auto budget = kinglet::Budget::ForInput(size);
+  auto description = ReadModel(std::string_view(reinterpret_cast<const char*>(data), size), budget);
+  if (description) (void)MakePredictor(std::move(*description), budget);
   return 0;
 }

@@ -33,7 +33,7 @@ TEST(Lightgbm, TakesDataFrames) {
     if (!cases.extra.Has("frame")) continue;
     SCOPED_TRACE(cases.name);
     ++frames;
-    auto model = Plugin_lightgbm().load(cases.file, {});
+    auto model = LoadModelFile(Plugin_lightgbm(), cases.file, {});
     ASSERT_TRUE(model) << model.error().ToString();
     server::PredictResponse response;
     server::PredictRequest request = FrameRequest(cases.extra["frame"]);
@@ -60,7 +60,7 @@ TEST(Lightgbm, TakesDataFrames) {
 
 TEST(Lightgbm, RefusesAWrongNumberOfFeaturesAndHalfAFile) {
   const testing::Cases cases = testing::ReadCases("lightgbm").front();
-  auto model = Plugin_lightgbm().load(cases.file, {});
+  auto model = LoadModelFile(Plugin_lightgbm(), cases.file, {});
   ASSERT_TRUE(model);
   server::PredictRequest request;
   request.inputs.emplace_back().Reset("x", inference::DataType::kFp64, {2, 3});
@@ -73,7 +73,7 @@ TEST(Lightgbm, RefusesAWrongNumberOfFeaturesAndHalfAFile) {
   const auto text = ReadFile(cases.file);
   const auto half = std::filesystem::path(::testing::TempDir()) / "half-a-model.txt";
   ASSERT_TRUE(WriteFileAtomic(half, std::string_view(*text).substr(0, text->size() / 4)));
-  auto truncated = Plugin_lightgbm().load(half, {});
+  auto truncated = LoadModelFile(Plugin_lightgbm(), half, {});
   ASSERT_FALSE(truncated);
   EXPECT_EQ(truncated.error().code(), Code::kInvalidArgument);
 }

@@ -51,7 +51,8 @@ Result<Objective> ParseObjective(std::string_view line) {
   const auto known = std::find_if(std::begin(kKnown), std::end(kKnown),
                                   [&](const Known& each) { return each.name == name; });
   if (known == std::end(kKnown)) {
-    return Fail(Code::kUnimplemented, "LightGBM objective \"{}\" is not supported", name);
+    return Fail(Code::kUnimplemented, "LightGBM objective \"{}\" is not supported",
+                name.substr(0, 40));
   }
   Objective objective{known->transform};
   for (std::string_view word = NextWord(line); !word.empty(); word = NextWord(line)) {

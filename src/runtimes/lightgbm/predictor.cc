@@ -9,9 +9,6 @@
 namespace kinglet::runtimes::lightgbm {
 namespace {
 
-// Rows converted and summed at a time: small enough for the cache.
-constexpr size_t kBlock = 64;
-
 class Predictor : public server::Model {
  public:
   Predictor(Description description, std::vector<trees::CategoryCodes> codes,
@@ -49,6 +46,7 @@ class Predictor : public server::Model {
                  server::PredictResponse* response) const override {
     KINGLET_TRY(auto input, trees::Input<double>::Open(request, features_));
     const size_t n = input.rows();
+    KINGLET_RETURN_IF_ERROR(server::CheckAnswerSize(n, outputs_));
     inference::Tensor& output = response->Single();
     if (outputs_ > 1) {
       output.Reset("output-0", inference::DataType::kFp64,
@@ -58,8 +56,9 @@ class Predictor : public server::Model {
     }
     const std::span<double> out = output.As<double>();
     std::fill(out.begin(), out.end(), 0.0);
-    for (size_t first = 0; first < n; first += kBlock) {
-      const size_t count = std::min(kBlock, n - first);
+    const size_t block = trees::RowsTogether(features_.count(), outputs_);
+    for (size_t first = 0; first < n; first += block) {
+      const size_t count = std::min(block, n - first);
       KINGLET_TRY(const double* rows, input.Read(first, count));
       const std::span<double> scores = out.subspan(first * outputs_, count * outputs_);
       if (linear_leaves_.empty()) {
@@ -114,11 +113,14 @@ class Predictor : public server::Model {
 // pandas_categorical has a list for each column that was of pandas' category type. They are the
 // categorical features unless others were named as well; then which is which is not recorded, and
 // text is refused.
-Result<std::vector<trees::CategoryCodes>> ReadCodes(const Description& description) {
+Result<std::vector<trees::CategoryCodes>> ReadCodes(const Description& description,
+                                                    Budget& budget) {
   std::vector<trees::CategoryCodes> all;
   if (description.pandas_categorical.empty() || description.pandas_categorical == "null") {
     return all;
   }
+  // A value of JSON takes two bytes or more of text.
+  KINGLET_RETURN_IF_ERROR(budget.Allocate(description.pandas_categorical.size() / 2, sizeof(Json)));
   auto lists = Json::Parse(description.pandas_categorical);
   if (!lists) return Unexpected(lists.error().WithContext("pandas_categorical"));
   const auto& columns = lists->AsArray();
@@ -144,9 +146,9 @@ Result<std::vector<trees::CategoryCodes>> ReadCodes(const Description& descripti
 
 }  // namespace
 
-Result<std::unique_ptr<server::Model>> MakePredictor(Description description) {
-  KINGLET_TRY(auto codes, ReadCodes(description));
-  KINGLET_TRY(auto forest, trees::Forest<double>::Build(std::move(description.forest)));
+Result<std::unique_ptr<server::Model>> MakePredictor(Description description, Budget& budget) {
+  KINGLET_TRY(auto codes, ReadCodes(description, budget));
+  KINGLET_TRY(auto forest, trees::Forest<double>::Build(std::move(description.forest), budget));
   return std::make_unique<Predictor>(std::move(description), std::move(codes), std::move(forest));
 }
 

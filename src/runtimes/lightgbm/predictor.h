@@ -10,6 +10,6 @@
 namespace kinglet::runtimes::lightgbm {
 
 // Predicts as Booster.predict(X) does: one FP64 tensor [rows] or [rows, outputs].
-Result<std::unique_ptr<server::Model>> MakePredictor(Description description);
+Result<std::unique_ptr<server::Model>> MakePredictor(Description description, Budget& budget);
 
 }  // namespace kinglet::runtimes::lightgbm

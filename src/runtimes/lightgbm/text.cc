@@ -18,10 +18,11 @@ std::string_view Lines::Next() {
   return line;
 }
 
-Section Section::Read(Lines& lines) {
+Result<Section> Section::Read(Lines& lines, Budget& budget) {
   Section section;
   while (!lines.AtEnd() && !lines.Peek().empty() && !lines.Peek().starts_with("end of ")) {
     const std::string_view line = lines.Next();
+    KINGLET_RETURN_IF_ERROR(budget.Allocate(2 * sizeof(section.entries_[0])));
     const size_t equals = line.find('=');
     if (equals == line.npos) {
       section.entries_.emplace_back(line, std::string_view());  // a flag: "average_output"

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/budget.h"
 #include "base/result.h"
 
 namespace kinglet::runtimes::lightgbm {
@@ -26,7 +27,7 @@ class Lines {
 // The lines up to an empty one, a heading or the end, as keys and values; views of the text.
 class Section {
  public:
-  static Section Read(Lines& lines);
+  static Result<Section> Read(Lines& lines, Budget& budget);
   bool Has(std::string_view key) const;
   // Empty where there is none.
   std::string_view operator[](std::string_view key) const;

@@ -6,8 +6,13 @@
 #include "runtimes/pickle/text.h"
 
 namespace kinglet::runtimes::pickle {
+namespace {
 
-Status Unpickler::Container(unsigned char op) {
+constexpr size_t kEncodedBytes = 48;  // an entry of encoded_
+
+}  // namespace
+
+Status Unpickler::FillContainer(unsigned char op) {
   switch (op) {
     case kOpEmptyTuple:
       return Push(Graph::kEmptyTupleRef);
@@ -49,17 +54,14 @@ Status Unpickler::Container(unsigned char op) {
   }
   if (pairs && (stack_.size() - begin) % 2 != 0) return Bad("a dict has a key without a value");
   const Ref target = stack_[begin - 1];
-  std::vector<Ref>* items = pairs ? Pairs(target) : Items(target);
-  if (items == nullptr) return Bad("it adds items to what is no container");
-  items->insert(items->end(), stack_.begin() + begin, stack_.end());
-  stack_.resize(begin);
-  return {};
+  KINGLET_TRY(std::vector<Ref> * items, Container(target, pairs));
+  return MoveItems(begin, *items);
 }
 
 Status Unpickler::PushGlobal(std::string_view module, std::string_view name) {
   KINGLET_RETURN_IF_ERROR(CheckGlobal(module, name));
   KINGLET_TRY(const Ref ref, New(Kind::kGlobal, graph_.globals_.size()));
-  graph_.globals_.push_back({module, name});
+  KINGLET_RETURN_IF_ERROR(Append(graph_.globals_, GlobalRecord{module, name}));
   return Push(ref);
 }
 
@@ -141,6 +143,7 @@ Status Unpickler::Encode(Ref args) {
   auto bytes = Utf8ToLatin1(text.text());
   if (!bytes) return Bad("bytes hold characters over U+00FF");
   KINGLET_RETURN_IF_ERROR(PushOwnedText(Kind::kBytes, std::move(*bytes)));
+  KINGLET_RETURN_IF_ERROR(budget_.Allocate(kEncodedBytes));
   encoded_[text.ref()] = stack_.back();
   return {};
 }
@@ -152,6 +155,10 @@ Status Unpickler::Build() {
   if (node.kind != Kind::kObject) return Bad("it sets the state of what is no object");
   ObjectRecord& object = graph_.objects_[node.index];
   if (object.state != Graph::kNoneRef) return Bad("it sets an object's state twice");
+  if (At(state).kind() == Kind::kDict && At(state).size() > Value::kMaxMembers) {
+    return Bad("an object has {} attributes (the limit is {})", At(state).size(),
+               Value::kMaxMembers);
+  }
   object.state = state;
   if (!nested_ && At(target).name() == "NumpyArrayWrapper") {
     stack_.pop_back();
@@ -164,14 +171,14 @@ Status Unpickler::Build() {
 Status Unpickler::RawArray(Value wrapper) {
   const Value order = wrapper.Attr("order");
   KINGLET_TRY(const std::vector<int64_t> shape, ReadShape(wrapper.Attr("shape")));
-  KINGLET_TRY(const DType dtype, ReadDType(wrapper.Attr("dtype")));
+  KINGLET_TRY(const DType dtype, ReadDType(wrapper.Attr("dtype"), budget_));
   ArrayRecord record{wrapper.Attr("dtype").ref(),
                      wrapper.Attr("shape").ref(),
                      order.text() == "F",
                      {},
                      Graph::kNoneRef};
   if (dtype.kind == 'O') {
-    Unpickler inner(graph_, limits_);
+    Unpickler inner(graph_, budget_);
     KINGLET_TRY(record.objects, inner.Run(&position_, /*nested=*/true));
   } else {
     KINGLET_TRY(const size_t count, CheckedCount(shape, dtype.size));
@@ -183,7 +190,7 @@ Status Unpickler::RawArray(Value wrapper) {
     KINGLET_TRY(record.bytes, Take(count * dtype.size));
   }
   KINGLET_TRY(const Ref ref, New(Kind::kArray, graph_.arrays_.size()));
-  graph_.arrays_.push_back(record);
+  KINGLET_RETURN_IF_ERROR(Append(graph_.arrays_, record));
   return Push(ref);
 }
 

@@ -113,7 +113,7 @@ Result<std::string> InflateBzip2(std::string_view in, size_t limit) {
 // .xz and the older .lzma ("alone") format.
 Result<std::string> InflateLzma(std::string_view in, size_t limit) {
   lzma_stream stream = LZMA_STREAM_INIT;
-  constexpr uint64_t kMemory = uint64_t{256} << 20;  // the largest dictionary of `xz -9` is 64 MiB
+  constexpr uint64_t kMemory = uint64_t{96} << 20;  // the largest dictionary, of `xz -9`, is 64 MiB
   if (lzma_auto_decoder(&stream, kMemory, 0) != LZMA_OK) {
     return Fail(Code::kInternal, "liblzma does not start");
   }
@@ -150,33 +150,43 @@ Result<std::string> InflateLz4(std::string_view in, size_t limit) {
   return result;
 }
 
+using Inflater = Result<std::string> (*)(std::string_view in, size_t limit);
+
+// Null: not compressed.
+Inflater InflaterOf(std::string_view in) {
+  // No pickle begins with these: 'x', 'B' and ']' followed so are not what picklers write first.
+  if (in.starts_with("\x78\x01") || in.starts_with("\x78\x5e") || in.starts_with("\x78\x9c") ||
+      in.starts_with("\x78\xda") || in.starts_with("\x1f\x8b")) {
+    return InflateZlib;
+  }
+  if (in.starts_with("BZh")) return InflateBzip2;
+  if (in.starts_with(std::string_view("\xfd\x37zXZ\0", 6)) ||
+      in.starts_with(std::string_view("\x5d\0\0", 3))) {
+    return InflateLzma;
+  }
+  return in.starts_with("\x04\x22\x4d\x18") ? InflateLz4 : nullptr;
+}
+
+// What a compressed file of a size may become.
+size_t LimitOf(size_t size) {
+  constexpr size_t kBase = size_t{16} << 20, kRatio = 256, kMost = size_t{8} << 30;
+  return std::min(kBase + kRatio * std::min(size, kMost / kRatio), kMost);
+}
+
 }  // namespace
 
-Result<Bytes> Decompress(Bytes bytes, const DecompressLimits& limits) {
-  const std::string_view in = bytes.view();
-  size_t limit = 0;
-  if (__builtin_mul_overflow(in.size(), limits.ratio, &limit) ||
-      __builtin_add_overflow(limit, limits.base, &limit)) {
-    limit = limits.total;
-  }
-  limit = std::min(limit, limits.total);
+Result<std::string> Decompress(std::string bytes, Budget& budget) {
+  const std::string_view in = bytes;
   if (in.starts_with("ZF0x")) {
     return Fail(Code::kUnimplemented,
                 "the file was written by joblib before 0.10; load it with that joblib and save it "
                 "again with joblib 0.10 or newer");
   }
-  // No pickle begins with these: 'x', 'B' and ']' followed so are not what picklers write first.
-  if (in.starts_with("\x78\x01") || in.starts_with("\x78\x5e") || in.starts_with("\x78\x9c") ||
-      in.starts_with("\x78\xda") || in.starts_with("\x1f\x8b")) {
-    return InflateZlib(in, limit);
-  }
-  if (in.starts_with("BZh")) return InflateBzip2(in, limit);
-  if (in.starts_with(std::string_view("\xfd\x37zXZ\0", 6)) ||
-      in.starts_with(std::string_view("\x5d\0\0", 3))) {
-    return InflateLzma(in, limit);
-  }
-  if (in.starts_with("\x04\x22\x4d\x18")) return InflateLz4(in, limit);
-  return bytes;
+  const auto inflate = InflaterOf(in);
+  if (inflate == nullptr) return bytes;
+  KINGLET_TRY(std::string plain, inflate(in, LimitOf(in.size())));
+  budget.Decompressed(plain.size());
+  return plain;
 }
 
 }  // namespace kinglet::runtimes::pickle

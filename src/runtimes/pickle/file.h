@@ -1,21 +1,17 @@
 // A pickle file's bytes, decompressed where joblib compressed them (zlib, gzip, bz2, lzma, xz,
-// lz4), with a bound on what a bomb may become.
+// lz4), with a bound on what a bomb may become: the smallest of 16 MiB plus 256 times the file's
+// size, and 8 GiB.
 #pragma once
 
-#include <cstddef>
+#include <string>
 
+#include "base/budget.h"
 #include "base/result.h"
-#include "runtimes/pickle/bytes.h"
 
 namespace kinglet::runtimes::pickle {
 
-struct DecompressLimits {
-  size_t base = size_t{16} << 20;  // allowed whatever the file's size
-  size_t ratio = 256;              // and this many times the file's size
-  size_t total = size_t{8} << 30;  // and never more than this
-};
-
-// `bytes` as they are where no known compression's magic begins them.
-Result<Bytes> Decompress(Bytes bytes, const DecompressLimits& limits = {});
+// `bytes` as they are where no known compression's magic begins them. Raises the limits of the
+// file's budget to those of what it holds.
+Result<std::string> Decompress(std::string bytes, Budget& budget);
 
 }  // namespace kinglet::runtimes::pickle

@@ -2,7 +2,7 @@
 
 namespace kinglet::runtimes::pickle {
 
-Graph::Graph(Bytes bytes) : held_(std::move(bytes)), bytes_(held_.view()) {
+Graph::Graph(std::string bytes) : held_(std::move(bytes)), bytes_(held_) {
   nodes_.resize(kFirstSmallInt + 256);
   nodes_[kMissingRef].kind = Kind::kMissing;
   nodes_[kNoneRef].kind = Kind::kNone;
@@ -86,6 +86,7 @@ Value Value::Get(std::string_view name) const {
     return {};
   }
   const std::vector<Ref>& entries = graph_->lists_[index];
+  if (entries.size() / 2 > kMaxMembers) return {};
   // From the back: a key that is set twice has its last value.
   for (size_t i = entries.size(); i >= 2; i -= 2) {
     const Value key(graph_, entries[i - 2]);

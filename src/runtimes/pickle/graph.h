@@ -10,8 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "runtimes/pickle/bytes.h"
-
 namespace kinglet::runtimes::pickle {
 
 enum class Kind : uint8_t {
@@ -87,6 +85,9 @@ class Value {
 
   // Items of a list, tuple or set; entries of a dict.
   size_t size() const;
+  // Looks at every entry, so a dict of more than kMaxMembers entries has none by name: objects
+  // have a few dozen attributes, and a huge dict shared by many objects would be searched for each.
+  static constexpr size_t kMaxMembers = 1024;
   Value operator[](size_t i) const;        // list, tuple, set
   Value key(size_t i) const;               // dict
   Value value(size_t i) const;             // dict
@@ -108,14 +109,11 @@ class Value {
 // Owns the nodes and the bytes that they point into. Immutable once read.
 class Graph {
  public:
-  explicit Graph(Bytes bytes);
+  explicit Graph(std::string bytes);
   Graph(const Graph&) = delete;  // Values and texts point into it
   Graph& operator=(const Graph&) = delete;
 
   Value root() const { return {this, root_}; }
-  // Of the (decompressed) pickle.
-  size_t byte_size() const { return bytes_.size(); }
-  size_t node_count() const { return nodes_.size(); }
   const ArrayRecord& array(Value value) const { return arrays_[nodes_[value.ref()].index]; }
 
  private:
@@ -125,7 +123,7 @@ class Graph {
   static constexpr Ref kMissingRef = 0, kNoneRef = 1, kFalseRef = 2, kTrueRef = 3,
                        kEmptyTupleRef = 4, kFirstSmallInt = 5;
 
-  Bytes held_;
+  std::string held_;
   std::string_view bytes_;  // all of held_
   Ref root_ = kMissingRef;
   std::vector<Node> nodes_;

@@ -3,6 +3,7 @@
 // make something of what lies on the stack.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,7 +18,7 @@ namespace kinglet::runtimes::pickle {
 // memo on the same graph and position.
 class Unpickler {
  public:
-  Unpickler(Graph& graph, const UnpickleLimits& limits) : graph_(graph), limits_(limits) {}
+  Unpickler(Graph& graph, Budget& budget) : graph_(graph), budget_(budget) {}
 
   Status ReadAll() {
     size_t position = 0;
@@ -41,6 +42,22 @@ class Unpickler {
   Result<uint64_t> TakeUint(size_t bytes);  // little-endian
   Result<std::string_view> TakeCounted(size_t length_bytes);
 
+  // push_back, with the growth of the vector paid for.
+  template <class T>
+  Status Append(std::vector<T>& to, const T& value) {
+    if (to.size() == to.capacity()) [[unlikely]]
+      KINGLET_RETURN_IF_ERROR(PayForGrowth<T>(to.capacity(), 1));
+    to.push_back(value);
+    return {};
+  }
+  // Moves the stack from `begin` to the end of `to`, likewise.
+  Status MoveItems(size_t begin, std::vector<Ref>& to);
+  // A vector doubles, or grows to what is inserted.
+  template <class T>
+  Status PayForGrowth(size_t capacity, size_t added) {
+    return budget_.Allocate(std::max({capacity, added, size_t{4}}), sizeof(T));
+  }
+
   // The stack.
   Status Push(Ref ref);
   Result<Ref> Pop();
@@ -57,15 +74,15 @@ class Unpickler {
   Status PushTuple(size_t begin);
   Status PushList(Kind kind, size_t begin);
   Status PushObject(Ref type, Ref args);
-  std::vector<Ref>* Items(Ref ref);  // what APPENDS fills; null where it cannot
-  std::vector<Ref>* Pairs(Ref ref);
+  // What APPENDS (or with `pairs` SETITEMS) fills.
+  Result<std::vector<Ref>*> Container(Ref ref, bool pairs);
 
   Status Step(unsigned char op);
   Status Integer(unsigned char op);
   Status Long(std::string_view bytes);
   Status Text(unsigned char op);
   Status Memo(unsigned char op);
-  Status Container(unsigned char op);
+  Status FillContainer(unsigned char op);
   Status Make(unsigned char op);
   Status PushGlobal(std::string_view module, std::string_view name);
   Status Reduce(Ref callable, Ref args);
@@ -76,7 +93,7 @@ class Unpickler {
   Value At(Ref ref) const { return {&graph_, ref}; }
 
   Graph& graph_;
-  const UnpickleLimits& limits_;
+  Budget& budget_;
   size_t position_ = 0;
   size_t at_ = 0;  // where the current opcode is, for messages
   bool nested_ = false;

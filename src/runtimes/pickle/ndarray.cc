@@ -13,7 +13,8 @@ namespace {
 constexpr size_t kMaxDimensions = 32;
 constexpr size_t kMaxFields = 64;
 constexpr size_t kMaxItemSize = size_t{1} << 24;
-constexpr int kMaxTypeDepth = 4;
+constexpr size_t kCopyOverhead = 64;  // of a vector
+constexpr uint64_t kTypeSteps = 32;   // of a dtype without fields
 
 template <class... Args>
 Unexpected Bad(fmt::format_string<Args...> format, Args&&... args) {
@@ -72,8 +73,8 @@ Status ParseTypeCode(std::string_view code, DType* type) {
   return {};
 }
 
-Result<DType> ReadDTypeAt(Value value, int depth) {
-  if (depth > kMaxTypeDepth) return Bad("a numpy dtype is nested too deep");
+Result<DType> ReadPlainDType(Value value, Budget& budget) {
+  KINGLET_RETURN_IF_ERROR(budget.Spend(kTypeSteps));
   DType type;
   if (value.kind() == Kind::kStr) {
     KINGLET_RETURN_IF_ERROR(ParseTypeCode(value.text(), &type));
@@ -96,33 +97,49 @@ Result<DType> ReadDTypeAt(Value value, int depth) {
     type.size = static_cast<size_t>(size);
     if (type.kind == 'U' && type.size % 4 != 0) return Bad("a numpy dtype's size is wrong");
   }
-  const Value names = state[3];
-  const Value fields = state[4];
-  if (names.kind() != Kind::kTuple || fields.kind() != Kind::kDict) return type;
-  if (type.kind != 'V') return Bad("a numpy dtype has fields but is no structure");
-  if (names.size() > kMaxFields)
-    return Bad("a numpy structure has more than {} fields", kMaxFields);
-  for (size_t i = 0; i < names.size(); ++i) {
-    const Value field = fields.Get(names[i].text());
-    const int64_t offset = field[1].integer();
-    KINGLET_TRY(DType inner, ReadDTypeAt(field[0], depth + 1));
-    if (inner.kind == 'O') {
-      return Fail(Code::kUnimplemented, "numpy structures with objects are not supported");
-    }
-    if (offset < 0 || static_cast<uint64_t>(offset) > type.size ||
-        inner.size > type.size - static_cast<size_t>(offset)) {
-      return Bad("a field of a numpy structure lies outside it");
-    }
-    type.fields.push_back(
-        {std::string(names[i].text()), static_cast<size_t>(offset), std::move(inner)});
-  }
   return type;
 }
 
+// The names and the fields of a structure, from its dtype's state; missing where it is none.
+Value FieldNames(Value dtype) {
+  const Value names = dtype.state()[3];
+  return names.kind() == Kind::kTuple && dtype.state()[4].kind() == Kind::kDict ? names : Value();
+}
+
+Status ReadFields(Value value, Value names, Budget& budget, DType* type) {
+  const Value fields = value.state()[4];
+  if (type->kind != 'V') return Bad("a numpy dtype has fields but is no structure");
+  // A field may also be listed under a title.
+  if (names.size() > kMaxFields || fields.size() > 2 * kMaxFields) {
+    return Bad("a numpy structure has more than {} fields", kMaxFields);
+  }
+  KINGLET_RETURN_IF_ERROR(budget.Spend(names.size() * fields.size()));
+  KINGLET_RETURN_IF_ERROR(budget.Allocate(names.size() * sizeof(Field)));
+  for (size_t i = 0; i < names.size(); ++i) {
+    const Value field = fields.Get(names[i].text());
+    const int64_t offset = field[1].integer();
+    KINGLET_TRY(DType inner, ReadPlainDType(field[0], budget));
+    if (!FieldNames(field[0]).missing()) {
+      return Fail(Code::kUnimplemented, "numpy structures inside structures are not supported");
+    }
+    if (inner.kind == 'O') {
+      return Fail(Code::kUnimplemented, "numpy structures with objects are not supported");
+    }
+    if (offset < 0 || static_cast<uint64_t>(offset) > type->size ||
+        inner.size > type->size - static_cast<size_t>(offset)) {
+      return Bad("a field of a numpy structure lies outside it");
+    }
+    KINGLET_RETURN_IF_ERROR(budget.Allocate(names[i].text().size()));
+    type->fields.push_back(
+        {std::string(names[i].text()), static_cast<size_t>(offset), std::move(inner)});
+  }
+  return {};
+}
+
 // Fills in dtype, shape and bytes or objects of an array and checks that they agree.
-Result<Array> MakeArray(Value dtype, Value shape, bool fortran, Value data) {
+Result<Array> MakeArray(Value dtype, Value shape, bool fortran, Value data, Budget& budget) {
   Array array;
-  KINGLET_TRY(array.dtype, ReadDType(dtype));
+  KINGLET_TRY(array.dtype, ReadDType(dtype, budget));
   KINGLET_TRY(array.shape, ReadShape(shape));
   KINGLET_TRY(array.count, CheckedCount(array.shape, array.dtype.size));
   array.fortran = fortran;
@@ -131,6 +148,7 @@ Result<Array> MakeArray(Value dtype, Value shape, bool fortran, Value data) {
       return Bad("an object array of {} elements has {}", array.count, data.size());
     }
     array.fortran = false;  // numpy writes the list in C order whatever the flag says
+    KINGLET_RETURN_IF_ERROR(budget.Allocate(array.count, sizeof(Value)));
     array.objects.reserve(array.count);
     for (size_t i = 0; i < data.size(); ++i) array.objects.push_back(data[i]);
     return array;
@@ -285,19 +303,22 @@ Result<std::string> TextElement(const char* at, const DType& type) {
   return out;
 }
 
-}  // namespace
-
-Status Budget::Charge(size_t bytes) {
-  if (bytes > left_) {
-    return Fail(Code::kInvalidArgument,
-                "refused: the pickle refers to the same data so often that reading it would take "
-                "far more memory than the file");
-  }
-  left_ -= bytes;
-  return {};
+// For a copy of an array of which an element takes `size` bytes. Column-major arrays are read
+// across the memory, an index a dimension.
+Status PayForCopy(const Array& array, size_t size, Budget& budget) {
+  KINGLET_RETURN_IF_ERROR(budget.Allocate(kCopyOverhead));
+  KINGLET_RETURN_IF_ERROR(budget.Allocate(array.count, size));
+  return budget.Spend(array.count, array.fortran ? array.shape.size() : 1);
 }
 
-Result<DType> ReadDType(Value value) { return ReadDTypeAt(value, 0); }
+}  // namespace
+
+Result<DType> ReadDType(Value value, Budget& budget) {
+  KINGLET_TRY(DType type, ReadPlainDType(value, budget));
+  const Value names = FieldNames(value);
+  if (!names.missing()) KINGLET_RETURN_IF_ERROR(ReadFields(value, names, budget, &type));
+  return type;
+}
 
 Result<size_t> CheckedCount(const std::vector<int64_t>& shape, size_t item_size) {
   size_t count = 1;
@@ -331,16 +352,16 @@ Result<std::vector<int64_t>> ReadShape(Value value) {
   return shape;
 }
 
-Result<Array> ReadArray(Value value) {
+Result<Array> ReadArray(Value value, Budget& budget) {
   if (value.kind() == Kind::kArray) {
     const ArrayRecord& record = value.graph()->array(value);
     if (!Value(value.graph(), record.objects).none()) {
       const Value inner(value.graph(), record.objects);
-      if (inner.kind() == Kind::kObject) return ReadArray(inner);
+      if (inner.kind() == Kind::kObject) return ReadArray(inner, budget);
       return Bad("an object array is no array");
     }
     Array array;
-    KINGLET_TRY(array.dtype, ReadDType(Value(value.graph(), record.dtype)));
+    KINGLET_TRY(array.dtype, ReadDType(Value(value.graph(), record.dtype), budget));
     KINGLET_TRY(array.shape, ReadShape(Value(value.graph(), record.shape)));
     KINGLET_TRY(array.count, CheckedCount(array.shape, array.dtype.size));
     array.fortran = record.fortran;
@@ -354,12 +375,12 @@ Result<Array> ReadArray(Value value) {
   const std::string_view name = value.name();
   if (name == "_frombuffer") {
     const Value args = value.args();
-    return MakeArray(args[1], args[2], args[3].text() == "F", args[0]);
+    return MakeArray(args[1], args[2], args[3].text() == "F", args[0], budget);
   }
   if (name == "scalar") {
     const Value args = value.args();
     Array array;
-    KINGLET_TRY(array.dtype, ReadDType(args[0]));
+    KINGLET_TRY(array.dtype, ReadDType(args[0], budget));
     array.count = 1;
     if (array.dtype.kind == 'O') return Bad("a numpy scalar holds an object");
     array.bytes = args[1].text();
@@ -371,13 +392,14 @@ Result<Array> ReadArray(Value value) {
   const Value state = value.state();
   const size_t skip = state.size() == 5 ? 1 : 0;
   if (state.kind() != Kind::kTuple || state.size() < 4) return Bad("a numpy array has no state");
-  return MakeArray(state[skip + 1], state[skip], state[skip + 2].boolean(), state[skip + 3]);
+  return MakeArray(state[skip + 1], state[skip], state[skip + 2].boolean(), state[skip + 3],
+                   budget);
 }
 
 template <class T>
 Result<std::vector<T>> CopyNumbers(const Array& array, Budget& budget) {
   if (!IsNumeric(array.dtype.kind)) return Bad("it holds no numbers (dtype {})", array.dtype.kind);
-  KINGLET_RETURN_IF_ERROR(budget.Charge(64 + array.count * sizeof(T)));
+  KINGLET_RETURN_IF_ERROR(PayForCopy(array, sizeof(T), budget));
   std::vector<T> out;
   if (IsStoredAs<T>(array.dtype) && (!array.fortran || array.shape.size() < 2)) {
     out.resize(array.count);
@@ -402,14 +424,13 @@ Result<std::vector<std::string>> CopyStrings(const Array& array, Budget& budget)
     std::vector<std::string> out;
     for (const Value object : array.objects) {
       if (object.kind() != Kind::kStr) return Bad("it holds objects that are no strings");
-      KINGLET_RETURN_IF_ERROR(budget.Charge(sizeof(std::string) + object.text().size()));
+      KINGLET_RETURN_IF_ERROR(budget.Allocate(sizeof(std::string) + object.text().size()));
       out.emplace_back(object.text());
     }
     return out;
   }
   if (kind != 'U' && kind != 'S') return Bad("it holds no strings (dtype {})", kind);
-  KINGLET_RETURN_IF_ERROR(
-      budget.Charge(64 + array.count * (sizeof(std::string) + array.dtype.size)));
+  KINGLET_RETURN_IF_ERROR(PayForCopy(array, sizeof(std::string) + array.dtype.size, budget));
   std::vector<std::string> out;
   out.reserve(array.count);
   KINGLET_RETURN_IF_ERROR(ForEachInCOrder(array, [&](size_t position) -> Status {
@@ -426,7 +447,7 @@ Result<std::vector<T>> CopyField(const Array& array, std::string_view field, Bud
   for (const Field& candidate : array.dtype.fields) {
     if (candidate.name != field) continue;
     if (!IsNumeric(candidate.type.kind)) return Bad("field {} holds no numbers", field);
-    KINGLET_RETURN_IF_ERROR(budget.Charge(64 + array.count * sizeof(T)));
+    KINGLET_RETURN_IF_ERROR(PayForCopy(array, sizeof(T), budget));
     std::vector<T> out(array.count);
     const char* at = array.bytes.data() + candidate.offset;
     if (IsStoredAs<T>(candidate.type)) {
@@ -448,7 +469,7 @@ Result<std::vector<T>> CopyField(const Array& array, std::string_view field, Bud
 template Result<std::vector<double>> CopyField(const Array&, std::string_view, Budget&);
 template Result<std::vector<int64_t>> CopyField(const Array&, std::string_view, Budget&);
 
-Result<double> ReadNumber(Value value) {
+Result<double> ReadNumber(Value value, Budget& budget) {
   switch (value.kind()) {
     case Kind::kBool:
     case Kind::kInt:
@@ -456,7 +477,7 @@ Result<double> ReadNumber(Value value) {
       return value.number();
     case Kind::kObject:
     case Kind::kArray: {
-      KINGLET_TRY(const Array array, ReadArray(value));
+      KINGLET_TRY(const Array array, ReadArray(value, budget));
       if (array.count != 1 || !IsNumeric(array.dtype.kind)) return Bad("it is no single number");
       return LoadNumber<double>(array.bytes.data(), array.dtype);
     }

@@ -9,12 +9,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/budget.h"
 #include "base/result.h"
 #include "runtimes/pickle/graph.h"
 
 namespace kinglet::runtimes::pickle {
-
-struct DType;
 
 struct Field;
 
@@ -26,6 +25,8 @@ struct DType {
   std::vector<Field> fields;
 };
 
+// Of a structure. Structures inside structures are not supported: no model has them, and each level
+// of nesting would multiply the number of fields.
 struct Field {
   std::string name;
   size_t offset;
@@ -42,17 +43,10 @@ struct Array {
   std::vector<Value> objects;  // object arrays: count elements in C order
 };
 
-// Limits what loaders may make of a graph: a pickle can name one array a million times.
-class Budget {
- public:
-  explicit Budget(size_t bytes) : left_(bytes) {}
-  Status Charge(size_t bytes);
+// A graph can refer to one dtype, list or array a million times, so that every function here pays
+// out of the budget for each time it reads one.
 
- private:
-  size_t left_;
-};
-
-Result<DType> ReadDType(Value value);
+Result<DType> ReadDType(Value value, Budget& budget);
 
 // Number of elements of a shape, and of its bytes; refuses negative and absurd ones.
 Result<size_t> CheckedCount(const std::vector<int64_t>& shape, size_t item_size);
@@ -61,7 +55,7 @@ Result<size_t> CheckedCount(const std::vector<int64_t>& shape, size_t item_size)
 Result<std::vector<int64_t>> ReadShape(Value value);
 
 // From an ndarray object, joblib's raw array, or a numpy scalar (shape empty).
-Result<Array> ReadArray(Value value);
+Result<Array> ReadArray(Value value, Budget& budget);
 
 // A C-ordered copy, converted to T (double, float, int64_t). Text, objects (other than numbers) and
 // structures are errors.
@@ -76,6 +70,6 @@ template <class T>
 Result<std::vector<T>> CopyField(const Array& array, std::string_view field, Budget& budget);
 
 // A number from a Python int, float or bool, a numpy scalar or an array of one element.
-Result<double> ReadNumber(Value value);
+Result<double> ReadNumber(Value value, Budget& budget);
 
 }  // namespace kinglet::runtimes::pickle

@@ -122,9 +122,14 @@ Status Unpickler::Memo(unsigned char op) {
     return Push(memo_[index]);
   }
   KINGLET_TRY(const Ref top, Top());
-  // Picklers number the memo in order; a far index would only serve to make it huge.
-  if (index > 2 * memo_.size() + 1024) return Bad("memo index {} is out of order", index);
-  if (index >= memo_.size()) memo_.resize(index + 1, Graph::kMissingRef);
+  // Picklers number the memo in order, so that no index is over the number of bytes before it.
+  if (index > position_) return Bad("memo index {} is out of order", index);
+  if (index >= memo_.size()) {
+    if (index >= memo_.capacity()) {
+      KINGLET_RETURN_IF_ERROR(PayForGrowth<Ref>(memo_.capacity(), index + 1 - memo_.size()));
+    }
+    memo_.resize(index + 1, Graph::kMissingRef);
+  }
   memo_[index] = top;
   return {};
 }

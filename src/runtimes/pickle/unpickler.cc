@@ -6,6 +6,15 @@
 #include "runtimes/pickle/opcodes.h"
 
 namespace kinglet::runtimes::pickle {
+namespace {
+
+// Refs and the indices of the side tables have 32 bits; an object takes up to two lists.
+constexpr size_t kMaxNodes = size_t{1} << 30;
+
+// What the arena's strings and lists take beside their contents.
+constexpr size_t kStringBytes = sizeof(std::string) + 16;
+
+}  // namespace
 
 Result<std::string_view> Unpickler::Take(uint64_t count) {
   const size_t left = graph_.bytes_.size() - position_;
@@ -19,7 +28,7 @@ Result<std::string_view> Unpickler::Take(uint64_t count) {
 
 Result<std::string_view> Unpickler::TakeLine() {
   const size_t end = graph_.bytes_.find('\n', position_);
-  if (end == std::string::npos) return Bad("it ends within a line");
+  if (end == std::string_view::npos) return Bad("it ends within a line");
   std::string_view line(graph_.bytes_.data() + position_, end - position_);
   position_ = end + 1;
   if (line.ends_with('\r')) line.remove_suffix(1);
@@ -38,11 +47,17 @@ Result<std::string_view> Unpickler::TakeCounted(size_t length_bytes) {
   return Take(length);
 }
 
-Status Unpickler::Push(Ref ref) {
-  if (stack_.size() >= limits_.max_stack) return Bad("its stack is too deep");
-  stack_.push_back(ref);
+Status Unpickler::MoveItems(size_t begin, std::vector<Ref>& to) {
+  const size_t count = stack_.size() - begin;
+  if (count > to.capacity() - to.size()) {
+    KINGLET_RETURN_IF_ERROR(PayForGrowth<Ref>(to.capacity(), count));
+  }
+  to.insert(to.end(), stack_.begin() + begin, stack_.end());
+  stack_.resize(begin);
   return {};
 }
+
+Status Unpickler::Push(Ref ref) { return Append(stack_, ref); }
 
 Result<Ref> Unpickler::Pop() {
   if (stack_.size() <= Floor()) return Bad("its stack is empty");
@@ -64,12 +79,11 @@ Result<size_t> Unpickler::PopMark() {
 }
 
 Result<Ref> Unpickler::New(Kind kind, size_t index) {
-  if (graph_.nodes_.size() >= limits_.max_nodes) {
-    return Fail(Code::kInvalidArgument, "the pickle has more than {} values", limits_.max_nodes);
+  if (graph_.nodes_.size() >= kMaxNodes) {
+    return Fail(Code::kInvalidArgument, "the pickle has more than {} values", kMaxNodes);
   }
-  Node& node = graph_.nodes_.emplace_back();
-  node.kind = kind;
-  node.index = static_cast<uint32_t>(index);
+  KINGLET_RETURN_IF_ERROR(
+      Append(graph_.nodes_, Node{.kind = kind, .index = static_cast<uint32_t>(index)}));
   return static_cast<Ref>(graph_.nodes_.size() - 1);
 }
 
@@ -92,11 +106,12 @@ Status Unpickler::PushText(Kind kind, std::string_view text) {
     return Push(ref);
   }
   KINGLET_TRY(const Ref ref, New(kind, graph_.texts_.size()));
-  graph_.texts_.push_back(text);
+  KINGLET_RETURN_IF_ERROR(Append(graph_.texts_, text));
   return Push(ref);
 }
 
 Status Unpickler::PushOwnedText(Kind kind, std::string text) {
+  KINGLET_RETURN_IF_ERROR(budget_.Allocate(kStringBytes + text.size()));
   return PushText(kind, graph_.owned_.emplace_back(std::move(text)));
 }
 
@@ -104,9 +119,8 @@ Status Unpickler::PushTuple(size_t begin) {
   const size_t count = stack_.size() - begin;
   if (count == 0) return Push(Graph::kEmptyTupleRef);
   KINGLET_TRY(const Ref ref, New(Kind::kTuple, graph_.tuples_.size()));
-  graph_.tuples_.push_back({graph_.tuple_items_.size(), count});
-  graph_.tuple_items_.insert(graph_.tuple_items_.end(), stack_.begin() + begin, stack_.end());
-  stack_.resize(begin);
+  KINGLET_RETURN_IF_ERROR(Append(graph_.tuples_, Graph::Range{graph_.tuple_items_.size(), count}));
+  KINGLET_RETURN_IF_ERROR(MoveItems(begin, graph_.tuple_items_));
   return Push(ref);
 }
 
@@ -115,37 +129,30 @@ Status Unpickler::PushList(Kind kind, size_t begin) {
     return Bad("a dict has a key without a value");
   }
   KINGLET_TRY(const Ref ref, New(kind, graph_.lists_.size()));
-  graph_.lists_.emplace_back(stack_.begin() + begin, stack_.end());
-  stack_.resize(begin);
+  KINGLET_RETURN_IF_ERROR(Append(graph_.lists_, std::vector<Ref>()));
+  if (begin < stack_.size()) KINGLET_RETURN_IF_ERROR(MoveItems(begin, graph_.lists_.back()));
   return Push(ref);
 }
 
 Status Unpickler::PushObject(Ref type, Ref args) {
   KINGLET_TRY(const Ref ref, New(Kind::kObject, graph_.objects_.size()));
-  graph_.objects_.push_back({type, args, Graph::kNoneRef});
+  KINGLET_RETURN_IF_ERROR(Append(graph_.objects_, ObjectRecord{type, args, Graph::kNoneRef}));
   return Push(ref);
 }
 
-std::vector<Ref>* Unpickler::Items(Ref ref) {
+Result<std::vector<Ref>*> Unpickler::Container(Ref ref, bool pairs) {
   const Node& node = graph_.nodes_[ref];
-  if (node.kind == Kind::kList || node.kind == Kind::kSet) return &graph_.lists_[node.index];
-  if (node.kind != Kind::kObject) return nullptr;
-  if (graph_.objects_[node.index].items == 0) {
-    graph_.objects_[node.index].items = static_cast<uint32_t>(graph_.lists_.size());
-    graph_.lists_.emplace_back();
+  const bool plain =
+      pairs ? node.kind == Kind::kDict : node.kind == Kind::kList || node.kind == Kind::kSet;
+  if (plain) return &graph_.lists_[node.index];
+  if (node.kind != Kind::kObject) return Bad("it adds items to what is no container");
+  ObjectRecord& object = graph_.objects_[node.index];
+  uint32_t& list = pairs ? object.pairs : object.items;
+  if (list == 0) {
+    list = static_cast<uint32_t>(graph_.lists_.size());
+    KINGLET_RETURN_IF_ERROR(Append(graph_.lists_, std::vector<Ref>()));
   }
-  return &graph_.lists_[graph_.objects_[node.index].items];
-}
-
-std::vector<Ref>* Unpickler::Pairs(Ref ref) {
-  const Node& node = graph_.nodes_[ref];
-  if (node.kind == Kind::kDict) return &graph_.lists_[node.index];
-  if (node.kind != Kind::kObject) return nullptr;
-  if (graph_.objects_[node.index].pairs == 0) {
-    graph_.objects_[node.index].pairs = static_cast<uint32_t>(graph_.lists_.size());
-    graph_.lists_.emplace_back();
-  }
-  return &graph_.lists_[graph_.objects_[node.index].pairs];
+  return &graph_.lists_[list];
 }
 
 Result<Ref> Unpickler::Run(size_t* position, bool nested) {
@@ -185,9 +192,7 @@ Status Unpickler::Step(unsigned char op) {
     case kOpNewFalse:
       return Push(Graph::kFalseRef);
     case kOpMark:
-      if (marks_.size() >= limits_.max_stack) return Bad("it has too many marks");
-      marks_.push_back(stack_.size());
-      return {};
+      return Append(marks_, stack_.size());
     case kOpPop:
       if (stack_.size() == Floor() && !marks_.empty()) {
         marks_.pop_back();
@@ -250,7 +255,7 @@ Status Unpickler::Step(unsigned char op) {
     case kOpAddItems:
     case kOpSetItem:
     case kOpSetItems:
-      return Container(op);
+      return FillContainer(op);
     case kOpGlobal:
     case kOpStackGlobal:
     case kOpInst:
@@ -276,9 +281,9 @@ Status Unpickler::Step(unsigned char op) {
   }
 }
 
-Result<std::unique_ptr<const Graph>> Unpickle(Bytes bytes, const UnpickleLimits& limits) {
+Result<std::unique_ptr<const Graph>> Unpickle(std::string bytes, Budget& budget) {
   auto graph = std::make_unique<Graph>(std::move(bytes));
-  KINGLET_RETURN_IF_ERROR(Unpickler(*graph, limits).ReadAll());
+  KINGLET_RETURN_IF_ERROR(Unpickler(*graph, budget).ReadAll());
   return std::unique_ptr<const Graph>(std::move(graph));
 }
 

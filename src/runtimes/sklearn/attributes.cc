@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <unordered_set>
 
+#include "base/seeded_hash.h"
 #include "runtimes/sklearn/families.h"
 
 namespace kinglet::runtimes::sklearn {
@@ -13,7 +15,12 @@ using inference::DataType;
 using pickle::Kind;
 using pickle::Value;
 
-constexpr size_t kMaxDense = size_t{1} << 28;
+// What building an estimator takes beside its arrays, and looking at an attribute.
+constexpr size_t kEstimatorBytes = 4096;
+constexpr size_t kAttributeBytes = 16, kAttributeSteps = 64;
+constexpr size_t kLabelBytes = 48;
+constexpr size_t kMaxText = 256;
+constexpr size_t kMaxName = 100;  // in an error's message
 
 Result<DataType> LabelType(const pickle::DType& type) {
   switch (type.kind) {
@@ -40,18 +47,22 @@ Result<DataType> LabelType(const pickle::DType& type) {
 }
 
 // Objects that are all integers, all numbers or all strings, as numpy's object arrays of labels.
-Result<Labels> LabelsFromObjects(const std::vector<Value>& objects) {
+Result<Labels> LabelsFromObjects(const std::vector<Value>& objects, Budget& budget) {
   Labels labels;
+  KINGLET_RETURN_IF_ERROR(budget.Allocate(objects.size(), kLabelBytes));
   const bool strings = std::ranges::all_of(objects, [](Value v) { return v.kind() == Kind::kStr; });
   if (strings) {
     labels.type = DataType::kBytes;
-    for (const Value v : objects) labels.strings.emplace_back(v.text());
+    for (const Value v : objects) {
+      KINGLET_RETURN_IF_ERROR(budget.Allocate(v.text().size()));
+      labels.strings.emplace_back(v.text());
+    }
     return labels;
   }
   bool integers = true;
   bool bools = true;
   for (const Value v : objects) {
-    KINGLET_TRY(const double number, pickle::ReadNumber(v));
+    KINGLET_TRY(const double number, pickle::ReadNumber(v, budget));
     integers = integers && (v.kind() == Kind::kInt || v.kind() == Kind::kBool);
     bools = bools && v.kind() == Kind::kBool;
     labels.numbers.push_back(number);
@@ -62,10 +73,10 @@ Result<Labels> LabelsFromObjects(const std::vector<Value>& objects) {
 }
 
 // scipy.sparse.csr_matrix / csr_array: data, indices, indptr, _shape.
-Result<Numbers> DenseFromCsr(Value matrix, pickle::Budget& budget) {
-  KINGLET_TRY(const pickle::Array data_view, pickle::ReadArray(matrix.Attr("data")));
-  KINGLET_TRY(const pickle::Array indices_view, pickle::ReadArray(matrix.Attr("indices")));
-  KINGLET_TRY(const pickle::Array indptr_view, pickle::ReadArray(matrix.Attr("indptr")));
+Result<Numbers> DenseFromCsr(Value matrix, Budget& budget) {
+  KINGLET_TRY(const pickle::Array data_view, pickle::ReadArray(matrix.Attr("data"), budget));
+  KINGLET_TRY(const pickle::Array indices_view, pickle::ReadArray(matrix.Attr("indices"), budget));
+  KINGLET_TRY(const pickle::Array indptr_view, pickle::ReadArray(matrix.Attr("indptr"), budget));
   KINGLET_TRY(const std::vector<double> data, pickle::CopyNumbers<double>(data_view, budget));
   KINGLET_TRY(const std::vector<int64_t> indices,
               pickle::CopyNumbers<int64_t>(indices_view, budget));
@@ -74,11 +85,10 @@ Result<Numbers> DenseFromCsr(Value matrix, pickle::Budget& budget) {
   KINGLET_TRY(out.shape, pickle::ReadShape(matrix.Attr("_shape")));
   if (out.shape.size() != 2) return Fail(Code::kInvalidArgument, "a sparse matrix has no shape");
   KINGLET_TRY(const size_t count, pickle::CheckedCount(out.shape, sizeof(double)));
-  if (count > kMaxDense) {
-    return Fail(Code::kUnimplemented, "a sparse matrix of {} x {} is too large", out.shape[0],
-                out.shape[1]);
+  if (Status status = budget.Allocate(count, sizeof(double)); !status) {
+    return Unexpected(status.error().WithContext(fmt::format(
+        "a sparse matrix of {} x {}, which is made dense", out.shape[0], out.shape[1])));
   }
-  KINGLET_RETURN_IF_ERROR(budget.Charge(count * sizeof(double)));
   if (static_cast<int64_t>(indptr.size()) != out.shape[0] + 1 || data.size() != indices.size()) {
     return Fail(Code::kInvalidArgument, "a sparse matrix's parts do not fit each other");
   }
@@ -99,6 +109,14 @@ Result<Numbers> DenseFromCsr(Value matrix, pickle::Budget& budget) {
   return out;
 }
 
+// Columns cannot be told apart by names that repeat; and one column of a request would be read once
+// for each time its name is repeated.
+bool AllDiffer(const std::vector<std::string>& names) {
+  std::unordered_set<std::string_view, SeededHash> seen;
+  return std::ranges::all_of(names,
+                             [&](const std::string& name) { return seen.insert(name).second; });
+}
+
 }  // namespace
 
 Version ParseVersion(std::string_view text) {
@@ -117,7 +135,10 @@ Result<Attributes> Attributes::Of(Value object, LoadContext& context) {
     return Fail(Code::kInvalidArgument, "the file holds no model (a pickle of something else)");
   }
   // Each estimator costs, so that a pickle that names one a million times is not built so often.
-  KINGLET_RETURN_IF_ERROR(context.budget.Charge(4096 + 16 * object.state().size()));
+  const Value state = object.state();
+  KINGLET_RETURN_IF_ERROR(
+      context.budget.Allocate(kEstimatorBytes + kAttributeBytes * state.size()));
+  KINGLET_RETURN_IF_ERROR(context.budget.Spend(kAttributeSteps * state.size()));
   Attributes attributes(object, context);
   const Value text = attributes.Raw("_sklearn_version");
   attributes.version_ = text.kind() == Kind::kStr ? ParseVersion(text.text()) : context.version;
@@ -142,7 +163,7 @@ Unexpected Attributes::Unsupported(std::string_view what) const {
 
 Result<double> Attributes::Number(std::string_view name) const {
   if (!Has(name)) return Wrong(name, "it is missing (is the model fitted?)");
-  auto number = pickle::ReadNumber(Raw(name));
+  auto number = pickle::ReadNumber(Raw(name), budget());
   if (!number) return Wrong(name, number.error().message());
   return *number;
 }
@@ -167,11 +188,14 @@ Result<bool> Attributes::BoolOr(std::string_view name, bool fallback) const {
 
 Result<std::string> Attributes::Text(std::string_view name) const {
   const Value value = Raw(name);
-  if (value.kind() == Kind::kStr) return std::string(value.text());
+  if (value.kind() == Kind::kStr) {
+    KINGLET_RETURN_IF_ERROR(budget().Allocate(value.text().size()));
+    return std::string(value.text());
+  }
   if (value.kind() == Kind::kObject && value.name() == "scalar") {
-    auto array = pickle::ReadArray(value);
+    auto array = pickle::ReadArray(value, budget());
     if (array) {
-      auto strings = pickle::CopyStrings(*array, context_->budget);
+      auto strings = pickle::CopyStrings(*array, budget());
       if (strings && strings->size() == 1) return (*strings)[0];
     }
   }
@@ -180,7 +204,7 @@ Result<std::string> Attributes::Text(std::string_view name) const {
 
 std::string Attributes::TextOr(std::string_view name, std::string_view fallback) const {
   const Value value = Raw(name);
-  return std::string(value.kind() == Kind::kStr ? value.text() : fallback);
+  return std::string(value.kind() == Kind::kStr ? value.text().substr(0, kMaxText) : fallback);
 }
 
 Result<Numbers> Attributes::ArrayOf(std::string_view name, Value value) const {
@@ -191,9 +215,9 @@ Result<Numbers> Attributes::ArrayOf(std::string_view name, Value value) const {
     return out;
   }
   if (value.kind() == Kind::kList || value.kind() == Kind::kTuple) {
-    KINGLET_RETURN_IF_ERROR(context_->budget.Charge(value.size() * sizeof(double)));
+    KINGLET_RETURN_IF_ERROR(budget().Allocate(value.size(), sizeof(double)));
     for (size_t i = 0; i < value.size(); ++i) {
-      auto number = pickle::ReadNumber(value[i]);
+      auto number = pickle::ReadNumber(value[i], budget());
       if (!number) return Wrong(name, number.error().message());
       out.data.push_back(*number);
     }
@@ -201,22 +225,22 @@ Result<Numbers> Attributes::ArrayOf(std::string_view name, Value value) const {
     return out;
   }
   if (value.name() == "csr_matrix" || value.name() == "csr_array") {
-    auto dense = DenseFromCsr(value, context_->budget);
+    auto dense = DenseFromCsr(value, budget());
     if (!dense)
       return Unexpected(dense.error().WithContext(fmt::format("{}.{}", class_name(), name)));
     return dense;
   }
-  auto array = pickle::ReadArray(value);
+  auto array = pickle::ReadArray(value, budget());
   if (!array) return Wrong(name, array.error().message());
   if (array->dtype.kind == 'O') {
-    KINGLET_RETURN_IF_ERROR(context_->budget.Charge(array->count * sizeof(double)));
+    KINGLET_RETURN_IF_ERROR(budget().Allocate(array->count, sizeof(double)));
     for (const Value object : array->objects) {
-      auto number = pickle::ReadNumber(object);
+      auto number = pickle::ReadNumber(object, budget());
       if (!number) return Wrong(name, number.error().message());
       out.data.push_back(*number);
     }
   } else {
-    auto numbers = pickle::CopyNumbers<double>(*array, context_->budget);
+    auto numbers = pickle::CopyNumbers<double>(*array, budget());
     if (!numbers) return Wrong(name, numbers.error().message());
     out.data = std::move(*numbers);
   }
@@ -227,25 +251,24 @@ Result<Numbers> Attributes::ArrayOf(std::string_view name, Value value) const {
 Result<Numbers> Attributes::Array(std::string_view name) const { return ArrayOf(name, Raw(name)); }
 
 Result<pickle::Array> Attributes::View(std::string_view name) const {
-  auto array = pickle::ReadArray(Raw(name));
+  auto array = pickle::ReadArray(Raw(name), budget());
   if (!array) return Wrong(name, array.error().message());
   return array;
 }
 
 Result<Labels> Attributes::ClassesOf(std::string_view name, Value value) const {
   if (value.kind() == Kind::kList || value.kind() == Kind::kTuple) {
-    KINGLET_RETURN_IF_ERROR(context_->budget.Charge(value.size() * 48));
+    KINGLET_RETURN_IF_ERROR(budget().Allocate(value.size(), sizeof(Value)));
     std::vector<Value> objects;
     for (size_t i = 0; i < value.size(); ++i) objects.push_back(value[i]);
-    auto labels = LabelsFromObjects(objects);
+    auto labels = LabelsFromObjects(objects, budget());
     if (!labels) return Wrong(name, labels.error().message());
     return labels;
   }
-  auto array = pickle::ReadArray(value);
+  auto array = pickle::ReadArray(value, budget());
   if (!array) return Wrong(name, array.error().message());
   if (array->dtype.kind == 'O') {
-    KINGLET_RETURN_IF_ERROR(context_->budget.Charge(array->count * 48));
-    auto labels = LabelsFromObjects(array->objects);
+    auto labels = LabelsFromObjects(array->objects, budget());
     if (!labels) return Wrong(name, labels.error().message());
     return labels;
   }
@@ -254,11 +277,11 @@ Result<Labels> Attributes::ClassesOf(std::string_view name, Value value) const {
   if (!type) return Unsupported(type.error().message());
   labels.type = *type;
   if (labels.type == DataType::kBytes) {
-    KINGLET_TRY(labels.strings, pickle::CopyStrings(*array, context_->budget));
+    KINGLET_TRY(labels.strings, pickle::CopyStrings(*array, budget()));
     return labels;
   }
-  KINGLET_TRY(labels.numbers, pickle::CopyNumbers<double>(*array, context_->budget));
-  KINGLET_TRY(labels.integers, pickle::CopyNumbers<int64_t>(*array, context_->budget));
+  KINGLET_TRY(labels.numbers, pickle::CopyNumbers<double>(*array, budget()));
+  KINGLET_TRY(labels.integers, pickle::CopyNumbers<int64_t>(*array, budget()));
   return labels;
 }
 
@@ -272,14 +295,13 @@ Result<std::vector<Value>> Attributes::Items(std::string_view name) const {
   const Value value = Raw(name);
   std::vector<Value> items;
   if (value.kind() == Kind::kList || value.kind() == Kind::kTuple) {
-    KINGLET_RETURN_IF_ERROR(context_->budget.Charge(value.size() * sizeof(Value)));
+    KINGLET_RETURN_IF_ERROR(budget().Allocate(value.size(), sizeof(Value)));
     for (size_t i = 0; i < value.size(); ++i) items.push_back(value[i]);
     return items;
   }
-  auto array = pickle::ReadArray(value);
+  auto array = pickle::ReadArray(value, budget());
   if (!array) return Wrong(name, array.error().message());
   if (array->dtype.kind != 'O') return Wrong(name, "it holds no objects");
-  KINGLET_RETURN_IF_ERROR(context_->budget.Charge(array->count * sizeof(Value)));
   return std::move(array->objects);
 }
 
@@ -295,8 +317,10 @@ Result<Estimator::Traits> Attributes::MakeTraits(size_t features) const {
     traits.features = static_cast<size_t>(count);
   }
   if (Has("feature_names_in_")) {
-    KINGLET_TRY(const Labels names, Classes("feature_names_in_"));
-    if (names.strings.size() == traits.features) traits.feature_names = names.strings;
+    KINGLET_TRY(Labels names, Classes("feature_names_in_"));
+    if (names.strings.size() == traits.features && AllDiffer(names.strings)) {
+      traits.feature_names = std::move(names.strings);
+    }
   }
   return traits;
 }
@@ -304,7 +328,8 @@ Result<Estimator::Traits> Attributes::MakeTraits(size_t features) const {
 Result<std::unique_ptr<Estimator>> Attributes::Nested(std::string_view name, Value value) const {
   auto estimator = BuildEstimator(value, *context_);
   if (!estimator) {
-    return Unexpected(estimator.error().WithContext(fmt::format("{}.{}", class_name(), name)));
+    return Unexpected(estimator.error().WithContext(
+        fmt::format("{}.{}", class_name(), name.substr(0, kMaxName))));
   }
   return estimator;
 }

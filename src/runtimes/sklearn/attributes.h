@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/budget.h"
 #include "base/result.h"
 #include "runtimes/pickle/graph.h"
 #include "runtimes/pickle/ndarray.h"
@@ -29,10 +30,9 @@ struct Version {
 
 // What one load shares among its estimators.
 struct LoadContext {
-  pickle::Budget budget;
+  Budget& budget;
   LoadOptions options;
   Version version;
-  int depth = 0;  // of nested estimators
 };
 
 // An array of numbers in C order.
@@ -52,6 +52,7 @@ class Attributes {
 
   std::string_view class_name() const { return object_.name(); }
   const Version& version() const { return version_; }
+  Budget& budget() const { return context_->budget; }
   LoadContext& context() const { return *context_; }
   pickle::Value object() const { return object_; }
 
@@ -64,6 +65,7 @@ class Attributes {
   Result<int64_t> Integer(std::string_view name) const;
   Result<bool> BoolOr(std::string_view name, bool fallback) const;
   Result<std::string> Text(std::string_view name) const;
+  // For a parameter with a few known values: a longer text than any of them is cut.
   std::string TextOr(std::string_view name, std::string_view fallback) const;
 
   // Dense arrays, scipy's sparse matrices (made dense) and plain numbers (shape empty).

@@ -3,6 +3,11 @@
 #include <cmath>
 
 namespace kinglet::runtimes::sklearn {
+namespace {
+
+constexpr size_t kEntryBytes = 64;  // of a hash table, with its share of the buckets
+
+}  // namespace
 
 Categories::Categories(Labels labels) : labels_(std::move(labels)) {
   for (size_t i = 0; i < labels_.size(); ++i) {
@@ -33,6 +38,7 @@ Result<std::vector<Categories>> ReadCategories(const Attributes& encoder) {
   all.reserve(items.size());
   for (const pickle::Value item : items) {
     KINGLET_TRY(Labels labels, encoder.ClassesOf("categories_", item));
+    KINGLET_RETURN_IF_ERROR(encoder.budget().Allocate(labels.size(), kEntryBytes));
     all.emplace_back(std::move(labels));
   }
   return all;

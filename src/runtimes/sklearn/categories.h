@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/seeded_hash.h"
 #include "runtimes/sklearn/attributes.h"
 #include "runtimes/sklearn/estimator.h"
 
@@ -26,8 +27,8 @@ class Categories {
  private:
   Labels labels_;
   int nan_index_ = -1;
-  std::unordered_map<std::string_view, int> by_text_;
-  std::unordered_map<double, int> by_number_;
+  std::unordered_map<std::string_view, int, SeededHash> by_text_;
+  std::unordered_map<double, int, SeededHash> by_number_;
 };
 
 // An encoder's categories_.

@@ -2,7 +2,10 @@
 // "passthrough" in newer versions.
 #include <algorithm>
 #include <optional>
+#include <string_view>
+#include <unordered_map>
 
+#include "base/seeded_hash.h"
 #include "runtimes/sklearn/families.h"
 
 namespace kinglet::runtimes::sklearn {
@@ -32,6 +35,14 @@ class ColumnTransformer : public Estimator {
  public:
   ColumnTransformer(Traits traits, std::vector<Part> parts)
       : Estimator(std::move(traits)), parts_(std::move(parts)) {}
+
+  size_t peak_columns() const override {
+    size_t peak = Estimator::peak_columns();
+    for (const Part& part : parts_) {
+      if (part.transformer) peak = std::max(peak, part.transformer->peak_columns());
+    }
+    return peak;
+  }
 
   Status Transform(const Table& x, Rows* out) const override {
     if (x.columns != traits_.features) return Check(x, Accept::kAny);
@@ -83,7 +94,7 @@ class ColumnTransformer : public Estimator {
   std::vector<Part> parts_;
 };
 
-Result<size_t> Index(const Attributes& attributes, double number, size_t features) {
+Result<size_t> Position(const Attributes& attributes, double number, size_t features) {
   const double index = number < 0 ? number + static_cast<double>(features) : number;
   if (!(index >= 0 && index < static_cast<double>(features))) {
     return attributes.Wrong("transformers_", "a column is out of range");
@@ -91,9 +102,12 @@ Result<size_t> Index(const Attributes& attributes, double number, size_t feature
   return static_cast<size_t>(index);
 }
 
+// Where a column of a name is.
+using NameIndex = std::unordered_map<std::string_view, size_t, SeededHash>;
+
 // Columns by position, by name, by mask or as a slice of positions.
 Result<std::vector<size_t>> ReadColumns(const Attributes& attributes, Value spec, size_t features,
-                                        const std::vector<std::string>& names) {
+                                        const NameIndex& index) {
   std::vector<size_t> columns;
   if (spec.kind() == Kind::kObject && spec.name() == "slice") {
     const Value args = spec.args();
@@ -106,6 +120,7 @@ Result<std::vector<size_t>> ReadColumns(const Attributes& attributes, Value spec
     int64_t end = args[1].none() ? limit : args[1].integer();
     if (begin < 0) begin += limit;
     if (end < 0) end += limit;
+    KINGLET_RETURN_IF_ERROR(attributes.budget().Allocate(features, sizeof(size_t)));
     for (int64_t i = std::max<int64_t>(begin, 0); i < std::min(end, limit); ++i) {
       columns.push_back(static_cast<size_t>(i));
     }
@@ -120,11 +135,12 @@ Result<std::vector<size_t>> ReadColumns(const Attributes& attributes, Value spec
   KINGLET_TRY(const Labels labels, attributes.ClassesOf("transformers_", spec));
   if (labels.type == inference::DataType::kBytes) {
     for (const std::string& name : labels.strings) {
-      const auto found = std::ranges::find(names, name);
-      if (found == names.end()) {
-        return attributes.Wrong("transformers_", fmt::format("column '{}' is unknown", name));
+      const auto found = index.find(name);
+      if (found == index.end()) {
+        return attributes.Wrong("transformers_",
+                                fmt::format("column '{}' is unknown", name.substr(0, 100)));
       }
-      columns.push_back(static_cast<size_t>(found - names.begin()));
+      columns.push_back(found->second);
     }
     return columns;
   }
@@ -135,8 +151,8 @@ Result<std::vector<size_t>> ReadColumns(const Attributes& attributes, Value spec
     return columns;
   }
   for (const double number : labels.numbers) {
-    KINGLET_TRY(const size_t index, Index(attributes, number, features));
-    columns.push_back(index);
+    KINGLET_TRY(const size_t column, Position(attributes, number, features));
+    columns.push_back(column);
   }
   return columns;
 }
@@ -168,6 +184,8 @@ Result<std::unique_ptr<Estimator>> BuildColumns(const Attributes& attributes) {
   }
   if (attributes.Has("transformer_weights")) return attributes.Unsupported("transformer_weights");
   KINGLET_TRY(std::vector<std::string> names, ReadNames(attributes));
+  NameIndex index;
+  for (size_t i = 0; i < names.size(); ++i) index.emplace(names[i], i);
   KINGLET_TRY(const std::vector<Value> items, attributes.Items("transformers_"));
   std::vector<Part> parts;
   size_t width = 0;
@@ -175,9 +193,9 @@ Result<std::unique_ptr<Estimator>> BuildColumns(const Attributes& attributes) {
     const Value transformer = item[1];
     if (transformer.text() == "drop") continue;
     Part part;
-    KINGLET_TRY(part.columns, ReadColumns(attributes, item[2], features, names));
+    KINGLET_TRY(part.columns, ReadColumns(attributes, item[2], features, index));
     KINGLET_RETURN_IF_ERROR(
-        attributes.context().budget.Charge(64 + part.columns.size() * sizeof(size_t)));
+        attributes.budget().Allocate(64 + part.columns.size() * sizeof(size_t)));
     if (part.columns.empty()) continue;
     size_t part_width = part.columns.size();
     if (transformer.text() != "passthrough") {
@@ -193,7 +211,7 @@ Result<std::unique_ptr<Estimator>> BuildColumns(const Attributes& attributes) {
     parts.push_back(std::move(part));
   }
   KINGLET_TRY(Estimator::Traits traits, attributes.MakeTraits(features));
-  if (traits.feature_names.empty() && names.size() == features) {
+  if (traits.feature_names.empty() && names.size() == features && index.size() == features) {
     traits.feature_names = std::move(names);
   }
   traits.predicts = false;

@@ -88,12 +88,12 @@ Result<std::vector<int>> ReadDropped(const Attributes& attributes, size_t column
   if (array.dtype.kind == 'O') {
     for (size_t c = 0; c < columns; ++c) {
       if (array.objects[c].none()) continue;
-      KINGLET_TRY(const double index, pickle::ReadNumber(array.objects[c]));
+      KINGLET_TRY(const double index, pickle::ReadNumber(array.objects[c], attributes.budget()));
       dropped[c] = index >= 0 && index < 1e9 ? static_cast<int>(index) : -1;
     }
     return dropped;
   }
-  KINGLET_TRY(const auto numbers, pickle::CopyNumbers<int64_t>(array, attributes.context().budget));
+  KINGLET_TRY(const auto numbers, pickle::CopyNumbers<int64_t>(array, attributes.budget()));
   for (size_t c = 0; c < columns; ++c) dropped[c] = static_cast<int>(numbers[c]);
   return dropped;
 }

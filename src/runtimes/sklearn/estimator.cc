@@ -91,6 +91,11 @@ size_t Estimator::proba_columns() const {
   return columns;
 }
 
+size_t Estimator::peak_columns() const {
+  return std::max(
+      {traits_.features, traits_.outputs, traits_.transformed_columns, proba_columns()});
+}
+
 Status Estimator::Check(const Table& x, Accept accept) const {
   if (x.columns != traits_.features) {
     return Fail(Code::kInvalidArgument,

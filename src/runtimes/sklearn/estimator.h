@@ -61,6 +61,10 @@ struct Table {
   const std::string* const* text = nullptr;
 
   const double* row(size_t r) const { return values + r * columns; }
+  // `count` rows from `first` on.
+  Table Slice(size_t first, size_t count) const {
+    return {count, columns, row(first), text ? text + first * columns : nullptr};
+  }
   bool HasText() const { return text != nullptr; }
   const std::string* TextAt(size_t r, size_t c) const {
     return text ? text[r * columns + c] : nullptr;
@@ -132,6 +136,9 @@ class Estimator {
   virtual Status Transform(const Table& x, Rows* out) const;
 
   size_t proba_columns() const;
+
+  // The most numbers that a row becomes on its way through this estimator and those inside it.
+  virtual size_t peak_columns() const;
 
  protected:
   // scikit-learn's check of an estimator's input, with its messages.

@@ -3,7 +3,9 @@
 namespace kinglet::runtimes::sklearn {
 namespace {
 
-constexpr int kMaxDepth = 12;
+// Every estimator passes over every row of every request, so that even a small one that is named
+// a thousand times in one file would make predictions slow.
+constexpr uint64_t kEstimatorSteps = uint64_t{1} << 18;
 
 constexpr std::span<const Family> (*kFamilies[])() = {
     LinearFamilies,
@@ -28,10 +30,8 @@ constexpr std::span<const Family> (*kFamilies[])() = {
 }  // namespace
 
 Result<std::unique_ptr<Estimator>> BuildEstimator(pickle::Value object, LoadContext& context) {
-  if (context.depth >= kMaxDepth) {
-    return Fail(Code::kInvalidArgument, "refused: estimators are nested more than {} deep",
-                kMaxDepth);
-  }
+  KINGLET_TRY(const Budget::Level level, context.budget.Enter());
+  KINGLET_RETURN_IF_ERROR(context.budget.Spend(kEstimatorSteps));
   KINGLET_TRY(const Attributes attributes, Attributes::Of(object, context));
   if (!object.module().starts_with("sklearn.")) {
     return Fail(Code::kInvalidArgument, "the file holds {}.{}, which is no scikit-learn model",
@@ -40,10 +40,7 @@ Result<std::unique_ptr<Estimator>> BuildEstimator(pickle::Value object, LoadCont
   for (const auto list : kFamilies) {
     for (const Family& family : list()) {
       if (family.class_name != object.name()) continue;
-      ++context.depth;
-      auto built = family.build(attributes);
-      --context.depth;
-      return built;
+      return family.build(attributes);
     }
   }
   return Fail(Code::kUnimplemented, "scikit-learn {} {}.{} is not supported",

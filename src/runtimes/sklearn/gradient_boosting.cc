@@ -157,7 +157,7 @@ Result<Start> ReadStart(const Attributes& attributes, const std::string& loss, s
 }
 
 Result<std::unique_ptr<Estimator>> Build(const Attributes& attributes, bool classifier) {
-  auto stages = pickle::ReadArray(attributes.Raw("estimators_"));
+  auto stages = pickle::ReadArray(attributes.Raw("estimators_"), attributes.budget());
   if (!stages) return attributes.Wrong("estimators_", stages.error().message());
   if (stages->dtype.kind != 'O' || stages->shape.size() != 2 || stages->count == 0) {
     return attributes.Wrong("estimators_", "it is no matrix of trees");
@@ -206,7 +206,7 @@ Result<std::unique_ptr<Estimator>> Build(const Attributes& attributes, bool clas
   traits.why_no_proba = "it is a regressor";
   // Before 1.4 the binomial loss took the argmax of both probabilities, so a tie was the first.
   const bool zero_is_positive = loss == "exponential" || attributes.version().AtLeast(1, 4);
-  auto forest = trees::Forest<float>::Build(std::move(spec));
+  auto forest = trees::Forest<float>::Build(std::move(spec), attributes.budget());
   if (!forest) return attributes.Wrong("estimators_", forest.error().message());
   return std::make_unique<GradientBoosting>(std::move(traits), std::move(start), std::move(*forest),
                                             loss == "exponential" ? 2.0 : 1.0, zero_is_positive);

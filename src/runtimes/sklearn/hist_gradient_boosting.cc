@@ -24,6 +24,9 @@ struct Preprocessor {
 // The categories 0..255 that were seen in a column; empty for a column of numbers.
 using KnownSet = std::vector<uint32_t>;
 
+// Of 256 categories, with the vector that holds it.
+constexpr size_t kSetBytes = 64;
+
 bool InSet(const std::vector<uint32_t>& set, uint8_t category) {
   return (set[category / 32] >> (category % 32) & 1) != 0;
 }
@@ -149,8 +152,8 @@ bool HasField(const pickle::Array& array, std::string_view name) {
 
 Result<trees::Tree<double>> ReadPredictor(const Attributes& attributes, pickle::Value predictor,
                                           size_t features) {
-  pickle::Budget& budget = attributes.context().budget;
-  auto nodes = pickle::ReadArray(predictor.Attr("nodes"));
+  Budget& budget = attributes.budget();
+  auto nodes = pickle::ReadArray(predictor.Attr("nodes"), budget);
   if (!nodes) return attributes.Wrong("_predictors", nodes.error().message());
   const size_t count = nodes->count;
   if (nodes->shape.size() != 1 || count == 0 || count > (size_t{1} << 30)) {
@@ -175,7 +178,7 @@ Result<trees::Tree<double>> ReadPredictor(const Attributes& attributes, pickle::
     KINGLET_TRY(bitset, pickle::CopyField<int64_t>(*nodes, "bitset_idx", budget));
     KINGLET_TRY(sets, attributes.ArrayOf("_predictors", predictor.Attr("raw_left_cat_bitsets")));
   }
-  KINGLET_RETURN_IF_ERROR(budget.Charge(count * sizeof(trees::Node<double>)));
+  KINGLET_RETURN_IF_ERROR(budget.Allocate(count, sizeof(trees::Node<double>)));
   trees::Tree<double> tree;
   tree.nodes.resize(count);
   for (size_t i = 0; i < count; ++i) {
@@ -202,6 +205,7 @@ Result<trees::Tree<double>> ReadPredictor(const Attributes& attributes, pickle::
     if (bitset[i] < 0 || static_cast<size_t>(bitset[i]) >= sets.data.size() / 8) {
       return attributes.Wrong("_predictors", "a node's bit set is missing");
     }
+    KINGLET_RETURN_IF_ERROR(budget.Allocate(kSetBytes));
     node.threshold = 0;
     node.category_set = static_cast<int32_t>(tree.category_sets.size());
     std::vector<uint32_t>& set = tree.category_sets.emplace_back();
@@ -270,7 +274,7 @@ Result<std::unique_ptr<Estimator>> Build(const Attributes& attributes, bool clas
     break;
   }
   if (features == 0) return attributes.Wrong("n_features_in_", "it is missing or out of range");
-  KINGLET_RETURN_IF_ERROR(attributes.context().budget.Charge(features * sizeof(KnownSet)));
+  KINGLET_RETURN_IF_ERROR(attributes.budget().Allocate(features, sizeof(KnownSet) + kSetBytes));
   std::vector<Labels> classes;
   size_t outputs = 1;
   if (classifier) {
@@ -308,7 +312,7 @@ Result<std::unique_ptr<Estimator>> Build(const Attributes& attributes, bool clas
   traits.classes = std::move(classes);
   traits.has_proba = classifier;
   traits.why_no_proba = "it is a regressor";
-  auto forest = trees::Forest<double>::Build(std::move(spec));
+  auto forest = trees::Forest<double>::Build(std::move(spec), attributes.budget());
   if (!forest) return attributes.Wrong("_predictors", forest.error().message());
   return std::make_unique<HistGradientBoosting>(
       std::move(traits), std::move(preprocessor), std::move(known), std::move(baseline.data),

@@ -20,10 +20,15 @@ std::string Bytes(const std::filesystem::path& file) {
   return bytes.value_or("");
 }
 
+Result<std::unique_ptr<server::Model>> Load(std::string bytes) {
+  Budget budget = Budget::ForInput(bytes.size());
+  return LoadModel(std::move(bytes), {}, budget);
+}
+
 TEST(HostilePickle, EveryOneIsRefusedWithAMessage) {
   size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(Folder() / "hostile")) {
-    auto model = LoadModel(Bytes(entry.path()), {});
+    auto model = Load(Bytes(entry.path()));
     ASSERT_FALSE(model) << entry.path();
     EXPECT_GT(model.error().message().size(), 10u) << entry.path();
     const Code code = model.error().code();
@@ -34,14 +39,14 @@ TEST(HostilePickle, EveryOneIsRefusedWithAMessage) {
 }
 
 TEST(HostilePickle, SaysWhatThePickleWouldHaveCalled) {
-  auto model = LoadModel(Bytes(Folder() / "hostile/call_os_system.pkl"), {});
+  auto model = Load(Bytes(Folder() / "hostile/call_os_system.pkl"));
   ASSERT_FALSE(model);
   EXPECT_EQ(model.error().message(),
             "refused: the pickle refers to os.system, which is not a known model class; Kinglet "
             "never executes pickled code");
   // Inside a model that is otherwise fine, in the old text form, and by its parts.
   for (const char* name : {"nested_in_model", "inst", "stack_global_memo", "newobj_ex"}) {
-    auto other = LoadModel(Bytes(Folder() / "hostile" / (std::string(name) + ".pkl")), {});
+    auto other = Load(Bytes(Folder() / "hostile" / (std::string(name) + ".pkl")));
     ASSERT_FALSE(other);
     EXPECT_NE(other.error().message().find("os.system"), std::string::npos) << name;
   }
@@ -49,9 +54,9 @@ TEST(HostilePickle, SaysWhatThePickleWouldHaveCalled) {
 
 TEST(HostilePickle, EveryTruncationIsRefused) {
   const std::string good = Bytes(Folder() / "good_tree.pkl");
-  ASSERT_TRUE(LoadModel(good, {}));
+  ASSERT_TRUE(Load(good));
   for (size_t length = 0; length < good.size(); ++length) {
-    EXPECT_FALSE(LoadModel(good.substr(0, length), {})) << length;
+    EXPECT_FALSE(Load(good.substr(0, length))) << length;
   }
 }
 
@@ -65,7 +70,7 @@ TEST(HostilePickle, NoChangedByteCrashes) {
     for (const int value : one_byte_changes) {
       std::string changed = good;
       changed[at] = static_cast<char>(value);
-      auto model = LoadModel(std::move(changed), {});
+      auto model = Load(std::move(changed));
       server::PredictResponse response;
       if (model) (void)(*model)->Predict(request, &response);
     }

@@ -65,6 +65,8 @@ Result<std::unique_ptr<Estimator>> BuildImputer(const Attributes& attributes) {
   KINGLET_TRY(const Labels statistics, attributes.Classes("statistics_"));
   const bool text = statistics.type == inference::DataType::kBytes;
   KINGLET_TRY(const bool keep_empty, attributes.BoolOr("keep_empty_features", false));
+  KINGLET_RETURN_IF_ERROR(
+      attributes.budget().Allocate(statistics.size(), sizeof(SimpleImputer::Fill)));
   std::vector<SimpleImputer::Fill> fills(statistics.size());
   size_t kept = 0;
   for (size_t c = 0; c < fills.size(); ++c) {
@@ -80,7 +82,7 @@ Result<std::unique_ptr<Estimator>> BuildImputer(const Attributes& attributes) {
   const pickle::Value marker = attributes.Raw("missing_values");
   if (marker.kind() == pickle::Kind::kStr) {
     missing.is_text = true;
-    missing.text = marker.text();
+    KINGLET_TRY(missing.text, attributes.Text("missing_values"));
   } else if (attributes.Has("missing_values")) {
     KINGLET_TRY(missing.number, attributes.Number("missing_values"));
     missing.nan = std::isnan(missing.number);

@@ -203,8 +203,9 @@ Result<std::unique_ptr<Estimator>> BuildSgdClassifier(const Attributes& attribut
   const Proba proba = loss == "log" || loss == "log_loss" ? Proba::kOneVsRest
                       : loss == "modified_huber"          ? Proba::kModifiedHuber
                                                           : Proba::kNone;
-  return MakeClassifier(attributes, std::move(classes), proba,
-                        fmt::format("probability estimates are not available for loss='{}'", loss));
+  return MakeClassifier(
+      attributes, std::move(classes), proba,
+      fmt::format("probability estimates are not available for loss='{}'", loss.substr(0, 40)));
 }
 
 Result<std::unique_ptr<Estimator>> BuildRidgeClassifier(const Attributes& attributes) {

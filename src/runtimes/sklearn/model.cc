@@ -13,9 +13,9 @@ namespace {
 using inference::DataType;
 using inference::Tensor;
 
-// Loading may take this many times the pickle's size, and this much whatever its size.
-constexpr size_t kLoadRatio = 16;
-constexpr size_t kLoadBase = size_t{32} << 20;
+// A row can become much wider on its way through an estimator (PolynomialFeatures): as many rows
+// are predicted together as keep this many numbers at the widest place.
+constexpr size_t kBlockValues = size_t{1} << 20;
 
 constexpr std::string_view kOutputName = "output-0";
 
@@ -84,6 +84,10 @@ void WithType(DataType type, F f) {
 SklearnModel::SklearnModel(std::unique_ptr<Estimator> estimator, bool proba)
     : estimator_(std::move(estimator)), proba_(proba) {
   const Estimator::Traits& traits = estimator_->traits();
+  block_rows_ = std::max<size_t>(kBlockValues / std::max<size_t>(estimator_->peak_columns(), 1), 1);
+  for (size_t i = 0; i < traits.feature_names.size(); ++i) {
+    column_of_name_.emplace(traits.feature_names[i], i);
+  }
   output_type_ = traits.number_type;
   if (!traits.classes.empty()) output_type_ = traits.classes[0].type;
   if (proba_) output_type_ = DataType::kFp64;
@@ -159,21 +163,29 @@ Status SklearnModel::ReadColumns(const server::PredictRequest& request, Rows* ro
   const size_t count = request.inputs[0].size();
   const bool text = std::ranges::any_of(
       request.inputs, [](const Tensor& t) { return t.datatype == DataType::kBytes; });
-  const size_t used = names.empty() ? columns : names.size();
+  thread_local std::vector<const Tensor*> sources;
+  sources.assign(names.empty() ? columns : names.size(), nullptr);
+  for (size_t i = 0; i < columns; ++i) {
+    size_t place = i;
+    if (!names.empty()) {
+      const auto found = column_of_name_.find(request.inputs[i].name);
+      if (found == column_of_name_.end()) continue;
+      place = found->second;
+    }
+    if (sources[place] == nullptr) sources[place] = &request.inputs[i];
+  }
+  const auto missing = std::ranges::find(sources, nullptr);
+  if (missing != sources.end()) {
+    return Fail(Code::kInvalidArgument,
+                "The feature names should match those that were passed during fit. Feature "
+                "names seen at fit time, yet now missing: {}",
+                names[static_cast<size_t>(missing - sources.begin())]);
+  }
+  const size_t used = sources.size();
   rows->Reset(count, used, text);
   Buffer<double> column(count);
   for (size_t c = 0; c < used; ++c) {
-    const Tensor* input = &request.inputs[c < columns ? c : 0];
-    if (!names.empty()) {
-      const auto found = std::ranges::find(request.inputs, names[c], &Tensor::name);
-      if (found == request.inputs.end()) {
-        return Fail(Code::kInvalidArgument,
-                    "The feature names should match those that were passed during fit. Feature "
-                    "names seen at fit time, yet now missing: {}",
-                    names[c]);
-      }
-      input = &*found;
-    }
+    const Tensor* input = sources[c];
     if (input->size() != count) {
       return Fail(Code::kInvalidArgument, "column '{}' has {} values where '{}' has {}",
                   input->name, input->size(), request.inputs[0].name, count);
@@ -211,15 +223,20 @@ Status SklearnModel::Predict(const server::PredictRequest& request,
                 "{}.",
                 rows.columns, traits.name);
   }
+  const size_t width = proba_ ? estimator_->proba_columns() : traits.outputs;
+  KINGLET_RETURN_IF_ERROR(server::CheckAnswerSize(rows.rows, width));
+  Buffer<double> values(rows.rows * width);
+  const Table all = rows.table();
+  for (size_t first = 0; first < all.rows; first += block_rows_) {
+    const Table block = all.Slice(first, std::min(block_rows_, all.rows - first));
+    double* out = values.data() + first * width;
+    KINGLET_RETURN_IF_ERROR(proba_ ? estimator_->PredictProba(block, out)
+                                   : estimator_->Predict(block, out));
+  }
   if (!proba_) {
-    Buffer<double> values(rows.rows * traits.outputs);
-    KINGLET_RETURN_IF_ERROR(estimator_->Predict(rows.table(), values.data()));
     WritePredictions(values.data(), rows.rows, &response->Single());
     return {};
   }
-  const size_t width = estimator_->proba_columns();
-  Buffer<double> values(rows.rows * width);
-  KINGLET_RETURN_IF_ERROR(estimator_->PredictProba(rows.table(), values.data()));
   response->outputs.resize(traits.classes.size());
   size_t offset = 0;
   for (size_t k = 0; k < traits.classes.size(); ++k) {
@@ -260,12 +277,12 @@ void SklearnModel::WritePredictions(const double* values, size_t rows, Tensor* o
   });
 }
 
-Result<std::unique_ptr<server::Model>> LoadModel(pickle::Bytes bytes, const LoadOptions& options) {
-  KINGLET_TRY(pickle::Bytes plain, pickle::Decompress(std::move(bytes)));
-  KINGLET_TRY(const std::unique_ptr<const pickle::Graph> graph, pickle::Unpickle(std::move(plain)));
-  LoadContext context{.budget = pickle::Budget(kLoadBase + kLoadRatio * graph->byte_size()),
-                      .options = options,
-                      .version = {}};
+Result<std::unique_ptr<server::Model>> LoadModel(std::string bytes, const LoadOptions& options,
+                                                 Budget& budget) {
+  KINGLET_TRY(std::string plain, pickle::Decompress(std::move(bytes), budget));
+  KINGLET_TRY(const std::unique_ptr<const pickle::Graph> graph,
+              pickle::Unpickle(std::move(plain), budget));
+  LoadContext context{.budget = budget, .options = options, .version = {}};
   KINGLET_TRY(std::unique_ptr<Estimator> estimator, BuildEstimator(graph->root(), context));
   return SklearnModel::Make(std::move(estimator), options.predict_proba);
 }

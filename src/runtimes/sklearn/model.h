@@ -1,12 +1,14 @@
 // A loaded scikit-learn model as the server sees it: tensors in, tensors out.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 
+#include "base/budget.h"
 #include "base/result.h"
-#include "runtimes/pickle/bytes.h"
+#include "base/seeded_hash.h"
 #include "runtimes/plugin.h"
 #include "runtimes/sklearn/estimator.h"
 #include "server/model.h"
@@ -31,12 +33,16 @@ class SklearnModel : public server::Model {
   void WritePredictions(const double* values, size_t rows, inference::Tensor* out) const;
 
   std::unique_ptr<Estimator> estimator_;
+  // Where each of the estimator's feature names is; views of its traits.
+  std::unordered_map<std::string_view, size_t, SeededHash> column_of_name_;
   bool proba_;
+  size_t block_rows_;  // predicted together
   inference::DataType output_type_ = inference::DataType::kFp64;
   server::ModelMetadata metadata_;
 };
 
-// From a pickle's bytes (compressed or not). The whole of the plug-in's load but the file.
-Result<std::unique_ptr<server::Model>> LoadModel(pickle::Bytes bytes, const LoadOptions& options);
+// From a pickle's bytes (compressed or not), within the file's budget.
+Result<std::unique_ptr<server::Model>> LoadModel(std::string bytes, const LoadOptions& options,
+                                                 Budget& budget);
 
 }  // namespace kinglet::runtimes::sklearn

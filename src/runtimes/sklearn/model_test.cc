@@ -16,7 +16,8 @@ using inference::Tensor;
 std::unique_ptr<server::Model> Load(std::string_view path, const LoadOptions& options = {}) {
   auto bytes = ReadFile(std::filesystem::path(KINGLET_SOURCE_DIR) / path);
   EXPECT_TRUE(bytes) << path;
-  auto model = LoadModel(std::move(*bytes), options);
+  Budget budget = Budget::ForInput(bytes->size());
+  auto model = LoadModel(std::move(*bytes), options, budget);
   EXPECT_TRUE(model) << model.error().ToString();
   return std::move(*model);
 }
@@ -72,7 +73,8 @@ TEST(SklearnModel, RefusesWrongInputInScikitLearnsWords) {
 TEST(SklearnModel, SaysAtLoadThatThereIsNoPredictProba) {
   auto bytes = ReadFile(std::filesystem::path(KINGLET_SOURCE_DIR) / kIris);
   ASSERT_TRUE(bytes);
-  const auto model = LoadModel(std::move(*bytes), {.predict_proba = true});
+  Budget budget = Budget::ForInput(bytes->size());
+  const auto model = LoadModel(std::move(*bytes), {.predict_proba = true}, budget);
   ASSERT_FALSE(model);
   EXPECT_EQ(model.error().code(), Code::kUnimplemented);
   EXPECT_EQ(model.error().message(),

@@ -154,7 +154,7 @@ Result<Neighborhood> ReadNeighborhood(const Attributes& attributes) {
     n.metric = Metric::kChebyshev;
   } else if (metric == "minkowski" && parameters.Get("w").missing()) {
     n.metric = Metric::kMinkowski;
-    auto p = pickle::ReadNumber(parameters.Get("p"));
+    auto p = pickle::ReadNumber(parameters.Get("p"), attributes.budget());
     if (!p || !(*p > 0)) return attributes.Wrong("p", "it is no positive number");
     n.p = *p;
     if (n.p == 2) n.metric = Metric::kEuclidean;

@@ -100,7 +100,7 @@ std::string_view NumpyType(DataType type) {
 
 double RunModel(const std::filesystem::path& file, const Json& record, const Tensor& input,
                 bool proba, std::string* error) {
-  auto model = Plugin_sklearn().load(file, {.predict_proba = proba});
+  auto model = LoadModelFile(Plugin_sklearn(), file, {.predict_proba = proba});
   if (!model) {
     *error = model.error().ToString();
     return INFINITY;

@@ -1,4 +1,5 @@
 // sklearn.pipeline.Pipeline: transformers in a row, then an estimator.
+#include <algorithm>
 #include <utility>
 
 #include "runtimes/sklearn/families.h"
@@ -12,6 +13,12 @@ class Pipeline : public Estimator {
  public:
   Pipeline(Traits traits, std::vector<std::unique_ptr<Estimator>> steps)
       : Estimator(std::move(traits)), steps_(std::move(steps)) {}
+
+  size_t peak_columns() const override {
+    size_t peak = Estimator::peak_columns();
+    for (const auto& step : steps_) peak = std::max(peak, step->peak_columns());
+    return peak;
+  }
 
   Status Predict(const Table& x, double* out) const override {
     Rows rows;

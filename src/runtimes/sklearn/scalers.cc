@@ -282,13 +282,13 @@ constexpr size_t kMaxTerms = 1 << 20;
 constexpr size_t kTermOverhead = 64;  // of the vector that holds a term
 
 // All combinations of `degree` columns (with repetition unless interaction_only), appended.
-bool AppendTerms(size_t columns, size_t degree, bool interaction_only, pickle::Budget& budget,
+bool AppendTerms(size_t columns, size_t degree, bool interaction_only, Budget& budget,
                  std::vector<std::vector<uint32_t>>* terms) {
   if (interaction_only && degree > columns) return true;
   std::vector<uint32_t> term(degree);
   for (size_t i = 0; i < degree; ++i) term[i] = interaction_only ? static_cast<uint32_t>(i) : 0;
   while (true) {
-    if (terms->size() >= kMaxTerms || !budget.Charge(kTermOverhead + degree * sizeof(uint32_t))) {
+    if (terms->size() >= kMaxTerms || !budget.Allocate(kTermOverhead + degree * sizeof(uint32_t))) {
       return false;
     }
     terms->push_back(term);
@@ -329,8 +329,8 @@ Result<std::unique_ptr<Estimator>> BuildPolynomial(const Attributes& attributes)
   std::vector<std::vector<uint32_t>> terms;
   if (bias) terms.emplace_back();
   for (size_t degree = std::max<size_t>(lowest, 1); degree <= highest; ++degree) {
-    if (!AppendTerms(static_cast<size_t>(columns), degree, interaction_only,
-                     attributes.context().budget, &terms)) {
+    if (!AppendTerms(static_cast<size_t>(columns), degree, interaction_only, attributes.budget(),
+                     &terms)) {
       return attributes.Unsupported(fmt::format("so many terms (over {})", terms.size()));
     }
   }

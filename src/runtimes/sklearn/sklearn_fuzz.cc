@@ -8,7 +8,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace kinglet;
   const std::string bytes(reinterpret_cast<const char*>(data), size);
   for (const bool proba : {false, true}) {
-    auto model = runtimes::sklearn::LoadModel(bytes, {.predict_proba = proba});
+    Budget budget = Budget::ForInput(size);
+    auto model = runtimes::sklearn::LoadModel(bytes, {.predict_proba = proba}, budget);
     if (!model) continue;
     const int64_t features = (*model)->metadata().inputs[0].shape[1];
     server::PredictRequest request;

@@ -305,6 +305,8 @@ Result<std::unique_ptr<Estimator>> BuildSvc(const Attributes& attributes) {
     if (numbers_a.data.size() != pairs || numbers_b.data.size() != pairs) {
       return attributes.Wrong(a, "it does not fit classes_");
     }
+    // What coupling the pairs takes at most, for one row.
+    KINGLET_RETURN_IF_ERROR(attributes.budget().Spend(count * count, std::max<size_t>(100, count)));
     prob_a = std::move(numbers_a.data);
     prob_b = std::move(numbers_b.data);
     traits.has_proba = true;

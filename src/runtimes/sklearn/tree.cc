@@ -141,7 +141,8 @@ Result<std::unique_ptr<Estimator>> Build(const Attributes& attributes, bool clas
       const bool nan = TreeAcceptsNan(tree) && (!forest || attributes.version().AtLeast(1, 4));
       shape.accept = nan ? Accept::kNanFloat32 : Accept::kFiniteFloat32;
       builder.emplace(
-          trees::ForestShape{.features = features, .outputs = shape.total, .vector_leaves = true});
+          trees::ForestShape{.features = features, .outputs = shape.total, .vector_leaves = true},
+          attributes.budget());
     }
     const size_t widest = *std::ranges::max_element(shape.widths);
     if (fitted.outputs != outputs || fitted.features != features || fitted.width < widest ||

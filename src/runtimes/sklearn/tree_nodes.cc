@@ -28,13 +28,13 @@ Result<FittedTree> ReadTree(const Attributes& estimator) {
   if (tree.kind() != pickle::Kind::kObject || tree.name() != "Tree") {
     return estimator.Wrong("tree_", "it is missing (is the model fitted?)");
   }
-  auto nodes = pickle::ReadArray(tree.Attr("nodes"));
+  Budget& budget = estimator.budget();
+  auto nodes = pickle::ReadArray(tree.Attr("nodes"), budget);
   if (!nodes) return estimator.Wrong("tree_.nodes", nodes.error().message());
-  auto values_view = pickle::ReadArray(tree.Attr("values"));
+  auto values_view = pickle::ReadArray(tree.Attr("values"), budget);
   if (!values_view) return estimator.Wrong("tree_.values", values_view.error().message());
-  pickle::Budget& budget = estimator.context().budget;
   FittedTree fitted;
-  KINGLET_TRY(const double features, pickle::ReadNumber(tree.args()[0]));
+  KINGLET_TRY(const double features, pickle::ReadNumber(tree.args()[0], budget));
   if (!(features >= 1 && features <= kMaxNodes)) {
     return estimator.Wrong("tree_", "its number of features is wrong");
   }
@@ -57,7 +57,7 @@ Result<FittedTree> ReadTree(const Attributes& estimator) {
       })) {
     KINGLET_TRY(missing_left, pickle::CopyField<int64_t>(*nodes, "missing_go_to_left", budget));
   }
-  KINGLET_RETURN_IF_ERROR(budget.Charge(nodes->count * sizeof(trees::Node<float>)));
+  KINGLET_RETURN_IF_ERROR(budget.Allocate(nodes->count, sizeof(trees::Node<float>)));
   fitted.nodes.resize(nodes->count);
   const auto count = static_cast<int64_t>(nodes->count);
   for (int64_t i = 0; i < count; ++i) {

@@ -15,6 +15,12 @@ class Voting : public Estimator {
         weights_(std::move(weights)),
         soft_(soft) {}
 
+  size_t peak_columns() const override {
+    size_t peak = Estimator::peak_columns();
+    for (const auto& member : members_) peak = std::max(peak, member->peak_columns());
+    return peak;
+  }
+
   Status Predict(const Table& x, double* out) const override {
     if (traits_.classes.empty()) return Average(x, out);
     const size_t classes = traits_.classes[0].size();

@@ -12,15 +12,9 @@ namespace {
 // Levels of children that a block has: 2 + 4 + 8 nodes.
 constexpr uint32_t kBlockLevels = 3;
 
-uint64_t Mix(uint64_t hash) {
-  hash *= 0x9e37'79b9'7f4a'7c15;
-  return hash ^ hash >> 29;
-}
-
-uint64_t HashOf(const Slot& slot) {
-  return Mix(uint64_t{slot.feature} << 8 | uint64_t(slot.kind) << 4 | uint64_t(slot.missing) << 1 |
-             uint64_t{slot.missing_left});
-}
+// What a node and a tree take: their places in the flat arrays before and after packing, and in
+// the ranked form.
+constexpr uint64_t kNodeBytes = 48, kTreeBytes = 64;
 
 // Whether T holds a leaf's value as it is, where a node has its threshold. NaN has to be pooled as
 // well: a leaf's threshold is compared.
@@ -46,9 +40,11 @@ uint32_t LeafPool::Add(const double* values) {
 }
 
 uint64_t LeafPool::HashOf(const double* values) const {
-  uint64_t hash = 0;
-  for (size_t i = 0; i < width_; ++i) hash = Mix(hash ^ std::bit_cast<uint64_t>(values[i]));
-  return Mix(hash);
+  uint64_t hash = secret_;
+  for (size_t i = 0; i < width_; ++i) {
+    hash = HashWord(hash, std::bit_cast<uint64_t>(values[i]), secret_);
+  }
+  return FinishHash(hash, secret_);
 }
 
 void LeafPool::Grow() {
@@ -64,12 +60,14 @@ void LeafPool::Grow() {
 
 template <class T>
 size_t Flattener<T>::SlotHash::operator()(const Slot& slot) const {
-  return HashOf(slot);
+  const uint64_t word = uint64_t{slot.feature} << 8 | uint64_t(slot.kind) << 4 |
+                        uint64_t(slot.missing) << 1 | uint64_t{slot.missing_left};
+  return FinishHash(HashWord(secret, word, secret), secret);
 }
 
 template <class T>
-Flattener<T>::Flattener(const ForestShape& shape)
-    : pool_(shape.vector_leaves ? std::max<size_t>(shape.outputs, 1) : 1) {
+Flattener<T>::Flattener(const ForestShape& shape, Budget& budget)
+    : budget_(&budget), pool_(shape.vector_leaves ? std::max<size_t>(shape.outputs, 1) : 1) {
   flat_.features = shape.features;
   flat_.outputs = shape.outputs;
   flat_.float_sums = shape.float_sums;
@@ -149,6 +147,7 @@ Status Flattener<T>::AddTree(const Tree<T>& tree) {
   if (nodes_.size() + tree.nodes.size() + 1 >= kIndexLimit) {
     return Fail(Code::kInvalidArgument, "the forest has too many nodes");
   }
+  KINGLET_RETURN_IF_ERROR(budget_->Allocate(kTreeBytes + tree.nodes.size() * kNodeBytes));
   set_offsets_.clear();
 
   // In blocks of a few levels, each breadth first, a block's descendants after it: a path down a
@@ -212,7 +211,7 @@ Flattener<T>::Placed Flattener<T>::Split(const Tree<T>& tree, const Node<T>& nod
 template <class T>
 uint32_t Flattener<T>::SlotIndex(const Slot& slot) {
   // Neighbours ask for the same few again and again.
-  uint32_t& recent = recent_slots_[HashOf(slot) % recent_slots_.size()];
+  uint32_t& recent = recent_slots_[slot_index_.hash_function()(slot) % recent_slots_.size()];
   if (recent != 0 && slots_[recent] == slot) return recent;
   auto [it, added] = slot_index_.try_emplace(slot, static_cast<uint32_t>(slots_.size()));
   if (added) slots_.push_back(slot);
@@ -239,6 +238,9 @@ Result<T> Flattener<T>::Leaf(const Tree<T>& tree, const Node<T>& node) {
     if (FitsInline<T>(values[0])) return static_cast<T>(values[0]);
     PoolLeaves();
   }
+  // Leaves may share one vector, which is compared as a whole for each of them.
+  KINGLET_RETURN_IF_ERROR(budget_->Spend(leaf_width_));
+  KINGLET_RETURN_IF_ERROR(budget_->Allocate(leaf_width_, sizeof(double)));
   if (pool_.size() + leaf_width_ >= kIndexLimit) {
     return Fail(Code::kInvalidArgument, "the forest has too many leaf values");
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/seeded_hash.h"
 #include "runtimes/trees/flat.h"
 
 namespace kinglet::runtimes::trees {
@@ -27,6 +28,7 @@ class LeafPool {
   uint64_t HashOf(const double* values) const;
   void Grow();
 
+  const uint64_t secret_ = HashSecret();
   size_t width_;
   std::vector<double> values_;
   std::vector<uint32_t> table_;  // open addressing; a power of two
@@ -36,7 +38,7 @@ class LeafPool {
 template <class T>
 class Flattener {
  public:
-  explicit Flattener(const ForestShape& shape);
+  Flattener(const ForestShape& shape, Budget& budget);
 
   Status CheckShape() const;
   // As ForestBuilder::Add.
@@ -57,6 +59,7 @@ class Flattener {
   };
   struct SlotHash {
     size_t operator()(const Slot& slot) const;
+    uint64_t secret = HashSecret();
   };
 
   Status AddTree(const Tree<T>& tree);
@@ -69,6 +72,7 @@ class Flattener {
   void SortSlots();
   void Pack();
 
+  Budget* budget_;
   Flat<T> flat_;
   size_t leaf_width_ = 1;
   LeafPool pool_;

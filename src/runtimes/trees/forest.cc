@@ -193,8 +193,9 @@ template <class T>
 Forest<T>::~Forest() = default;
 
 template <class T>
-Result<Forest<T>> Forest<T>::Build(ForestSpec<T> spec) {
-  ForestBuilder<T> builder({spec.features, spec.outputs, spec.vector_leaves, spec.float_sums});
+Result<Forest<T>> Forest<T>::Build(ForestSpec<T> spec, Budget& budget) {
+  ForestBuilder<T> builder({spec.features, spec.outputs, spec.vector_leaves, spec.float_sums},
+                           budget);
   KINGLET_RETURN_IF_ERROR(builder.impl_->flattener.CheckShape());
   for (Tree<T>& tree : spec.trees) {
     KINGLET_RETURN_IF_ERROR(builder.Add(tree));
@@ -209,8 +210,8 @@ struct ForestBuilder<T>::Impl {
 };
 
 template <class T>
-ForestBuilder<T>::ForestBuilder(const ForestShape& shape)
-    : impl_(std::make_unique<Impl>(Impl{Flattener<T>(shape)})) {}
+ForestBuilder<T>::ForestBuilder(const ForestShape& shape, Budget& budget)
+    : impl_(std::make_unique<Impl>(Impl{Flattener<T>(shape, budget)})) {}
 template <class T>
 ForestBuilder<T>::ForestBuilder(ForestBuilder&&) noexcept = default;
 template <class T>

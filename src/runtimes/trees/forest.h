@@ -14,6 +14,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/budget.h"
 #include "base/result.h"
 
 namespace kinglet::runtimes::trees {
@@ -74,7 +75,7 @@ template <class T>
 class Forest {
  public:
   // As ForestBuilder, of all trees.
-  static Result<Forest> Build(ForestSpec<T> spec);
+  static Result<Forest> Build(ForestSpec<T> spec, Budget& budget);
 
   Forest(Forest&&) noexcept;
   Forest& operator=(Forest&&) noexcept;
@@ -98,7 +99,8 @@ class Forest {
 template <class T>
 class ForestBuilder {
  public:
-  explicit ForestBuilder(const ForestShape& shape);
+  // The budget of the file that the trees are from; it must outlive the builder.
+  ForestBuilder(const ForestShape& shape, Budget& budget);
   ForestBuilder(ForestBuilder&&) noexcept;
   ForestBuilder& operator=(ForestBuilder&&) noexcept;
   ~ForestBuilder();

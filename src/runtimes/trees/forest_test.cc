@@ -12,6 +12,12 @@ namespace {
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+template <class T>
+Result<Forest<T>> BuildForest(ForestSpec<T> spec) {
+  Budget budget = Budget::ForInput(1 << 20);
+  return Forest<T>::Build(std::move(spec), budget);
+}
+
 // What a forest means, written as plainly as possible.
 template <class T>
 bool GoesLeft(const Tree<T>& tree, const Node<T>& node, T x) {
@@ -134,7 +140,7 @@ template <class T>
 void ExpectAsNaive(uint32_t seed, const Shape& shape) {
   Random random(seed);
   const ForestSpec<T> spec = RandomSpec<T>(random, shape);
-  auto forest = Forest<T>::Build(spec);
+  auto forest = BuildForest(spec);
   ASSERT_TRUE(forest) << forest.error().ToString();
   ASSERT_EQ(forest->features(), shape.features);
   ASSERT_EQ(forest->outputs(), shape.outputs);
@@ -190,7 +196,7 @@ void ExpectManyThresholdsAsNaive(int32_t count) {
                    {.leaf = 1}},
          .leaf_values = {0, static_cast<double>(i % 7)}});
   }
-  auto forest = Forest<T>::Build(spec);
+  auto forest = BuildForest(spec);
   ASSERT_TRUE(forest);
   std::vector<T> rows = {-1, T(-0.0), 0, T(0.25), T(kNan)};
   for (int32_t i = 0; i < 70; ++i) rows.push_back(static_cast<T>(i) * static_cast<T>(count) / 128);
@@ -230,7 +236,7 @@ TEST(Forest, ALongChainIsNoProblem) {
   }
   tree.leaf_values.push_back(-1);
   tree.nodes.push_back({.leaf = depth});
-  auto forest = Forest<double>::Build(spec);
+  auto forest = BuildForest(spec);
   ASSERT_TRUE(forest) << forest.error().ToString();
   for (double x : {0.0, 17.5, 19999.0, 1e9}) {
     double expected = 0, actual = 0;
@@ -250,7 +256,7 @@ TEST(Forest, MissingGoesRightOfAnInfiniteThreshold) {
                                   {.leaf = 0},
                                   {.leaf = 1}},
                         .leaf_values = {1, 2}});
-  auto forest = Forest<float>::Build(spec);
+  auto forest = BuildForest(spec);
   ASSERT_TRUE(forest);
   const float rows[] = {3, std::numeric_limits<float>::infinity(), static_cast<float>(kNan)};
   double out[3] = {};
@@ -261,7 +267,7 @@ TEST(Forest, MissingGoesRightOfAnInfiniteThreshold) {
 }
 
 TEST(Forest, AForestWithoutTreesAddsNothing) {
-  auto forest = Forest<float>::Build({.features = 2});
+  auto forest = BuildForest(ForestSpec<float>{.features = 2});
   ASSERT_TRUE(forest);
   const float row[] = {1, 2};
   double out = 4;
@@ -279,14 +285,14 @@ ForestSpec<double> Stump() {
 }
 
 void ExpectRefused(const ForestSpec<double>& spec, std::string_view why) {
-  auto forest = Forest<double>::Build(spec);
+  auto forest = BuildForest(spec);
   ASSERT_FALSE(forest) << why;
   EXPECT_EQ(forest.error().code(), Code::kInvalidArgument);
   EXPECT_NE(forest.error().message().find(why), std::string::npos) << forest.error().message();
 }
 
 TEST(Forest, RefusesWhatIsNoForest) {
-  ASSERT_TRUE(Forest<double>::Build(Stump()));
+  ASSERT_TRUE(BuildForest(Stump()));
   auto broken = [](auto change) {
     ForestSpec<double> spec = Stump();
     change(spec, spec.trees[0].nodes);

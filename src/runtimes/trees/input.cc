@@ -97,6 +97,11 @@ size_t Elements(const Tensor& tensor) {
 
 }  // namespace
 
+size_t RowsTogether(size_t features, size_t outputs) {
+  constexpr size_t kMostRows = 64, kMostValues = size_t{1} << 20;
+  return std::clamp<size_t>(kMostValues / std::max<size_t>({features, outputs, 1}), 1, kMostRows);
+}
+
 Features::Features(size_t count, std::vector<std::string> names)
     : count_(count), names_(std::move(names)) {
   for (size_t i = 0; i < names_.size(); ++i) index_.emplace(names_[i], i);

@@ -12,14 +12,19 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/seeded_hash.h"
 #include "server/model.h"
 
 namespace kinglet::runtimes::trees {
 
+// Rows to convert and sum at a time: 64, which is small enough for the cache, or fewer where a row
+// or what it gives is very wide.
+size_t RowsTogether(size_t features, size_t outputs);
+
 // What values of a column of text or numbers are coded as, e.g. {"red": 0, "green": 1}.
 struct CategoryCodes {
-  std::unordered_map<std::string, double> of_text;
-  std::unordered_map<double, double> of_number;
+  std::unordered_map<std::string, double, SeededHash, std::equal_to<>> of_text;
+  std::unordered_map<double, double, SeededHash> of_number;
 };
 
 // The features of a model. Immutable after construction.
@@ -48,13 +53,9 @@ class Features {
   std::vector<const CategoryCodes*> codes;
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-  };
   size_t count_ = 0;
   std::vector<std::string> names_;
-  std::unordered_map<std::string, size_t, Hash, std::equal_to<>> index_;
+  std::unordered_map<std::string, size_t, SeededHash, std::equal_to<>> index_;
 };
 
 // A view of one request; lives as long as it. Not thread-safe; uses scratch memory of the thread,

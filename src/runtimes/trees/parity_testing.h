@@ -106,7 +106,7 @@ inline void ExpectParity(const Plugin& plugin, double tolerance, double floor) {
   std::map<std::string, Line> table;
   for (const Cases& cases : ReadCases(std::string(plugin.format))) {
     SCOPED_TRACE(cases.name);
-    auto model = plugin.load(cases.file, {});
+    auto model = LoadModelFile(plugin, cases.file, {});
     EXPECT_TRUE(model) << model.error().ToString();
     if (!model) continue;
     const auto head = ReadFile(cases.file);

@@ -140,7 +140,7 @@ bool LooksLikeBinary(std::string_view head) {
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz:") == std::string_view::npos;
 }
 
-Result<Description> ReadBinary(std::string_view bytes) {
+Result<Description> ReadBinary(std::string_view bytes, Budget& budget) {
   Reader reader(WithoutMagic(bytes));
   Description out;
   KINGLET_TRY(const std::string_view param, reader.Take(kLearnerBytes));
@@ -154,7 +154,7 @@ Result<Description> ReadBinary(std::string_view bytes) {
   KINGLET_TRY(const std::string_view booster, reader.ReadString());
   // Before 1.0 the margin itself was saved.
   if (major_version < 1) out.objective.to_margin = ToMargin::kIdentity;
-  KINGLET_RETURN_IF_ERROR(SetOutputs(out, classes, targets, {base_score}));
+  KINGLET_RETURN_IF_ERROR(SetOutputs(out, classes, targets, {base_score}, budget));
   if (booster == "gblinear") {
     KINGLET_RETURN_IF_ERROR(reader.Take(kLinearBytes));
     out.linear = true;
@@ -166,7 +166,8 @@ Result<Description> ReadBinary(std::string_view bytes) {
     return out;
   }
   if (booster != "gbtree" && booster != "dart") {
-    return Fail(Code::kUnimplemented, "XGBoost booster \"{}\" is not supported", booster);
+    return Fail(Code::kUnimplemented, "XGBoost booster \"{}\" is not supported",
+                booster.substr(0, 40));
   }
   KINGLET_RETURN_IF_ERROR(ReadTrees(reader, booster == "dart", out));
   return out;

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/budget.h"
 #include "base/result.h"
 #include "runtimes/trees/forest.h"
 #include "runtimes/xgboost/objective.h"
@@ -24,17 +25,17 @@ struct Description {
   trees::ForestSpec<float> forest;
 };
 
-// XGBoost 1.0 and later, JSON or UBJSON. `file_size` bounds what categories may expand to.
-Result<Description> ReadDocument(const Value& document, size_t file_size);
+// XGBoost 1.0 and later, JSON or UBJSON, within the file's budget.
+Result<Description> ReadDocument(const Value& document, Budget& budget);
 
 // The binary format that save_model wrote before 2.1 to any name but .json and .ubj.
 bool LooksLikeBinary(std::string_view head);
-Result<Description> ReadBinary(std::string_view bytes);
+Result<Description> ReadBinary(std::string_view bytes, Budget& budget);
 
 // Shared by both. A float threshold of XGBoost's "x < t goes left" as "x <= threshold".
 float LessThan(float threshold);
 // Fills base_margins and checks the counts against each other.
 Status SetOutputs(Description& description, int64_t classes, int64_t targets,
-                  const std::vector<double>& base_scores);
+                  const std::vector<double>& base_scores, const Budget& budget);
 
 }  // namespace kinglet::runtimes::xgboost

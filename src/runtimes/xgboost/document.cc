@@ -53,8 +53,7 @@ Status Integers(const Value& object, std::string_view key, std::vector<double>& 
 // Reads the trees of one model; its members are reused from tree to tree.
 class TreeReader {
  public:
-  TreeReader(size_t outputs, size_t file_size)
-      : outputs_(outputs), category_words_left_((size_t{1} << 20) + file_size) {}
+  TreeReader(size_t outputs, Budget& budget) : outputs_(outputs), budget_(budget) {}
 
   // `vector_leaves` is set where the tree has a value for each output in a leaf.
   Result<trees::Tree<float>> Read(const Value& tree, bool& vector_leaves) {
@@ -160,17 +159,17 @@ class TreeReader {
                   *least < 0 ? *least : *most);
     }
     const size_t words = static_cast<size_t>(*most) / 32 + 1;
-    if (words > category_words_left_) {
-      return Fail(Code::kInvalidArgument, "the categories' numbers are too large");
+    // A bit for each number up to the largest category.
+    if (Status status = budget_.Allocate(words, sizeof(uint32_t)); !status) {
+      return Unexpected(status.error().WithContext("the categories' numbers are too large"));
     }
-    category_words_left_ -= words;
     set.resize(words);
     for (int32_t category : categories) set[category / 32] |= 1u << (category % 32);
     return {};
   }
 
   const size_t outputs_;
-  size_t category_words_left_;
+  Budget& budget_;
   size_t leaf_width_ = 0;  // 0: scalar leaves
   bool leaves_numbered_ = false;
   std::vector<double> scratch_;
@@ -179,7 +178,7 @@ class TreeReader {
   std::vector<int32_t> category_nodes_, segments_, sizes_, categories_, set_of_node_;
 };
 
-Status ReadTrees(const Value& model, const Value& weight_drop, size_t file_size, Description& out) {
+Status ReadTrees(const Value& model, const Value& weight_drop, Budget& budget, Description& out) {
   const Value::Items& trees = model["trees"].items();
   std::vector<double> scratch;
   std::vector<int32_t> groups;
@@ -197,7 +196,7 @@ Status ReadTrees(const Value& model, const Value& weight_drop, size_t file_size,
                   trees.size());
     }
   }
-  TreeReader reader(out.outputs, file_size);
+  TreeReader reader(out.outputs, budget);
   for (size_t i = 0; i < trees.size(); ++i) {
     bool vector_leaves = false;
     auto tree = reader.Read(trees[i], vector_leaves);
@@ -219,7 +218,7 @@ Status ReadTrees(const Value& model, const Value& weight_drop, size_t file_size,
   return {};
 }
 
-Status ReadBooster(const Value& booster, size_t file_size, Description& out) {
+Status ReadBooster(const Value& booster, Budget& budget, Description& out) {
   const std::string& name = booster["name"].text();
   if (name == "gblinear") {
     out.linear = true;
@@ -232,13 +231,13 @@ Status ReadBooster(const Value& booster, size_t file_size, Description& out) {
     return {};
   }
   if (name == "dart") {
-    return ReadTrees(booster["gbtree"]["model"], booster["weight_drop"], file_size, out);
+    return ReadTrees(booster["gbtree"]["model"], booster["weight_drop"], budget, out);
   }
   if (name == "gbtree") {
     // Since 3.3 dart is a gbtree with weights.
-    return ReadTrees(booster["model"], booster["model"]["weight_drop"], file_size, out);
+    return ReadTrees(booster["model"], booster["model"]["weight_drop"], budget, out);
   }
-  return Fail(Code::kUnimplemented, "XGBoost booster \"{}\" is not supported", name);
+  return Fail(Code::kUnimplemented, "XGBoost booster \"{}\" is not supported", name.substr(0, 40));
 }
 
 // "5E-1", or since 3.1 "[5E-1,1E0]".
@@ -261,11 +260,9 @@ float LessThan(float threshold) {
 }
 
 Status SetOutputs(Description& description, int64_t classes, int64_t targets,
-                  const std::vector<double>& base_scores) {
+                  const std::vector<double>& base_scores, const Budget& budget) {
   const int64_t outputs = std::max<int64_t>({classes, targets, 1});
-  if (outputs > 1 << 20) {
-    return Fail(Code::kInvalidArgument, "the model claims {} outputs", outputs);
-  }
+  KINGLET_RETURN_IF_ERROR(budget.CheckClaim(static_cast<uint64_t>(outputs), "outputs"));
   description.outputs = static_cast<size_t>(outputs);
   if (base_scores.size() != 1 && base_scores.size() != description.outputs) {
     return Fail(Code::kInvalidArgument, "base_score has {} values for {} outputs",
@@ -279,7 +276,7 @@ Status SetOutputs(Description& description, int64_t classes, int64_t targets,
   return {};
 }
 
-Result<Description> ReadDocument(const Value& document, size_t file_size) {
+Result<Description> ReadDocument(const Value& document, Budget& budget) {
   const Value& learner = document["learner"];
   if (!learner.IsObject()) {
     return Fail(Code::kInvalidArgument,
@@ -295,7 +292,7 @@ Result<Description> ReadDocument(const Value& document, size_t file_size) {
   out.features = static_cast<size_t>(features);
   auto base_scores = BaseScores(param["base_score"]);
   if (!base_scores) return Unexpected(base_scores.error().WithContext("base_score"));
-  KINGLET_RETURN_IF_ERROR(SetOutputs(out, classes, targets, *base_scores));
+  KINGLET_RETURN_IF_ERROR(SetOutputs(out, classes, targets, *base_scores, budget));
   for (const Value& name : learner["feature_names"].items()) {
     out.feature_names.push_back(name.text());
   }
@@ -303,7 +300,7 @@ Result<Description> ReadDocument(const Value& document, size_t file_size) {
     return Fail(Code::kInvalidArgument, "the model has {} features and {} feature_names",
                 out.features, out.feature_names.size());
   }
-  KINGLET_RETURN_IF_ERROR(ReadBooster(learner["gradient_booster"], file_size, out));
+  KINGLET_RETURN_IF_ERROR(ReadBooster(learner["gradient_booster"], budget, out));
   return out;
 }
 

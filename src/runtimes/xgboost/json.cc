@@ -8,10 +8,10 @@ namespace {
 
 class Reader {
  public:
-  explicit Reader(std::string_view text) : text_(text), values_left_(MaxValues(text.size())) {}
+  Reader(std::string_view text, Budget& budget) : text_(text), budget_(budget) {}
 
   Result<Value> Document() {
-    KINGLET_TRY(Value value, Read(0));
+    KINGLET_TRY(Value value, Read());
     SkipSpace();
     if (at_ != text_.size()) return Wrong("nothing more");
     return value;
@@ -38,15 +38,15 @@ class Reader {
     return true;
   }
 
-  Result<Value> Read(int depth) {
-    if (depth > kMaxDepth) return Wrong("fewer nested values");
-    if (values_left_-- == 0) return Wrong("fewer values");
+  Result<Value> Read() {
+    KINGLET_TRY(const Budget::Level level, budget_.Enter());
+    KINGLET_RETURN_IF_ERROR(budget_.Allocate(kValueBytes));
     SkipSpace();
     switch (Peek()) {
       case '{':
-        return ReadObject(depth);
+        return ReadObject();
       case '[':
-        return ReadArray(depth);
+        return ReadArray();
       case '"': {
         KINGLET_TRY(std::string text, ReadString());
         return Value(std::move(text));
@@ -56,7 +56,7 @@ class Reader {
     }
   }
 
-  Result<Value> ReadObject(int depth) {
+  Result<Value> ReadObject() {
     ++at_;
     Value::Members members;
     if (Skip('}')) return Value(std::move(members));
@@ -65,14 +65,14 @@ class Reader {
       if (Peek() != '"') return Wrong("a member's name");
       KINGLET_TRY(std::string key, ReadString());
       if (!Skip(':')) return Wrong("':'");
-      KINGLET_TRY(Value value, Read(depth + 1));
+      KINGLET_TRY(Value value, Read());
       members.emplace_back(std::move(key), std::move(value));
     } while (Skip(','));
     if (!Skip('}')) return Wrong("',' or '}'");
     return Value(std::move(members));
   }
 
-  Result<Value> ReadArray(int depth) {
+  Result<Value> ReadArray() {
     ++at_;
     Value::Items items;
     if (Skip(']')) return Value(std::move(items));
@@ -87,7 +87,7 @@ class Reader {
       return Value(numbers);
     }
     do {
-      KINGLET_TRY(Value value, Read(depth + 1));
+      KINGLET_TRY(Value value, Read());
       items.push_back(std::move(value));
     } while (Skip(','));
     if (!Skip(']')) return Wrong("',' or ']'");
@@ -195,11 +195,13 @@ class Reader {
 
   const std::string_view text_;
   size_t at_ = 0;
-  size_t values_left_;
+  Budget& budget_;
 };
 
 }  // namespace
 
-Result<Value> ParseJson(std::string_view bytes) { return Reader(bytes).Document(); }
+Result<Value> ParseJson(std::string_view bytes, Budget& budget) {
+  return Reader(bytes, budget).Document();
+}
 
 }  // namespace kinglet::runtimes::xgboost

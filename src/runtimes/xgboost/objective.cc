@@ -52,7 +52,8 @@ Result<Objective> FindObjective(std::string_view name) {
   for (const Objective& objective : kObjectives) {
     if (objective.name == name) return objective;
   }
-  return Fail(Code::kUnimplemented, "XGBoost objective \"{}\" is not supported", name);
+  return Fail(Code::kUnimplemented, "XGBoost objective \"{}\" is not supported",
+              name.substr(0, 40));
 }
 
 Result<float> Margin(const Objective& objective, double base_score) {

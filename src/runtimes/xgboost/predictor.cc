@@ -10,9 +10,6 @@
 namespace kinglet::runtimes::xgboost {
 namespace {
 
-// Rows converted and summed at a time: small enough for the cache.
-constexpr size_t kBlock = 64;
-
 // gblinear: each margin is a dot product over the features that are not missing.
 class Linear {
  public:
@@ -60,6 +57,7 @@ class Predictor : public server::Model {
                  server::PredictResponse* response) const override {
     KINGLET_TRY(auto input, trees::Input<float>::Open(request, features_));
     const size_t n = input.rows();
+    KINGLET_RETURN_IF_ERROR(server::CheckAnswerSize(n, outputs_));
     inference::Tensor& output = response->Single();
     if (Wide()) {
       output.Reset("output-0", inference::DataType::kFp32,
@@ -70,9 +68,10 @@ class Predictor : public server::Model {
     const std::span<float> out = output.As<float>();
     const size_t width = Wide() ? outputs_ : 1;
     thread_local std::vector<double> margins;
-    if (margins.size() < kBlock * outputs_) margins.resize(kBlock * outputs_);
-    for (size_t first = 0; first < n; first += kBlock) {
-      const size_t count = std::min(kBlock, n - first);
+    const size_t block = trees::RowsTogether(features_.count(), outputs_);
+    if (margins.size() < block * outputs_) margins.resize(block * outputs_);
+    for (size_t first = 0; first < n; first += block) {
+      const size_t count = std::min(block, n - first);
       KINGLET_TRY(const float* rows, input.Read(first, count));
       KINGLET_RETURN_IF_ERROR(RefuseInfinity(rows, count * features_.count()));
       for (size_t i = 0; i < count; ++i) {
@@ -115,25 +114,25 @@ class Predictor : public server::Model {
 
 }  // namespace
 
-Result<Description> ReadModel(std::string_view bytes) {
+Result<Description> ReadModel(std::string_view bytes, Budget& budget) {
   const size_t first = bytes.find_first_not_of(" \t\r\n");
   if (first != bytes.npos && bytes[first] == '{') {
     // JSON continues with a name or the end; UBJSON with the type of a length.
     const size_t next = bytes.find_first_not_of(" \t\r\n", first + 1);
     const bool json = next != bytes.npos && (bytes[next] == '"' || bytes[next] == '}');
-    KINGLET_TRY(const Value document, json ? ParseJson(bytes) : ParseUbjson(bytes));
-    return ReadDocument(document, bytes.size());
+    KINGLET_TRY(const Value document, json ? ParseJson(bytes, budget) : ParseUbjson(bytes, budget));
+    return ReadDocument(document, budget);
   }
-  if (LooksLikeBinary(bytes)) return ReadBinary(bytes);
+  if (LooksLikeBinary(bytes)) return ReadBinary(bytes, budget);
   return Fail(Code::kInvalidArgument,
               "not a model of XGBoost: neither JSON, UBJSON nor its former binary format; save the "
               "model with Booster.save_model('model.json')");
 }
 
-Result<std::unique_ptr<server::Model>> MakePredictor(Description description) {
+Result<std::unique_ptr<server::Model>> MakePredictor(Description description, Budget& budget) {
   std::optional<trees::Forest<float>> forest;
   if (!description.linear) {
-    KINGLET_TRY(forest, trees::Forest<float>::Build(std::move(description.forest)));
+    KINGLET_TRY(forest, trees::Forest<float>::Build(std::move(description.forest), budget));
   }
   return std::make_unique<Predictor>(std::move(description), std::move(forest));
 }

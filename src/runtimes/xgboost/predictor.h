@@ -10,9 +10,9 @@
 namespace kinglet::runtimes::xgboost {
 
 // Predicts as Booster.predict(DMatrix(X)) does: one FP32 tensor [rows] or [rows, outputs].
-Result<std::unique_ptr<server::Model>> MakePredictor(Description description);
+Result<std::unique_ptr<server::Model>> MakePredictor(Description description, Budget& budget);
 
 // Tells the three formats apart by the bytes and reads the one at hand.
-Result<Description> ReadModel(std::string_view bytes);
+Result<Description> ReadModel(std::string_view bytes, Budget& budget);
 
 }  // namespace kinglet::runtimes::xgboost

@@ -28,11 +28,11 @@ constexpr size_t NumberSize(char type) {
 
 class Reader {
  public:
-  explicit Reader(std::string_view bytes) : bytes_(bytes), values_left_(MaxValues(bytes.size())) {}
+  Reader(std::string_view bytes, Budget& budget) : bytes_(bytes), budget_(budget) {}
 
   Result<Value> Document() {
     KINGLET_TRY(const char type, Type());
-    KINGLET_TRY(Value value, Read(type, 0));
+    KINGLET_TRY(Value value, Read(type));
     if (at_ != bytes_.size()) return Wrong("nothing more");
     return value;
   }
@@ -88,9 +88,9 @@ class Reader {
     return std::string(raw);
   }
 
-  Result<Value> Read(char type, int depth) {
-    if (depth > kMaxDepth) return Wrong("fewer nested values");
-    if (values_left_-- == 0) return Wrong("fewer values");
+  Result<Value> Read(char type) {
+    KINGLET_TRY(const Budget::Level level, budget_.Enter());
+    KINGLET_RETURN_IF_ERROR(budget_.Allocate(kValueBytes));
     switch (type) {
       case 'Z':
         return Value();
@@ -107,9 +107,9 @@ class Reader {
         return Value(std::move(text));
       }
       case '[':
-        return ReadArray(depth);
+        return ReadArray();
       case '{':
-        return ReadObject(depth);
+        return ReadObject();
       default: {
         KINGLET_TRY(const double number, ReadNumber(type));
         return Value(number);
@@ -138,7 +138,7 @@ class Reader {
     return header;
   }
 
-  Result<Value> ReadArray(int depth) {
+  Result<Value> ReadArray() {
     KINGLET_TRY(const Header header, ReadHeader());
     if (const size_t size = NumberSize(header.type)) {
       KINGLET_TRY(const std::string_view raw, Take(header.count * size));
@@ -154,13 +154,14 @@ class Reader {
       }
       const bool number = NumberSize(type) != 0 || type == 'T' || type == 'F';
       if (i > 0 && number != items.empty()) return Wrong("an array of one kind of values");
+      if (number) KINGLET_RETURN_IF_ERROR(budget_.Allocate(sizeof(double)));
       if (type == 'T' || type == 'F') {
         numbers.push_back(type == 'T');
       } else if (number) {
         KINGLET_TRY(const double value, ReadNumber(type));
         numbers.push_back(value);
       } else {
-        KINGLET_TRY(Value value, Read(type, depth + 1));
+        KINGLET_TRY(Value value, Read(type));
         items.push_back(std::move(value));
       }
     }
@@ -168,7 +169,7 @@ class Reader {
     return Value(std::move(items));
   }
 
-  Result<Value> ReadObject(int depth) {
+  Result<Value> ReadObject() {
     KINGLET_TRY(const Header header, ReadHeader());
     Value::Members members;
     for (uint64_t i = 0; !header.counted || i < header.count; ++i) {
@@ -178,7 +179,7 @@ class Reader {
       if (type == 0) {
         KINGLET_TRY(type, Type());
       }
-      KINGLET_TRY(Value value, Read(type, depth + 1));
+      KINGLET_TRY(Value value, Read(type));
       members.emplace_back(std::move(key), std::move(value));
     }
     return Value(std::move(members));
@@ -186,12 +187,14 @@ class Reader {
 
   const std::string_view bytes_;
   size_t at_ = 0;
-  size_t values_left_;
+  Budget& budget_;
   std::vector<double> scratch_;
 };
 
 }  // namespace
 
-Result<Value> ParseUbjson(std::string_view bytes) { return Reader(bytes).Document(); }
+Result<Value> ParseUbjson(std::string_view bytes, Budget& budget) {
+  return Reader(bytes, budget).Document();
+}
 
 }  // namespace kinglet::runtimes::xgboost

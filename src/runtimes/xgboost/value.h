@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/budget.h"
 #include "base/result.h"
 
 namespace kinglet::runtimes::xgboost {
@@ -62,15 +63,13 @@ class Value {
       data_;
 };
 
-// Both bound the depth of nesting and the number of values, so that memory stays within a small
-// multiple of the text's size. The values point into `bytes`, which must outlive them.
-// Errors are kInvalidArgument with what is wrong and at which byte.
-Result<Value> ParseJson(std::string_view bytes);
+// Both pay out of the budget for each value and level of nesting. The values point into `bytes`,
+// which must outlive them. Errors are kInvalidArgument with what is wrong and at which byte.
+Result<Value> ParseJson(std::string_view bytes, Budget& budget);
 // UBJSON draft 12 as XGBoost writes it: big-endian, strongly typed and counted arrays.
-Result<Value> ParseUbjson(std::string_view bytes);
+Result<Value> ParseUbjson(std::string_view bytes, Budget& budget);
 
-inline constexpr int kMaxDepth = 64;
-// Values (other than packed numbers) a file of this size may hold; a real one has far fewer.
-constexpr size_t MaxValues(size_t bytes) { return 1024 + bytes / 4; }
+// What a value takes, as a member with a name; a vector of them may be half empty.
+inline constexpr uint64_t kValueBytes = 2 * sizeof(Value::Member);
 
 }  // namespace kinglet::runtimes::xgboost

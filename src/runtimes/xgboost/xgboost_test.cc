@@ -22,7 +22,7 @@ testing::Cases Named(std::string_view ending) {
 
 TEST(Xgboost, OrdersColumnsByName) {
   const testing::Cases cases = Named("3.4.1-names");
-  auto model = Plugin_xgboost().load(cases.file, {});
+  auto model = LoadModelFile(Plugin_xgboost(), cases.file, {});
   ASSERT_TRUE(model) << model.error().ToString();
   const size_t n = cases.expected.size();
   server::PredictRequest request{.columns = true};
@@ -52,7 +52,7 @@ TEST(Xgboost, OrdersColumnsByName) {
 // KServe's get_predict_input takes the first input where the request is no data frame.
 TEST(Xgboost, TakesTheFirstOfSeveralInputs) {
   const testing::Cases cases = Named("3.4.1-names");
-  auto model = Plugin_xgboost().load(cases.file, {});
+  auto model = LoadModelFile(Plugin_xgboost(), cases.file, {});
   ASSERT_TRUE(model);
   server::PredictRequest request;
   request.inputs.resize(2);
@@ -67,7 +67,7 @@ TEST(Xgboost, TakesTheFirstOfSeveralInputs) {
 
 TEST(Xgboost, RefusesWrongInput) {
   const testing::Cases cases = Named("3.4.1-names");
-  auto model = Plugin_xgboost().load(cases.file, {});
+  auto model = LoadModelFile(Plugin_xgboost(), cases.file, {});
   ASSERT_TRUE(model);
   server::PredictResponse response;
   auto refused = [&](std::initializer_list<int64_t> shape, inference::DataType type, double fill) {
@@ -96,7 +96,8 @@ TEST(Xgboost, RefusesTruncatedFilesOfEveryFormat) {
     // The binary format ends with attributes that prediction does not read.
     const size_t end = ending.ends_with("binary") ? whole->size() * 3 / 4 : whole->size() - 1;
     for (size_t size = 0; size < end; size += 1 + size / 40) {
-      auto description = xgboost::ReadModel(std::string_view(*whole).substr(0, size));
+      Budget budget = Budget::ForInput(size);
+      auto description = xgboost::ReadModel(std::string_view(*whole).substr(0, size), budget);
       ASSERT_FALSE(description) << ending << " at " << size;
       ASSERT_EQ(description.error().code(), Code::kInvalidArgument);
     }
@@ -105,15 +106,15 @@ TEST(Xgboost, RefusesTruncatedFilesOfEveryFormat) {
 
 TEST(Xgboost, RefusesWithAReason) {
   auto why = [](std::string_view text) {
-    auto description = xgboost::ReadModel(text);
+    Budget budget = Budget::ForInput(text.size());
+    auto description = xgboost::ReadModel(text, budget);
     return description ? "" : description.error().ToString();
   };
   EXPECT_NE(why("").find("save_model('model.json')"), std::string::npos);
   EXPECT_NE(why("{}").find("no \"learner\""), std::string::npos);
   EXPECT_NE(why(R"({"learner":{"objective":{"name":"mine"}}})").find("UNIMPLEMENTED"),
             std::string::npos);
-  EXPECT_NE(why("{\"a\":" + std::string(100000, '[')).find("fewer nested values"),
-            std::string::npos);
+  EXPECT_NE(why("{\"a\":" + std::string(100000, '[')).find("nested too deeply"), std::string::npos);
   // A typed array of nothing would cost no bytes an element.
   EXPECT_NE(why("{i\x01"
                 "a[$T#i\x7f}")

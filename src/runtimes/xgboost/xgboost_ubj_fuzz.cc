@@ -6,9 +6,10 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace kinglet::runtimes::xgboost;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  auto document = ParseUbjson(bytes);
+  auto budget = kinglet::Budget::ForInput(size);
+  auto document = ParseUbjson(bytes, budget);
   if (!document) return 0;
-  auto description = ReadDocument(*document, size);
-  if (description) (void)MakePredictor(std::move(*description));
+  auto description = ReadDocument(*document, budget);
+  if (description) (void)MakePredictor(std::move(*description), budget);
   return 0;
 }

@@ -20,6 +20,7 @@ class CellBuilder {
   bool Read(JsonReader& reader, char next);
   void AddNull();
   size_t count() const { return count_; }
+  bool has_text() const { return kind_ == Kind::kText; }
   // The tensor was moved elsewhere in memory.
   void Rebind(Tensor* tensor) { tensor_ = tensor; }
   // Names the tensor. Its shape is the caller's to set, before or after; the product must be

@@ -28,12 +28,13 @@ Status DecodeInstances(JsonReader& reader, std::string_view member, std::vector<
   }
   *columns = BeginsWithObject(reader);
   if (*columns) {
-    ColumnsBuilder builder(inputs);
+    Budget budget = Budget::ForInput(reader.position() + reader.remaining());
+    ColumnsBuilder builder(inputs, budget);
     reader.EnterArray();
     while (reader.NextElement()) {
       if (!builder.ReadInstance(reader)) break;
     }
-    builder.Finish();
+    builder.Finish(reader);
   } else {
     inputs->resize(1);
     Tensor& tensor = inputs->front();

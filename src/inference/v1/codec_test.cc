@@ -111,6 +111,43 @@ TEST(DecodeRequest, DeepNestingIsRefused) {
   EXPECT_FALSE(DecodeRequest(deep, &inputs));
 }
 
+// More columns than are looked through one by one, in another order in each row.
+TEST(DecodeRequest, ManyColumnsAreFoundWhateverTheirOrder) {
+  constexpr int kColumns = 200;
+  std::string body = R"({"instances":[)";
+  constexpr int kSteps[] = {1, 3, 199};
+  for (int row = 0; row < 3; ++row) {
+    body += row == 0 ? "{" : ",{";
+    for (int i = 0; i < kColumns; ++i) {
+      const int column = (i * kSteps[row] + row) % kColumns;
+      body += fmt::format("{}\"c{}\":{}", i == 0 ? "" : ",", column, 1000 * row + column);
+    }
+    body += "}";
+  }
+  std::vector<Tensor> inputs;
+  const auto decoded = DecodeRequest(body + "]}", &inputs);
+  ASSERT_TRUE(decoded) << decoded.error().ToString();
+  ASSERT_EQ(inputs.size(), size_t{kColumns});
+  for (int column = 0; column < kColumns; ++column) {
+    EXPECT_EQ(inputs[column].name, fmt::format("c{}", column));
+    for (int row = 0; row < 3; ++row) {
+      EXPECT_EQ(inputs[column].As<int64_t>()[row], 1000 * row + column);
+    }
+  }
+}
+
+TEST(DecodeRequest, CellsThatRowsLeaveOutAreBounded) {
+  std::string body = R"({"instances":[{"a":0)";
+  for (int i = 0; i < 20'000; ++i) body += fmt::format(",\"c{}\":0", i);
+  body += "}";
+  for (int i = 0; i < 2000; ++i) body += R"(,{"a":0})";
+  std::vector<Tensor> inputs;
+  const auto decoded = DecodeRequest(body + "]}", &inputs);
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().code(), Code::kInvalidArgument);
+  EXPECT_THAT(decoded.error().message(), testing::HasSubstr("leave out too many columns"));
+}
+
 TEST(DecodeRequest, WithoutInstances) {
   std::vector<Tensor> inputs;
   auto decoded = DecodeRequest(R"({"data": {}})", &inputs);

@@ -4,8 +4,8 @@ namespace kinglet::inference::v1 {
 namespace {
 
 constexpr size_t kMaxColumns = 65'536;
-// Absent cells are filled in; what a small body can make them cost is bounded.
-constexpr size_t kMaxCells = size_t{1} << 27;
+// More columns than this are found by an index.
+constexpr size_t kFewColumns = 16;
 
 }  // namespace
 
@@ -27,7 +27,7 @@ bool ColumnsBuilder::ReadRecord(JsonReader& reader) {
     Column* column = Find(reader, key);
     if (column == nullptr) return false;
     if (column->cells.count() > rows_) return reader.Reject("an instance names a column twice");
-    while (column->cells.count() < rows_) column->cells.AddNull();
+    if (!Fill(reader, *column)) return false;
     if (!ReadCells(reader, *column)) return false;
     size_t added = column->cells.count() - rows_;
     if (first) {
@@ -38,8 +38,18 @@ bool ColumnsBuilder::ReadRecord(JsonReader& reader) {
     }
   }
   rows_ += rows_here;
-  if (rows_ * columns_.size() > kMaxCells) return reader.Reject("the data frame is too large");
   return reader.ok();
+}
+
+bool ColumnsBuilder::Fill(JsonReader& reader, Column& column) {
+  if (column.cells.count() >= rows_) return true;
+  const size_t cells = rows_ - column.cells.count();
+  const size_t size = column.cells.has_text() ? sizeof(std::string) : sizeof(double);
+  if (Status status = budget_.Allocate(cells, size); !status) {
+    return reader.Reject("the instances leave out too many columns: " + status.error().message());
+  }
+  for (size_t i = 0; i < cells; ++i) column.cells.AddNull();
+  return true;
 }
 
 bool ColumnsBuilder::ReadCells(JsonReader& reader, Column& column) {
@@ -63,11 +73,9 @@ bool ColumnsBuilder::ReadCells(JsonReader& reader, Column& column) {
 
 ColumnsBuilder::Column* ColumnsBuilder::Find(JsonReader& reader, std::string_view key) {
   if (hint_ < columns_.size() && columns_[hint_].name == key) return &columns_[hint_++];
-  for (size_t i = 0; i < columns_.size(); ++i) {
-    if (columns_[i].name == key) {
-      hint_ = i + 1;
-      return &columns_[i];
-    }
+  if (const size_t place = PlaceOf(key); place < columns_.size()) {
+    hint_ = place + 1;
+    return &columns_[place];
   }
   if (columns_.size() == kMaxColumns) {
     reader.Reject("the instances have too many columns");
@@ -75,17 +83,32 @@ ColumnsBuilder::Column* ColumnsBuilder::Find(JsonReader& reader, std::string_vie
   }
   hint_ = columns_.size() + 1;
   columns_.push_back({std::string(key), CellBuilder(nullptr)});
-  // The tensors may move; every builder is told where its own is now.
+  if (columns_.size() > kFewColumns) {
+    for (size_t i = place_.size(); i < columns_.size(); ++i) place_.emplace(columns_[i].name, i);
+  }
+  const Tensor* before = tensors_->data();
   if (tensors_->size() < columns_.size()) tensors_->resize(columns_.size());
-  for (size_t i = 0; i < columns_.size(); ++i) columns_[i].cells.Rebind(&(*tensors_)[i]);
+  // Where the tensors have moved, every builder is told where its own is now.
+  const size_t first = tensors_->data() == before ? columns_.size() - 1 : 0;
+  for (size_t i = first; i < columns_.size(); ++i) columns_[i].cells.Rebind(&(*tensors_)[i]);
   return &columns_.back();
 }
 
-void ColumnsBuilder::Finish() {
+size_t ColumnsBuilder::PlaceOf(std::string_view key) const {
+  if (!place_.empty()) {
+    const auto found = place_.find(key);
+    return found == place_.end() ? columns_.size() : found->second;
+  }
+  size_t place = 0;
+  while (place < columns_.size() && columns_[place].name != key) ++place;
+  return place;
+}
+
+void ColumnsBuilder::Finish(JsonReader& reader) {
   tensors_->resize(columns_.size());
   for (size_t i = 0; i < columns_.size(); ++i) {
     Column& column = columns_[i];
-    while (column.cells.count() < rows_) column.cells.AddNull();
+    if (!Fill(reader, column)) return;
     column.cells.Finish(column.name);
     (*tensors_)[i].shape.assign(1, static_cast<int64_t>(rows_));
   }

@@ -76,6 +76,12 @@ Result<std::optional<size_t>> EncodeInferResponse(std::string_view model_name, s
       return Fail(Code::kInvalidArgument, "Unexpected inference output '{}' for model '{}'",
                   request.outputs[i].name, model_name);
     }
+    // Each repetition of a short name would repeat a whole tensor in the answer.
+    for (size_t before = 0; !request.outputs.empty() && before < i; ++before) {
+      if (request.outputs[before].name == output->name) {
+        return Fail(Code::kInvalidArgument, "output '{}' is requested twice", output->name);
+      }
+    }
     if (i != 0) *body += ',';
     KINGLET_RETURN_IF_ERROR(AppendOutput(*output, binary(i), body));
     any_binary |= binary(i);

@@ -136,7 +136,10 @@ Result<TemporaryFolder> TemporaryFolder::Make(std::string_view prefix) {
 
 TemporaryFolder::~TemporaryFolder() {
   std::error_code ignored;
-  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  if (path_.empty()) return;
+  std::filesystem::remove_all(path_, ignored);
+  // remove_all gives up the folder itself where a file at its place must not be removed (Landlock).
+  rmdir(path_.c_str());
 }
 
 }  // namespace kinglet

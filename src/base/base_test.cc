@@ -175,6 +175,34 @@ TEST(Encoding, KnownAnswers) {
   EXPECT_EQ(RandomUuid().size(), 36u);
 }
 
+TEST(Uri, Origin) {
+  EXPECT_EQ(Uri::Parse("https://a:443/x")->Origin(), "https://a");
+  EXPECT_EQ(Uri::Parse("https://u:p@A/x?y")->Origin(), "https://a");
+  EXPECT_EQ(Uri::Parse("http://a:443/")->Origin(), "http://a:443");
+  EXPECT_EQ(Uri::Parse("http://[::1]:80/")->Origin(), "http://[::1]");
+}
+
+TEST(Uri, Redact) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"s3://bucket/a/b", "s3://bucket/a/b"},
+      {"https://user:pw@host:1/a@b", "https://***@host:1/a@b"},
+      {"https://token@host/r.git", "https://***@host/r.git"},
+      {"ftp://u:p@w@host", "ftp://***@host"},
+      {"u:p@host/x", "***@host/x"},
+      {"http://host?u@x", "http://host?***"},
+      {"https://a/c?sig=x%3D&sv=1&flag", "https://a/c?sig=***&sv=***&***"},
+      {"https://a/c?sig=&b=1", "https://a/c?sig=&b=***"},
+      {"https://a/c?a=1?b=2#t", "https://a/c?a=***?b=***#***"},
+      {"oci://image@sha256:12", "oci://image@sha256:12"},
+      {"oci://u:p@reg/image@sha256:12", "oci://***@reg/image@sha256:12"},
+      {"", ""},
+      {"?", "?"},
+  };
+  for (const auto& [text, redacted] : rows) EXPECT_EQ(RedactUri(text), redacted);
+  EXPECT_EQ(Uri::Parse("http://u:secret@h:port/").error().message().find("secret"),
+            std::string::npos);
+}
+
 TEST(Uri, Parse) {
   auto uri = Uri::Parse("S3://User@Host:9000/a/b?x=1#f");
   ASSERT_TRUE(uri);

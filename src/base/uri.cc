@@ -8,7 +8,7 @@ namespace kinglet {
 
 Result<Uri> Uri::Parse(std::string_view text) {
   auto bad = [&](std::string_view why) {
-    return Fail(Code::kInvalidArgument, "not a URI ({}): \"{}\"", why, text);
+    return Fail(Code::kInvalidArgument, "not a URI ({}): \"{}\"", why, RedactUri(text));
   };
   for (unsigned char c : text) {
     if (c < 0x20 || c == 0x7f) return bad("control character");
@@ -46,8 +46,10 @@ Result<Uri> Uri::Parse(std::string_view text) {
     if (close == std::string_view::npos) return bad("IPv6 address");
     uri.host = AsciiLower(authority.substr(1, close - 1));
     std::string_view after = authority.substr(close + 1);
-    if (after.starts_with(':')) port = after.substr(1);
-    else if (!after.empty()) return bad("after the IPv6 address");
+    if (after.starts_with(':'))
+      port = after.substr(1);
+    else if (!after.empty())
+      return bad("after the IPv6 address");
   } else {
     size_t at = authority.rfind(':');
     uri.host = AsciiLower(authority.substr(0, at));
@@ -81,6 +83,41 @@ std::string Uri::ToString() const {
   out += Authority() + path;
   if (!query.empty()) out += "?" + query;
   if (!fragment.empty()) out += "#" + fragment;
+  return out;
+}
+
+std::string Uri::Origin() const {
+  Uri origin{.scheme = scheme, .host = host, .port = port};
+  if ((scheme == "https" && port == 443) || (scheme == "http" && port == 80)) origin.port = 0;
+  return fmt::format("{}://{}", scheme, origin.Authority());
+}
+
+std::string RedactUri(std::string_view text) {
+  constexpr std::string_view kHidden = "***";
+  const size_t scheme_end = text.find("://");
+  const size_t begin = scheme_end == std::string_view::npos ? 0 : scheme_end + 3;
+  const size_t end = std::min(text.find_first_of("/?#", begin), text.size());
+  std::string out(text.substr(0, begin));
+  std::string_view authority = text.substr(begin, end - begin);
+  const size_t at = authority.rfind('@');
+  // The digest of an image without a registry stands at the same place.
+  if (at != std::string_view::npos && !authority.substr(at).starts_with("@sha256:")) {
+    out += kHidden;
+    authority.remove_prefix(at);
+  }
+  out += authority;
+  std::string_view rest = text.substr(end);
+  const size_t path_end = std::min(rest.find_first_of("?#"), rest.size());
+  out += rest.substr(0, path_end);
+  rest.remove_prefix(path_end);
+  while (!rest.empty()) {
+    const std::string_view part = rest.substr(0, rest.find_first_of("&?#", 1));
+    rest.remove_prefix(part.size());
+    const size_t equals = part.find('=');
+    // A part without a name is a value.
+    out += equals == std::string_view::npos ? part.substr(0, 1) : part.substr(0, equals + 1);
+    if (part.size() > 1 && equals + 1 != part.size()) out += kHidden;
+  }
   return out;
 }
 

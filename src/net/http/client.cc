@@ -10,6 +10,7 @@
 
 #include "base/guarded.h"
 #include "base/uri.h"
+#include "net/http/credentials.h"
 
 namespace kinglet::http {
 
@@ -17,6 +18,7 @@ namespace {
 
 constexpr size_t kIdleHandles = 64;
 constexpr size_t kMaxHeaderBytes = 256 << 10;
+constexpr size_t kMaxRedirectBody = 1 << 20;  // nobody reads it
 
 struct FreeEasy {
   void operator()(CURL* p) const { curl_easy_cleanup(p); }
@@ -39,34 +41,53 @@ struct Worker {
 // One request on one worker.
 struct Call {
   const ClientOptions* options = nullptr;
+  const ClientRequest* request = nullptr;  // as the caller made it, before redirects
   const std::function<Status(const ClientResponse&)>* on_head = nullptr;
   const std::function<Status(std::string_view)>* on_body = nullptr;
   size_t body_limit = 0;
   bool follow = false;  // a redirect with Location is not given to on_head
 
   ClientResponse response;
-  size_t header_bytes = 0;
+  size_t header_bytes = 0, redirect_bytes = 0;
   bool head_given = false, redirect = false;
-  Status so_far;             // an error: why a callback ended the transfer
-  bool refused = false;      // allow_address said no
+  Status so_far;        // an error: why a callback ended the transfer
+  std::string refused;  // the address to which allow_address said no
   SteadyTime last_byte = std::chrono::steady_clock::now();
+  // Since when so many bytes came: from the first one on, and anew each stall timeout.
+  SteadyTime window = SteadyTime::max();
+  uint64_t window_bytes = 0;
+
+  void Hear(size_t bytes) {
+    last_byte = std::chrono::steady_clock::now();
+    window = std::min(window, last_byte);
+    window_bytes += bytes;
+  }
+
+  void HideCredentialsInHead() {
+    Headers shown;
+    for (const auto& [name, value] : response.headers.fields()) {
+      shown.Add(name, HideCredentials(value, *request));
+    }
+    response.headers = std::move(shown);
+  }
 
   Status GiveHead() {
     if (head_given) return {};
     head_given = true;
     redirect = follow && response.status >= 300 && response.status < 400 &&
                response.status != 304 && response.headers.Has("location");
+    if (response.status >= 400) HideCredentialsInHead();
     return !redirect && on_head ? (*on_head)(response) : Status{};
   }
 };
 
 size_t OnHeader(char* data, size_t, size_t size, void* user) {
   auto& call = *static_cast<Call*>(user);
-  call.last_byte = std::chrono::steady_clock::now();
+  call.Hear(size);
   call.header_bytes += size;
   if (call.header_bytes > kMaxHeaderBytes) {
-    call.so_far = Fail(Code::kResourceExhausted, "the response's head is over {} bytes",
-                        kMaxHeaderBytes);
+    call.so_far =
+        Fail(Code::kResourceExhausted, "the response's head is over {} bytes", kMaxHeaderBytes);
     return 0;
   }
   std::string_view line(data, size);
@@ -92,10 +113,16 @@ size_t OnHeader(char* data, size_t, size_t size, void* user) {
 
 size_t OnBody(char* data, size_t, size_t size, void* user) {
   auto& call = *static_cast<Call*>(user);
-  call.last_byte = std::chrono::steady_clock::now();
+  call.Hear(size);
   if (call.so_far) call.so_far = call.GiveHead();
   if (!call.so_far) return 0;
-  if (call.redirect) return size;
+  if (call.redirect) {
+    call.redirect_bytes += size;
+    if (call.redirect_bytes <= kMaxRedirectBody) return size;
+    call.so_far =
+        Fail(Code::kFailedPrecondition, "a redirect's body is over {} bytes", kMaxRedirectBody);
+    return 0;
+  }
   std::string_view bytes(data, size);
   if (call.on_body) {
     call.so_far = (*call.on_body)(bytes);
@@ -123,18 +150,36 @@ curl_socket_t OpenSocket(void* user, curlsocktype, curl_sockaddr* address) {
       port = ntohs(in.sin6_port);
     }
     if (!call.options->allow_address(ip, port)) {
-      call.refused = true;
+      call.refused = ip;
       return CURL_SOCKET_BAD;
     }
   }
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+Error AddressRefused(std::string_view ip) {
+  return Error(Code::kPermissionDenied,
+               fmt::format("the address {} of this host is not allowed", ip));
+}
+
+// The address that a host's name is, also in the old forms with less than four numbers, or octal or
+// hexadecimal ones, which libcurl and proxies take; "" for a name.
+std::string AddressOf(const std::string& host) {
+  char ip[INET6_ADDRSTRLEN] = "";
+  in_addr v4{};
+  in6_addr v6{};
+  const std::string without_zone = host.substr(0, host.find('%'));
+  if (inet_pton(AF_INET6, without_zone.c_str(), &v6) == 1) {
+    inet_ntop(AF_INET6, &v6, ip, sizeof ip);
+  } else if (inet_aton(host.c_str(), &v4) == 1) {
+    inet_ntop(AF_INET, &v4, ip, sizeof ip);
+  }
+  return ip;
+}
+
 Error TransferError(CURLcode code, const Call& call, const char* detail) {
   std::string text = detail[0] ? detail : curl_easy_strerror(code);
-  if (call.refused) {
-    return Error(Code::kPermissionDenied, "the address of this host is not allowed: " + text);
-  }
+  if (!call.refused.empty()) return AddressRefused(call.refused);
   switch (code) {
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
@@ -173,25 +218,12 @@ void SetTls(CURL* easy, const ClientOptions& options) {
   }
 }
 
-// Fields that may follow a redirect to another origin: those that cannot carry a credential.
-bool HarmlessField(std::string_view name) {
-  for (std::string_view known : {"accept", "accept-encoding", "accept-language", "range",
-                                 "if-range", "if-match", "if-none-match", "user-agent"}) {
-    if (EqualsIgnoreCase(name, known)) return true;
-  }
-  return false;
-}
-
 // libcurl reads http_proxy only, because of CGI (see proxy.h). Pods have it in capitals, as most
 // clients read it. Null: libcurl finds the proxy. It looks at NO_PROXY in either case.
 const char* ProxyInCapitals(const Uri& uri) {
   bool libcurls = uri.scheme != "http" || getenv("http_proxy") || getenv("REQUEST_METHOD");
   const char* proxy = libcurls ? nullptr : getenv("HTTP_PROXY");
   return proxy && *proxy ? proxy : nullptr;
-}
-
-std::string Origin(const Uri& uri) {
-  return fmt::format("{}://{}", uri.scheme, uri.Authority());
 }
 
 class ClientImpl final : public Client {
@@ -204,15 +236,17 @@ class ClientImpl final : public Client {
   Result<ClientResponse> Do(const ClientRequest& request, size_t body_limit) override {
     Call call;
     call.options = &options_;
+    call.request = &request;
     call.body_limit = body_limit;
     return Follow(request, call);
   }
 
-  Result<ClientResponse> Stream(
-      const ClientRequest& request, const std::function<Status(const ClientResponse&)>& on_head,
-      const std::function<Status(std::string_view)>& on_body) override {
+  Result<ClientResponse> Stream(const ClientRequest& request,
+                                const std::function<Status(const ClientResponse&)>& on_head,
+                                const std::function<Status(std::string_view)>& on_body) override {
     Call call;
     call.options = &options_;
+    call.request = &request;
     call.on_head = &on_head;
     call.on_body = &on_body;
     return Follow(request, call);
@@ -232,8 +266,11 @@ class ClientImpl final : public Client {
       if (!call.redirect) {
         if (hop == options_.max_redirects && hop > 0 && call.response.status >= 300 &&
             call.response.status < 400 && call.response.headers.Has("location")) {
-          return Fail(Code::kFailedPrecondition, "{}: more than {} redirects", request.url,
-                      options_.max_redirects);
+          return Fail(Code::kFailedPrecondition, "{}: more than {} redirects",
+                      RedactUri(request.url), options_.max_redirects);
+        }
+        if (call.response.status >= 400) {
+          call.response.body = HideCredentials(std::move(call.response.body), request);
         }
         return std::move(call.response);
       }
@@ -241,15 +278,11 @@ class ClientImpl final : public Client {
       KINGLET_TRY(Uri from, Uri::Parse(current.url));
       KINGLET_TRY(Uri to, Uri::Parse(next));
       if (from.scheme == "https" && to.scheme != "https") {
-        return Fail(Code::kPermissionDenied, "{}: redirected from https to {}", request.url,
-                    to.scheme);
+        return Fail(Code::kPermissionDenied, "{}: redirected from https to {}",
+                    RedactUri(request.url), to.scheme);
       }
-      if (Origin(from) != Origin(to)) {
-        Headers kept;
-        for (auto& [name, value] : current.headers.fields()) {
-          if (HarmlessField(name)) kept.Add(name, value);
-        }
-        current.headers = std::move(kept);
+      if (from.Origin() != to.Origin()) {
+        current.headers = WithoutCredentials(current.headers);
         current.negotiate = false;
       }
       current.url = std::move(next);
@@ -263,7 +296,7 @@ class ClientImpl final : public Client {
         curl_url_set(url.get(), CURLUPART_URL, std::string(location).c_str(),
                      CURLU_PATH_AS_IS | CURLU_URLENCODE) != CURLUE_OK ||
         curl_url_get(url.get(), CURLUPART_URL, &text, 0) != CURLUE_OK) {
-      return Fail(Code::kUnavailable, "{}: redirected to a malformed URL", base);
+      return Fail(Code::kUnavailable, "{}: redirected to a malformed URL", RedactUri(base));
     }
     std::string result = text;
     curl_free(text);
@@ -274,13 +307,18 @@ class ClientImpl final : public Client {
     KINGLET_TRY(Uri uri, Uri::Parse(request.url));
     if (uri.scheme != "http" && uri.scheme != "https") {
       return Fail(Code::kInvalidArgument, "{}: only http and https URLs can be requested",
-                  request.url);
+                  RedactUri(request.url));
     }
-    std::string origin = Origin(uri);
+    std::string origin = uri.Origin();
     auto context = [&](const Error& error) {
       return Unexpected(error.WithContext(fmt::format("{} {}", request.method, origin + uri.path)));
     };
     if (request.stop.stop_requested()) return context({Code::kCancelled, "cancelled"});
+    // A proxy makes the connection itself, so that OpenSocket does not see where it leads.
+    const std::string address = options_.allow_address ? AddressOf(uri.host) : "";
+    if (!address.empty() && !options_.allow_address(address, uri.PortOr(0))) {
+      return context(AddressRefused(address));
+    }
     std::unique_ptr<Worker> worker = Borrow(origin);
     if (!worker->multi || !worker->easy) return Fail(Code::kResourceExhausted, "out of memory");
     CURL* easy = worker->easy.get();
@@ -330,8 +368,7 @@ class ClientImpl final : public Client {
     if (options_.accept_encoding) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     if (!options_.unix_socket.empty()) {
       bool abstract = options_.unix_socket[0] == '@';
-      curl_easy_setopt(easy,
-                       abstract ? CURLOPT_ABSTRACT_UNIX_SOCKET : CURLOPT_UNIX_SOCKET_PATH,
+      curl_easy_setopt(easy, abstract ? CURLOPT_ABSTRACT_UNIX_SOCKET : CURLOPT_UNIX_SOCKET_PATH,
                        options_.unix_socket.c_str() + (abstract ? 1 : 0));
     }
     auto milliseconds = [](Duration d) {
@@ -364,7 +401,8 @@ class ClientImpl final : public Client {
 
     std::string url = request.url;
     if (!options_.tls_server_name.empty() && uri.scheme == "https") {
-      // The certificate is checked against this name although the connection goes to the URL's host.
+      // The certificate is checked against this name although the connection goes to the URL's
+      // host.
       int port = uri.PortOr(443);
       Uri named = uri;
       named.host = options_.tls_server_name;
@@ -422,6 +460,15 @@ class ClientImpl final : public Client {
                       std::chrono::duration<double>(request.stall_timeout).count());
         }
         wait = std::min<Duration>(wait, stalled - now);
+        if (call.window < now - request.stall_timeout) {
+          const double seconds = std::chrono::duration<double>(now - call.window).count();
+          if (static_cast<double>(call.window_bytes) < kMinBytesPerSecond * seconds) {
+            return Fail(Code::kDeadlineExceeded, "stalled: {} bytes received in {:.0f} s",
+                        call.window_bytes, seconds);
+          }
+          call.window = now;
+          call.window_bytes = 0;
+        }
       }
       auto ms = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
       curl_multi_poll(multi, nullptr, 0, static_cast<int>(ms), nullptr);

@@ -36,8 +36,13 @@ struct ClientOptions {
   bool accept_encoding = false;  // ask for and undo gzip
   std::string unix_socket;       // connect there whatever the URL's host ("@name": abstract)
   // Called with each resolved address before connecting, redirects included; false refuses it.
+  // Behind a proxy, which resolves names itself, only addresses that stand in the URL are known.
   std::function<bool(std::string_view ip, int port)> allow_address;
 };
+
+// A server that sends less keeps a caller waiting without end, and is not slow but hostile or
+// broken.
+inline constexpr uint64_t kMinBytesPerSecond = 64;
 
 struct ClientRequest {
   std::string method = "GET";
@@ -45,7 +50,8 @@ struct ClientRequest {
   Headers headers;
   std::string body;
   Deadline deadline = Deadline::Never();  // for the whole call
-  // No byte received for so long: kDeadlineExceeded. Zero: no limit.
+  // No byte received for so long, or after the first fewer than kMinBytesPerSecond over so long:
+  // kDeadlineExceeded. Zero: no limit.
   Duration stall_timeout = Duration::zero();
   std::stop_token stop;  // kCancelled
   // SPNEGO with the calling thread's Kerberos credentials; never after a redirect to another
@@ -65,6 +71,9 @@ class Client {
   static std::unique_ptr<Client> Make(ClientOptions options = {});
   virtual ~Client() = default;
 
+  // Answers of 400 and above come with the request's credentials hidden in them, since they become
+  // errors (Stream: in the head only; see credentials.h).
+  //
   // Any HTTP status is a response; errors are for what kept one from arriving (kUnavailable:
   // connect, reset, TLS; kFailedPrecondition: a certificate that is not trusted; kDeadlineExceeded;
   // kCancelled; kResourceExhausted over body_limit; ...).

@@ -6,6 +6,7 @@
 #include <latch>
 #include <thread>
 
+#include "base/encoding.h"
 #include "net/http/direct_client.h"
 #include "net/http/test_server.h"
 
@@ -223,6 +224,41 @@ TEST(Client, RedirectsDropCredentialsOnOtherHosts) {
   EXPECT_EQ(ask("/there")->final_url, other.Url("/final"));
   EXPECT_FALSE(ask("/loop"));
   EXPECT_EQ(Client::Make()->Do(Get(server.Url("/here")))->status, 302);
+}
+
+TEST(Client, AServerThatDripsIsStalled) {
+  // A byte now and then: never silent, and never done.
+  TestServer server([](Exchange& exchange) -> net::Task<void> {
+    exchange.SendHead(200, {});
+    while (co_await exchange.Write("x")) {
+      co_await exchange.loop().Sleep(std::chrono::milliseconds(50), exchange.stop());
+    }
+  });
+  ClientRequest request = Get(server.Url());
+  request.stall_timeout = std::chrono::milliseconds(500);
+  auto dripped = Client::Make()->Do(request);
+  ASSERT_FALSE(dripped);
+  EXPECT_EQ(dripped.error().code(), Code::kDeadlineExceeded);
+  EXPECT_THAT(dripped.error().message(), HasSubstr("stalled"));
+}
+
+TEST(Client, ErrorsDoNotRepeatCredentials) {
+  TestServer server({}, [](Exchange& exchange) {
+    Headers fields;
+    fields.Add("X-Error-Message", exchange.Header("authorization"));
+    exchange.Send(403, "text/plain",
+                  fmt::format("{} {} {}", exchange.Header("authorization"),
+                              exchange.Header("x-key"), exchange.target()),
+                  &fields);
+    return true;
+  });
+  ClientRequest request = Get(server.Url("/m?token=aaaaaaaa&list-type=xxxxxxxx"));
+  request.headers.Add("Authorization", "Basic " + Base64Encode("user:passwords"));
+  request.headers.Add("X-Key", "bbbbbbbb");
+  auto response = Client::Make()->Do(request);
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->body, "*** *** /m?token=***&list-type=xxxxxxxx");
+  EXPECT_EQ(response->headers.Get("x-error-message"), "***");
 }
 
 TEST_P(AnyClient, AddressesCanBeRefused) {

@@ -184,7 +184,7 @@ class DirectClient final : public Client {
     KINGLET_TRY(const Uri url, Uri::Parse(request.url));
     if (url.scheme != "http" && url.scheme != "https") {
       return Fail(Code::kInvalidArgument, "{}: only http and https URLs can be requested",
-                  request.url);
+                  RedactUri(request.url));
     }
     const std::string origin = fmt::format("{}://{}", url.scheme, url.Authority());
     ClientResponse response;

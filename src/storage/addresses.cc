@@ -2,9 +2,10 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstring>
+#include <optional>
 #include <string>
 
 namespace kinglet::storage {
@@ -30,6 +31,15 @@ bool IsPublic4(uint32_t address) {
   return true;
 }
 
+// Metadata services outside of 169.254.0.0/16: Azure's host, Alibaba, Equinix.
+constexpr uint32_t kMetadata4[] = {0xa83f8110, 0x646464c8, 0xc050087c};
+constexpr uint32_t kLinkLocal = 0xa9fe;  // 169.254.0.0/16
+
+bool IsMetadata4(uint32_t address) {
+  if (address >> 16 == kLinkLocal) return true;
+  return std::ranges::find(kMetadata4, address) != std::end(kMetadata4);
+}
+
 using Bytes = std::array<uint8_t, 16>;
 
 uint32_t Word(const Bytes& bytes, size_t at) {
@@ -47,16 +57,53 @@ bool IsPublic6(const Bytes& b) {
   return first >> 29 == 1;                                  // 2000::/3 is what is given out
 }
 
+// Metadata services of Amazon (also of its containers), Google and Oracle.
+constexpr const char* kMetadata6[] = {"fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254",
+                                      "fd00:c1::a9fe:a9fe"};
+
+bool IsMetadata6(const Bytes& b) {
+  const uint32_t first = Word(b, 0);
+  if (first >> 22 == 0xfe80 >> 6) return true;  // fe80::/10
+  if (first == 0 && Word(b, 4) == 0 && Word(b, 8) == 0) return IsMetadata4(Word(b, 12));
+  if (first == 0x0064ff9b) return IsMetadata4(Word(b, 12));
+  if (first >> 16 == 0x2002) return IsMetadata4(Word(b, 2));
+  return std::ranges::any_of(kMetadata6, [&](const char* text) {
+    Bytes known{};
+    return inet_pton(AF_INET6, text, known.data()) == 1 && known == b;
+  });
+}
+
+struct Address {
+  bool valid = false;
+  std::optional<uint32_t> v4;  // also of a mapped one
+  Bytes v6{};
+
+  explicit Address(std::string_view ip) {
+    const std::string text(ip);
+    in_addr in{};
+    if (inet_pton(AF_INET, text.c_str(), &in) == 1) {
+      v4 = ntohl(in.s_addr);
+    } else if (inet_pton(AF_INET6, text.c_str(), v6.data()) != 1) {
+      return;
+    } else if (Word(v6, 0) == 0 && Word(v6, 4) == 0 && Word(v6, 8) == 0x0000ffff) {
+      v4 = Word(v6, 12);
+    }
+    valid = true;
+  }
+};
+
 }  // namespace
 
 bool IsPublicAddress(std::string_view ip) {
-  std::string text(ip);
-  in_addr v4{};
-  if (inet_pton(AF_INET, text.c_str(), &v4) == 1) return IsPublic4(ntohl(v4.s_addr));
-  Bytes v6{};
-  if (inet_pton(AF_INET6, text.c_str(), v6.data()) != 1) return false;
-  bool mapped = Word(v6, 0) == 0 && Word(v6, 4) == 0 && Word(v6, 8) == 0x0000ffff;
-  return mapped ? IsPublic4(Word(v6, 12)) : IsPublic6(v6);
+  const Address address(ip);
+  if (!address.valid) return false;
+  return address.v4 ? IsPublic4(*address.v4) : IsPublic6(address.v6);
+}
+
+bool IsMetadataAddress(std::string_view ip) {
+  const Address address(ip);
+  if (!address.valid) return true;
+  return address.v4 ? IsMetadata4(*address.v4) : IsMetadata6(address.v6);
 }
 
 }  // namespace kinglet::storage

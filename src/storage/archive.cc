@@ -9,10 +9,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
-#include <set>
 
+#include "storage/limits.h"
 #include "storage/path.h"
 
 namespace kinglet::storage {
@@ -40,11 +41,13 @@ std::string MessageOf(archive* reader) {
 // `packed` bytes.
 class Content {
  public:
-  Content(archive* reader, uint64_t packed, const ArchiveLimits& limits, std::stop_token stop)
+  // `volume`: a descriptor of the volume that is written to.
+  Content(archive* reader, uint64_t packed, int volume, const ArchiveLimits& limits,
+          std::stop_token stop)
       : reader_(reader),
         stop_(std::move(stop)),
-        limit_(std::min(limits.max_total_bytes,
-                        std::max(limits.ratio_free_bytes, packed * limits.max_ratio))) {}
+        limit_(Together(limits, packed).max_total_bytes),
+        free_space_(volume) {}
 
   // The current entry; its size.
   Result<uint64_t> Write(int fd, const std::string& path) {
@@ -67,6 +70,7 @@ class Content {
       }
       total_ += grown;
       size = std::max(size, end);
+      KINGLET_RETURN_IF_ERROR(free_space_.Take(length));
       KINGLET_RETURN_IF_ERROR(WriteAll(fd, block, length, offset, path));
       if (stop_.stop_requested()) return Fail(Code::kCancelled, "stopped");
     }
@@ -91,6 +95,7 @@ class Content {
   archive* reader_;
   std::stop_token stop_;
   uint64_t limit_, total_ = 0;
+  FreeSpace free_space_;
 };
 
 class Unpacker {
@@ -102,7 +107,7 @@ class Unpacker {
         beneath_(beneath),
         limits_(limits),
         stop_(stop),
-        content_(reader, packed, limits, std::move(stop)) {}
+        content_(reader, packed, folder, limits, std::move(stop)) {}
 
   Result<std::vector<StagedFile>> Run() {
     archive_entry* entry = nullptr;
@@ -134,15 +139,12 @@ class Unpacker {
       while (name.ends_with('/')) name.remove_suffix(1);
       if (name.empty() || name == ".") return {};
       KINGLET_TRY(std::string path, SafePath(name));
-      folders_.insert(path);
+      KINGLET_RETURN_IF_ERROR(paths_.AddFolder(path));
       return MakeFoldersBeneath(folder_, path + "/");
     }
     KINGLET_TRY(std::string path, SafePath(name));
     if (archive_entry_hardlink(entry)) {
       return Fail(Code::kInvalidArgument, "the archive has a hard link ({}): refused", path);
-    }
-    if (folders_.contains(path)) {
-      return Fail(Code::kInvalidArgument, "the archive has {} as a file and as a folder", path);
     }
     KINGLET_RETURN_IF_ERROR(paths_.Add(path));
     if (type == AE_IFLNK) {
@@ -215,7 +217,6 @@ class Unpacker {
   Content content_;
   uint64_t entries_ = 0;
   PathSet paths_;
-  std::set<std::string> folders_;
   std::vector<std::pair<std::string, std::string>> links_;
   std::vector<StagedFile> files_;
 };
@@ -260,6 +261,16 @@ Status CheckLinks(const std::map<std::string, std::string>& targets) {
     }
   }
   return {};
+}
+
+ArchiveLimits Together(const ArchiveLimits& limits, uint64_t packed) {
+  const bool huge =
+      packed > std::numeric_limits<uint64_t>::max() / std::max<uint64_t>(limits.max_ratio, 1);
+  const uint64_t by_ratio = huge ? limits.max_total_bytes : packed * limits.max_ratio;
+  ArchiveLimits whole = limits;
+  whole.max_total_bytes =
+      std::min(limits.max_total_bytes, std::max(limits.ratio_free_bytes, by_ratio));
+  return whole;
 }
 
 bool IsArchiveName(std::string_view name) {
@@ -308,7 +319,7 @@ Result<uint64_t> Gunzip(int packed, int unpacked, const ArchiveLimits& limits,
   if (archive_filter_code(a, 0) != ARCHIVE_FILTER_GZIP) return Invalid("Not a gzipped file");
   if (result == ARCHIVE_EOF) return 0;
   if (result < ARCHIVE_WARN) return Invalid(MessageOf(a));
-  return Content(a, static_cast<uint64_t>(info.st_size), limits, std::move(stop))
+  return Content(a, static_cast<uint64_t>(info.st_size), unpacked, limits, std::move(stop))
       .Write(unpacked, "the content");
 }
 

@@ -24,6 +24,10 @@ struct ArchiveLimits {
   uint64_t ratio_free_bytes = uint64_t{256} << 20;
 };
 
+// The limits of several archives together, of `packed` bytes in all: what one unpacks to is to be
+// taken from max_total_bytes for the next.
+ArchiveLimits Together(const ArchiveLimits& limits, uint64_t packed);
+
 // Whether KServe would unpack a file of this name: .tar, .tgz, .tar.gz (and .bz2, .xz), .zip.
 bool IsArchiveName(std::string_view name);
 

@@ -54,6 +54,25 @@ Result<Expiring<AwsCredentials>> FromJson(const Json& json, std::string_view wha
   return found;
 }
 
+// As Amazon's own clients: the token goes over TLS, or to this machine or the node's own services.
+Status CheckContainerService(const std::string& url) {
+  KINGLET_TRY(const Uri uri, Uri::Parse(url));
+  if (uri.scheme == "https") return {};
+  for (std::string_view host :
+       {"localhost", "::1", "169.254.170.2", "169.254.170.23", "fd00:ec2::23"}) {
+    if (uri.host == host) return {};
+  }
+  if (uri.host.starts_with("127.") &&
+      uri.host.find_first_not_of("0123456789.") == std::string::npos) {
+    return {};
+  }
+  return Fail(
+      Code::kInvalidArgument,
+      "AWS_CONTAINER_CREDENTIALS_FULL_URI leads to {}: only https, or http to this machine, "
+      "169.254.170.2 and 169.254.170.23, is asked for credentials",
+      uri.Origin());
+}
+
 }  // namespace
 
 std::map<std::string, AwsProfile, std::less<>> ParseAwsFile(std::string_view text) {
@@ -79,6 +98,12 @@ std::map<std::string, AwsProfile, std::less<>> ParseAwsFile(std::string_view tex
                               Trim(whole.substr(equals + 1)));
   }
   return sections;
+}
+
+bool IsAwsRegion(std::string_view text) {
+  return !text.empty() && text.size() <= 63 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+  });
 }
 
 AwsProfile ReadAwsProfile(const Environment& environment, std::string_view name) {
@@ -232,7 +257,7 @@ AwsCredentialChain::Found AwsCredentialChain::Sts(
   }
   KINGLET_TRY(auto options, WebOptions(environment_));
   auto client = http::Client::Make(std::move(options));
-  std::string what = fmt::format("{} at {}", fields[0].second, endpoint);
+  std::string what = fmt::format("{} at {}", fields[0].second, parsed->Origin());
   KINGLET_TRY(auto response, Call(*client, std::move(request), context, what));
   auto xml = ParseXml(response.body);
   if (!xml) return Unexpected(xml.error().WithContext(what));
@@ -250,8 +275,13 @@ AwsCredentialChain::Found AwsCredentialChain::Sts(
 AwsCredentialChain::Found AwsCredentialChain::Container(const Context& context) {
   std::string relative = environment_.Get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
   http::ClientRequest request;
+  if (!relative.empty() && !relative.starts_with('/')) {
+    return Fail(Code::kInvalidArgument,
+                "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI does not begin with a slash");
+  }
   request.url = relative.empty() ? environment_.Get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
                                  : std::string(kContainerService) + relative;
+  KINGLET_RETURN_IF_ERROR(CheckContainerService(request.url));
   std::string token = environment_.Get("AWS_CONTAINER_AUTHORIZATION_TOKEN");
   if (std::string file = environment_.Get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
       !file.empty()) {

@@ -19,6 +19,9 @@ namespace kinglet::storage {
 // credentials file wins where both have a key. Empty when there is no such section.
 using AwsProfile = std::map<std::string, std::string, std::less<>>;
 AwsProfile ReadAwsProfile(const Environment& environment, std::string_view name);
+// Whether the text looks like a region's name. It becomes a part of the names of hosts that get
+// tokens.
+bool IsAwsRegion(std::string_view text);
 // AWS_PROFILE, else "default".
 std::string AwsProfileName(const Environment& environment);
 // The sections of such a file, by name without "profile ".

@@ -79,7 +79,7 @@ Result<AzureAddress> ParseAzureUri(std::string_view uri, std::string_view servic
   address.container = path.substr(0, slash);
   if (slash != std::string::npos) address.path = path.substr(path.find_first_not_of('/', slash));
   if (address.container.empty()) {
-    return Fail(Code::kInvalidArgument, "no container or share name in {}", uri);
+    return Fail(Code::kInvalidArgument, "no container or share name in {}", RedactUri(uri));
   }
   address.endpoint.scheme = parsed.scheme;
   address.endpoint.host = parsed.host;

@@ -13,7 +13,9 @@
 #include <set>
 #include <thread>
 
+#include "base/encoding.h"
 #include "base/log.h"
+#include "base/uri.h"
 #include "storage/path.h"
 
 namespace kinglet::storage {
@@ -78,6 +80,19 @@ Status SyncFiles(const std::string& folder, const std::vector<StagedFile>& files
   return {};
 }
 
+// What the marker calls a URI. Others may read the volume: of a URI with a secret in it stay the
+// public part and a digest that tells it from other ones.
+Json NameSource(std::string_view uri) {
+  const std::string shown = RedactUri(uri);
+  Json source = Json::MakeObject({{"uri", shown}});
+  if (shown != uri) source.Set("uri_sha256", HexEncode(Sha256(uri)));
+  return source;
+}
+
+bool SameSource(const Json& a, const Json& b) {
+  return a["uri"] == b["uri"] && a["uri_sha256"] == b["uri_sha256"];
+}
+
 // Renames `from` to `to`; folders that exist on both sides are merged entry by entry.
 Status MoveInto(const fs::path& from, const fs::path& to) {
   if (rename(from.c_str(), to.c_str()) == 0) return {};
@@ -118,7 +133,7 @@ Result<std::unique_ptr<Destination>> Destination::Open(const std::string& path,
   // Another initializer may have made the destination while this one waited for the lock: decide
   // again until the decision holds under the lock.
   while (true) {
-    bool inside = destination->inside_ = destination->DecideInside();
+    bool inside = destination->inside_ = IsFilledInside(destination->path_);
     const std::string& d = destination->path_;
     std::string beside = fmt::format("{}/.{}", destination->parent_, destination->name_);
     destination->staging_ =
@@ -126,10 +141,11 @@ Result<std::unique_ptr<Destination>> Destination::Open(const std::string& path,
     destination->lock_path_ =
         inside ? fmt::format("{}/{}", d, kLock) : fmt::format("{}{}", beside, kLock);
     KINGLET_RETURN_IF_ERROR(destination->Lock(context));
-    if (destination->DecideInside() == inside) break;
+    if (IsFilledInside(destination->path_) == inside) break;
     unlink(destination->lock_path_.c_str());
     destination->lock_.Reset();
   }
+  KINGLET_RETURN_IF_ERROR(destination->RefuseLinks());
   KINGLET_RETURN_IF_ERROR(destination->FinishCut());
   return destination;
 }
@@ -140,16 +156,27 @@ Destination::~Destination() {
   unlink(lock_path_.c_str());
 }
 
-bool Destination::DecideInside() const {
+bool Destination::IsFilledInside(const std::string& path) {
   struct stat info{};
-  if (stat(path_.c_str(), &info) != 0) return false;
-  if (!S_ISDIR(info.st_mode) || IsMountPoint(path_)) return true;
-  if (access(parent_.c_str(), W_OK) != 0) return true;
+  if (stat(path.c_str(), &info) != 0) return false;
+  if (!S_ISDIR(info.st_mode) || IsMountPoint(path)) return true;
+  if (access(fs::path(path).parent_path().c_str(), W_OK) != 0) return true;
   std::error_code error;
-  for (auto& entry : fs::directory_iterator(path_, error)) {
+  for (auto& entry : fs::directory_iterator(path, error)) {
     if (entry.path().filename() != kLock) return true;
   }
   return false;
+}
+
+// Who shares the volume could have the staged files written, and old ones removed, somewhere else.
+Status Destination::RefuseLinks() const {
+  for (const std::string& path : {staging_, data(), raw()}) {
+    struct stat info{};
+    if (lstat(path.c_str(), &info) != 0 || S_ISDIR(info.st_mode)) continue;
+    return Fail(Code::kFailedPrecondition,
+                "{} is not a folder: another user of the volume made it, remove it", path);
+  }
+  return {};
 }
 
 Status Destination::Lock(const Context& context) {
@@ -190,8 +217,9 @@ Json Destination::Marker() const {
 
 bool Destination::Complete(std::string_view uri) const {
   Json marker = Marker();
+  const Json wanted = NameSource(uri);
   for (const Json& source : marker["sources"].AsArray()) {
-    if (source["uri"].AsString() != uri) continue;
+    if (!SameSource(source, wanted)) continue;
     for (const Json& file : source["files"].AsArray()) {
       struct stat info{};
       std::string path = path_ + "/" + file["path"].AsString();
@@ -208,7 +236,10 @@ Status Destination::Prepare(const std::string& folder) {
   if (inside_ && !fs::is_directory(path_, error)) {
     return Fail(Code::kInvalidArgument, "{} is a file, not a folder for a model", path_);
   }
-  fs::create_directories(folder, error);
+  // Others that may write to the destination must not be able to change what is not checked again.
+  if (mkdir(staging_.c_str(), 0700) != 0 && errno != EEXIST)
+    error = std::error_code(errno, std::generic_category());
+  if (!error) fs::create_directories(folder, error);
   if (error) {
     return Fail(
         error == std::errc::no_space_on_device ? Code::kResourceExhausted : Code::kPermissionDenied,
@@ -224,7 +255,8 @@ Status Destination::Empty(const std::string& folder) {
 
 Status Destination::Commit(std::string_view uri, std::string_view digest,
                            const std::vector<StagedFile>& files) {
-  Json source = Json::MakeObject({{"uri", uri}, {"digest", digest}});
+  Json source = NameSource(uri);
+  source.Set("digest", digest);
   Json& list = source.Set("files", Json::Array{});
   for (const StagedFile& file : files) {
     list.Push(Json::MakeObject({{"path", file.path}, {"size", file.size}}));
@@ -264,7 +296,7 @@ Status Destination::Publish(const Json& source) {
   marker.Set("version", 1);
   Json::Array sources;
   for (const Json& other : marker["sources"].AsArray()) {
-    if (other["uri"] != source["uri"]) sources.push_back(other);
+    if (!SameSource(other, source)) sources.push_back(other);
   }
   sources.push_back(source);
   marker.Set("sources", std::move(sources));

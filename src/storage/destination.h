@@ -25,6 +25,8 @@ class Destination {
  public:
   // Takes the lock (waits for it until stop or deadline) and finishes a commit that was cut.
   static Result<std::unique_ptr<Destination>> Open(const std::string& path, const Context& context);
+  // Whether a destination (an absolute path) is filled inside, not staged beside.
+  static bool IsFilledInside(const std::string& path);
   ~Destination();
   Destination(const Destination&) = delete;
   Destination& operator=(const Destination&) = delete;
@@ -45,8 +47,8 @@ class Destination {
 
  private:
   Destination() = default;
-  bool DecideInside() const;
   Status Lock(const Context& context);
+  Status RefuseLinks() const;
   Status FinishCut();
   Status Publish(const Json& source);
   Status PlaceMarker(const std::string& folder, const Json& marker);

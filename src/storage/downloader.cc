@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,7 +9,9 @@
 
 #include "base/encoding.h"
 #include "base/log.h"
+#include "base/uri.h"
 #include "storage/destination.h"
+#include "storage/limits.h"
 #include "storage/local_copy.h"
 #include "storage/path.h"
 #include "storage/plugin.h"
@@ -49,20 +50,9 @@ Status CheckNames(Listing& listing, const PathFilter& filter, std::string_view u
     KINGLET_TRY(link.path, SafePath(link.path));
   }
   if (listing.objects.empty() && listing.links.empty()) {
-    return Fail(Code::kNotFound, "Failed to fetch model. No model found in {}.", uri);
+    return Fail(Code::kNotFound, "Failed to fetch model. No model found in {}.", RedactUri(uri));
   }
   return {};
-}
-
-Status CheckSpace(const std::string& folder, uint64_t needed) {
-  struct statvfs info{};
-  if (statvfs(folder.c_str(), &info) != 0) return {};
-  uint64_t available = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
-  if (needed <= available) return {};
-  return Fail(Code::kResourceExhausted,
-              "the model needs {} more and {} has {} free: make room, or give the volume more",
-              HumanBytes(static_cast<double>(needed)), folder,
-              HumanBytes(static_cast<double>(available)));
 }
 
 // Bytes that the staged files occupy already.
@@ -108,8 +98,13 @@ class Downloading {
 
   Result<DownloadResult> Run() {
     KINGLET_RETURN_IF_ERROR(environment_.ApplyStorageConfig());
+    if (std::string text = environment_.Get("STORAGE_MAX_BYTES"); !text.empty()) {
+      auto bytes = ParseBytes(text);
+      if (!bytes) return Unexpected(bytes.error().WithContext("STORAGE_MAX_BYTES"));
+      options_.fetch.max_bytes = options_.archive.max_total_bytes = *bytes;
+    }
     KINGLET_TRY(Plugin plugin, FindPlugin(uri_));
-    local_ = plugin.local;
+    local_ = plugin.local_path != nullptr;
     KINGLET_TRY(filter_, PathFilter::Make(environment_.Get("STORAGE_ALLOW_PATTERNS"),
                                           environment_.Get("STORAGE_IGNORE_PATTERNS")));
     for (int restart = 0;; ++restart) {
@@ -163,7 +158,7 @@ class Downloading {
                    !context_.stop.stop_requested();
       if (!again) return Unexpected(listing.error());
       ++counters_.retries;
-      LogWarning("retrying", {{"uri", uri_}, {"why", listing.error().message()}});
+      LogWarning("retrying", {{"uri", RedactUri(uri_)}, {"why", listing.error().message()}});
       Wait(backoff, context_);
       backoff = std::min(backoff * 2, options_.fetch.max_backoff);
     }
@@ -210,7 +205,7 @@ class Downloading {
     KINGLET_TRY(Journal journal, Journal::Open(destination_->staging(), digest, &resumed));
     if (!resumed) KINGLET_RETURN_IF_ERROR(destination_->Empty(into));
     if (resumed && journal.size()) {
-      LogInfo("resuming", {{"uri", uri_}, {"chunks_in_place", journal.size()}});
+      LogInfo("resuming", {{"uri", RedactUri(uri_)}, {"chunks_in_place", journal.size()}});
     }
     KINGLET_TRY(Fd folder, OpenFolder(into));
     KINGLET_RETURN_IF_ERROR(FetchInto(source, objects, into, folder.get(), journal));
@@ -223,6 +218,8 @@ class Downloading {
           archive ? Unpack(into + "/" + objects[0].path) : Make(source, objects, folder.get());
       if (!made && made.error().code() == Code::kInvalidArgument) {
         RemoveTree(destination_->staging());  // the next attempt may find a repaired one
+      } else if (!made) {
+        RemoveTree(destination_->data());  // what was downloaded is kept, a bomb is not
       }
       KINGLET_TRY(files, std::move(made));
     }
@@ -234,11 +231,16 @@ class Downloading {
     uint64_t total = 0;
     bool known = true;
     for (const Object& object : objects) {
-      total += object.size.value_or(0);
+      total = AddWithoutWrap(total, object.size.value_or(0));
       known &= object.size.has_value();
     }
-    KINGLET_RETURN_IF_ERROR(
-        CheckSpace(destination_->staging(), total - std::min(total, Occupied(into))));
+    if (total > options_.fetch.max_bytes) {
+      return Fail(Code::kResourceExhausted,
+                  "the model has {}, which is over {}: STORAGE_MAX_BYTES can allow more",
+                  HumanBytes(static_cast<double>(total)),
+                  HumanBytes(static_cast<double>(options_.fetch.max_bytes)));
+    }
+    KINGLET_RETURN_IF_ERROR(FreeSpace(folder).Check(total - std::min(total, Occupied(into))));
     counters_.present = counters_.files = 0;
     Reporter reporter({options_.progress_interval, options_.on_progress, options_.metrics},
                       counters_, known ? total : 0, objects.size());
@@ -247,6 +249,9 @@ class Downloading {
     if (!fetched && fetched.error().code() == Code::kAborted) {
       // What lies there is of another version.
       RemoveTree(destination_->staging());
+    }
+    if (!fetched && fetched.error().code() == Code::kResourceExhausted && !known) {
+      RemoveTree(destination_->staging());  // it filled the volume, and cannot be resumed
     }
     KINGLET_RETURN_IF_ERROR(fetched);
     reporter.Tick(true);
@@ -283,6 +288,9 @@ class Downloading {
     // Files that need no decoding are moved, so raw() is worth nothing after a cut.
     unlink((destination_->staging() + "/journal").c_str());
     std::vector<StagedFile> files;
+    uint64_t packed = 0;
+    for (const Object& object : objects) packed = AddWithoutWrap(packed, object.size.value_or(0));
+    ArchiveLimits left = Together(options_.archive, packed);
     for (const Object& object : objects) {
       const char* path = object.path.c_str();
       if (!object.gzip) {
@@ -295,8 +303,9 @@ class Downloading {
       }
       KINGLET_TRY(Fd from, CreateBeneath(raw, object.path, O_RDONLY));
       KINGLET_TRY(Fd to, CreateBeneath(folder.get(), object.path, O_WRONLY | O_CREAT));
-      auto size = Gunzip(from.get(), to.get(), options_.archive, context_.stop);
+      auto size = Gunzip(from.get(), to.get(), left, context_.stop);
       if (!size) return Unexpected(size.error().WithContext(path));
+      left.max_total_bytes -= *size;
       files.push_back({object.path, *size});
     }
     return files;
@@ -315,7 +324,7 @@ class Downloading {
   std::string uri_;
   std::string where_;
   bool local_ = false;
-  const DownloadOptions& options_;
+  DownloadOptions options_;
   Environment environment_;
   Context context_;
   PathFilter filter_;

@@ -18,6 +18,7 @@
 #include "storage/file_check.h"
 #include "storage/pace.h"
 #include "storage/path.h"
+#include "storage/progress.h"
 #include "storage/range_request.h"
 #include "storage/web.h"
 
@@ -87,6 +88,7 @@ struct Fetcher::Impl {
         options(op),
         context(c),
         counters(co),
+        free_space(f),
         pace(op.connections) {}
 
   Source& source;
@@ -97,6 +99,7 @@ struct Fetcher::Impl {
   Context context;  // its stop token also ends when one worker failed
   FetchCounters& counters;
 
+  FreeSpace free_space;
   Pace pace;
   std::vector<std::unique_ptr<File>> files;
   std::mutex mutex;
@@ -335,17 +338,28 @@ struct Fetcher::Impl {
     }
   }
 
+  // An object of unknown size takes what nobody has asked the volume for.
+  Status CheckBudget(const Chunk& chunk, uint64_t bytes) {
+    if (!chunk.unbounded) return {};
+    if (counters.present > options.max_bytes) {
+      return Fail(Code::kResourceExhausted,
+                  "{}: the model is over {}: STORAGE_MAX_BYTES can allow more",
+                  objects[chunk.file].path, HumanBytes(static_cast<double>(options.max_bytes)));
+    }
+    return free_space.Take(bytes);
+  }
+
   Outcome First(Flight& flight, Duration patience) {
     flight.heard = std::chrono::steady_clock::now();
     Context own = context;
     own.stop = flight.first.get_token();
     own.stall_timeout = patience;
-    RangeObserver observer{.on_written =
-                               [&](uint64_t bytes) {
-                                 flight.done += bytes;
-                                 counters.present += bytes;
-                                 counters.received += bytes;
-                               },
+    RangeObserver observer{.on_written = [&](uint64_t bytes) -> Status {
+                             flight.done += bytes;
+                             counters.present += bytes;
+                             counters.received += bytes;
+                             return CheckBudget(flight.chunk, bytes);
+                           },
                            .on_heard = [&] { flight.heard = std::chrono::steady_clock::now(); }};
     Outcome outcome = Request(flight, flight.done, own, std::move(observer));
     flight.heard = kNoRequest;
@@ -393,9 +407,10 @@ struct Fetcher::Impl {
     Context own = context;
     own.stop = flight.second.get_token();
     own.stall_timeout = context.stall_timeout / kImpatience;  // the first may be waiting for it
-    RangeObserver observer{.on_written = [&](uint64_t bytes) {
+    RangeObserver observer{.on_written = [&](uint64_t bytes) -> Status {
       counters.received += bytes;
       counters.hedged_bytes += bytes;
+      return Status();
     }};
     Outcome outcome = Request(flight, from, own, std::move(observer));
     return outcome.status.has_value();

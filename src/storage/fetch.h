@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "storage/journal.h"
+#include "storage/limits.h"
 #include "storage/scheme.h"
 
 namespace kinglet::storage {
@@ -18,6 +19,7 @@ struct FetchOptions {
   int max_failures = 8;  // in a row without a byte of progress
   Duration first_backoff = std::chrono::milliseconds(200);
   Duration max_backoff = std::chrono::seconds(20);
+  uint64_t max_bytes = kMaxModelBytes;  // of all objects, also of those whose size nobody tells
 };
 
 struct FetchCounters {

@@ -15,16 +15,25 @@
 
 #include "base/encoding.h"
 #include "base/file.h"
+#include "base/text.h"
+#include "storage/limits.h"
 
 namespace kinglet::storage {
 
 namespace {
 
 constexpr size_t kBuffer = 256 << 10;
-constexpr size_t kMaxWhole = size_t{1} << 30;  // Git makes no deltas of larger objects
-constexpr int kMaxDeltas = 4096;               // in one chain
-constexpr int kMaxDepth = 200;                 // of folders
+constexpr size_t kMaxWhole = size_t{512} << 20;  // Git makes no deltas of larger objects
+constexpr int kMaxDeltas = 4096;                 // in one chain
+constexpr int kMaxDepth = 200;                   // of folders
 constexpr size_t kDigest = 20;
+constexpr size_t kMaxLinkTarget = 4096;  // as the kernel's
+// What undoing deltas and walking trees may cost, in bytes made: in proportion to what the server
+// had to send, so that a small pack cannot keep the program busy for hours. Git's own packs with
+// chains of 50 deltas need a tenth of it.
+constexpr uint64_t kFreeWork = uint64_t{8} << 30;
+constexpr uint64_t kWorkPerByte = 1000;
+constexpr uint64_t kWorkPerStep = 64;  // of a chain or a tree, besides its bytes
 
 enum Type { kCommit = 1, kTree = 2, kBlob = 3, kTag = 4, kOffsetDelta = 6, kNamedDelta = 7 };
 
@@ -79,7 +88,10 @@ struct Entry {
 class Pack {
  public:
   Pack(std::string_view bytes, const ArchiveLimits& limits, std::stop_token stop)
-      : bytes_(bytes), limits_(limits), stop_(std::move(stop)) {}
+      : bytes_(bytes),
+        limits_(Together(limits, bytes.size())),
+        stop_(std::move(stop)),
+        work_(std::max(kFreeWork, bytes.size() * kWorkPerByte)) {}
 
   // Finds all entries and their names.
   Status Index() {
@@ -128,10 +140,24 @@ class Pack {
     return it->second;
   }
 
+  // kResourceExhausted when the pack costs more work than it may.
+  Status Spend(uint64_t bytes) {
+    if (stop_.stop_requested()) return Fail(Code::kCancelled, "stopped");
+    if (bytes + kWorkPerStep > work_) {
+      return Fail(Code::kResourceExhausted, "Git: the repository is refused as a bomb");
+    }
+    work_ -= bytes + kWorkPerStep;
+    return {};
+  }
+
+  // Of the files that are written, all together.
+  const ArchiveLimits& limits() const { return limits_; }
+
   // The whole object in memory.
   Result<std::string> Content(size_t at) {
     std::vector<const Entry*> chain;
     for (;; at = *BaseOf(*chain.back())) {
+      KINGLET_RETURN_IF_ERROR(Spend(0));
       auto it = entries_.find(at);
       if (it == entries_.end()) return Malformed("a delta of something that is not there");
       chain.push_back(&it->second);
@@ -140,10 +166,13 @@ class Pack {
       if (!delta) break;
       if (!BaseOf(it->second)) return Malformed("a delta of something that is not there");
     }
+    KINGLET_RETURN_IF_ERROR(Spend(chain.back()->size));
     KINGLET_TRY(std::string content, Bytes(*chain.back()));
     for (size_t i = chain.size() - 1; i-- > 0;) {
+      KINGLET_RETURN_IF_ERROR(Spend(chain[i]->size));
       KINGLET_TRY(std::string delta, Bytes(*chain[i]));
       KINGLET_TRY(content, Apply(content, delta));
+      KINGLET_RETURN_IF_ERROR(Spend(content.size()));
     }
     return content;
   }
@@ -249,8 +278,9 @@ class Pack {
     return it->second;
   }
 
-  Result<int> RealType(size_t at) const {
+  Result<int> RealType(size_t at) {
     for (int hops = 0; hops < kMaxDeltas; ++hops) {
+      KINGLET_RETURN_IF_ERROR(Spend(0));
       auto it = entries_.find(at);
       if (it == entries_.end()) return Malformed("a delta of something that is not there");
       if (it->second.type <= kTag) return it->second.type;
@@ -269,6 +299,7 @@ class Pack {
       for (size_t at : deltas_) {
         if (stop_.stop_requested()) return Fail(Code::kCancelled, "stopped");
         auto type = RealType(at);
+        if (!type && type.error().code() != Code::kInvalidArgument) return Unexpected(type.error());
         if (!type) {
           later.push_back(at);
           continue;
@@ -329,8 +360,9 @@ class Pack {
   }
 
   std::string_view bytes_;
-  const ArchiveLimits& limits_;
+  const ArchiveLimits limits_;
   std::stop_token stop_;
+  uint64_t work_;  // left
   size_t end_ = 0;
   std::map<size_t, Entry> entries_;                   // by where they begin
   std::map<std::string, size_t, std::less<>> names_;  // raw digests
@@ -339,8 +371,7 @@ class Pack {
 
 class Tree {
  public:
-  Tree(Pack& pack, int folder, const ArchiveLimits& limits)
-      : pack_(pack), folder_(folder), limits_(limits) {}
+  Tree(Pack& pack, int folder) : pack_(pack), folder_(folder), free_space_(folder) {}
 
   Status Write(std::string_view name, const std::string& prefix, int depth) {
     if (depth > kMaxDepth) return Malformed("folders that are too deep");
@@ -356,8 +387,9 @@ class Tree {
       std::string_view file = rest.substr(space + 1, zero - space - 1);
       std::string_view digest = rest.substr(zero + 1, kDigest);
       rest.remove_prefix(zero + 1 + kDigest);
-      if (++entries_ > limits_.max_entries) return Malformed("too many files");
+      if (++entries_ > pack_.limits().max_entries) return Malformed("too many files");
       if (file.find('/') != std::string_view::npos) return Malformed("a name with a slash");
+      if (AsciiLower(file) == ".git") return Malformed("a file named .git");
       KINGLET_TRY(std::string path, SafePath(prefix + std::string(file)));
       if (mode == "160000") continue;  // a submodule's place
       if (mode == "40000") {
@@ -367,12 +399,21 @@ class Tree {
       KINGLET_RETURN_IF_ERROR(paths_.Add(path));
       KINGLET_TRY(size_t blob, pack_.Find(digest, kBlob));
       if (mode == "120000") {
-        KINGLET_TRY(links_[path], pack_.Content(blob));
+        KINGLET_TRY(std::string target, pack_.Content(blob));
+        if (target.size() > kMaxLinkTarget) return Malformed("a link with a long target");
+        links_[path] = std::move(target);
         continue;
       }
       KINGLET_TRY(Fd fd, CreateBeneath(folder_, path, O_WRONLY | O_CREAT | O_EXCL,
                                        mode == "100755" ? 0755 : 0644));
       KINGLET_TRY(uint64_t size, pack_.Write(blob, fd.get()));
+      // One object can be many files.
+      bytes_ = AddWithoutWrap(bytes_, size);
+      if (bytes_ > pack_.limits().max_total_bytes) {
+        return Fail(Code::kResourceExhausted, "Git: the repository's files are over {} bytes",
+                    pack_.limits().max_total_bytes);
+      }
+      KINGLET_RETURN_IF_ERROR(free_space_.Take(size));
       files_.push_back({path, size});
     }
     return {};
@@ -400,8 +441,8 @@ class Tree {
  private:
   Pack& pack_;
   int folder_;
-  const ArchiveLimits& limits_;
-  uint64_t entries_ = 0;
+  FreeSpace free_space_;
+  uint64_t entries_ = 0, bytes_ = 0;
   PathSet paths_;
   std::map<std::string, std::string> links_;
   std::vector<StagedFile> files_;
@@ -463,7 +504,7 @@ Result<std::vector<StagedFile>> CheckOut(int pack_file, std::string_view commit,
   KINGLET_TRY(std::string text, pack.Content(at));
   if (!text.starts_with("tree ") || text.size() < 45) return Malformed("a commit without a tree");
   KINGLET_TRY(std::string top, HexDecode(std::string_view(text).substr(5, 40)));
-  Tree tree(pack, folder, limits);
+  Tree tree(pack, folder);
   KINGLET_RETURN_IF_ERROR(tree.Write(top, "", 0));
   return tree.Finish();
 }

@@ -2,7 +2,9 @@
 
 #include "base/encoding.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
+#include "base/uri.h"
 #include "storage/web.h"
 
 namespace kinglet::storage {
@@ -49,13 +51,16 @@ Result<ImageReference> ParseImage(std::string_view text) {
   if (image.registry == kHub && rest.find('/') == std::string_view::npos) {
     image.repository = fmt::format("library/{}", rest);
   }
-  for (char c : fmt::format("{}{}", image.registry, image.repository)) {
+  // What becomes a part of a URL must not be able to name another.
+  for (char c : fmt::format("{}{}{}", image.registry, image.repository, image.reference)) {
     bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                 c == '.' || c == '-' || c == '_' || c == '/' || c == ':';
-    if (!good) return Fail(Code::kInvalidArgument, "not an image's name: {}", text);
+    if (!good) return Fail(Code::kInvalidArgument, "not an image's name: {}", RedactUri(text));
   }
-  if (rest.empty() || rest.starts_with('/') || rest.ends_with('/')) {
-    return Fail(Code::kInvalidArgument, "not an image's name: {}", text);
+  bool climbs = fmt::format("/{}/", image.repository).find("/../") != std::string::npos ||
+                image.reference.find('/') != std::string::npos || image.reference.starts_with('.');
+  if (rest.empty() || rest.starts_with('/') || rest.ends_with('/') || climbs) {
+    return Fail(Code::kInvalidArgument, "not an image's name: {}", RedactUri(text));
   }
   return image;
 }
@@ -87,8 +92,8 @@ OciRegistry::OciRegistry(ImageReference image, const Environment& environment,
                          std::unique_ptr<http::Client> client)
     : image_(std::move(image)), client_(std::move(client)) {
   bool insecure = environment.IsTrue("KSERVE_OCI_INSECURE_REGISTRY");
-  base_ =
-      fmt::format("{}://{}/v2/{}", insecure ? "http" : "https", image_.registry, image_.repository);
+  origin_ = fmt::format("{}://{}", insecure ? "http" : "https", image_.registry);
+  base_ = fmt::format("{}/v2/{}", origin_, image_.repository);
   auto text = ReadFile(ConfigPath(environment), 1 << 20);
   auto config = text ? Json::Parse(*text) : Result<Json>(Json());
   if (!config) return;
@@ -148,13 +153,20 @@ Result<http::ClientRequest> OciRegistry::Blob(std::string_view digest, const Con
 
 bool OciRegistry::Authorise(const http::ClientResponse& answer, const Context& context) {
   if (answer.status != 401) return false;
+  auto asked = Uri::Parse(origin_), answered = Uri::Parse(answer.final_url);
+  if (!asked || !answered || asked->Origin() != answered->Origin()) return false;
   Challenge challenge = ParseChallenge(answer.headers.Get("www-authenticate"));
   std::string value;
   if (challenge.scheme == "basic" && !user_.empty()) {
     value = "Basic " + Base64Encode(user_ + ":" + password_);
   } else if (challenge.scheme == "bearer") {
     auto token = FetchToken(challenge, context);
-    if (token) value = "Bearer " + *token;
+    if (token) {
+      value = "Bearer " + *token;
+    } else {
+      LogWarning("no token for the registry",
+                 {{"registry", image_.registry}, {"why", token.error().message()}});
+    }
   }
   auto current = authorization_.Acquire();
   // The same Basic credentials would be refused again.
@@ -166,9 +178,17 @@ bool OciRegistry::Authorise(const http::ClientResponse& answer, const Context& c
 Result<std::string> OciRegistry::FetchToken(const Challenge& challenge, const Context& context) {
   std::vector<std::pair<std::string, std::string>> query;
   if (!challenge.service.empty()) query.emplace_back("service", challenge.service);
-  query.emplace_back("scope", challenge.scope.empty()
-                                  ? fmt::format("repository:{}:pull", image_.repository)
-                                  : challenge.scope);
+  // Never the scope that the challenge names: the token goes to the registry, and pulls.
+  query.emplace_back("scope", fmt::format("repository:{}:pull", image_.repository));
+  KINGLET_TRY(const Uri realm, Uri::Parse(challenge.realm));
+  if (realm.scheme != "https" && !(realm.scheme == "http" && origin_.starts_with("http://"))) {
+    return Fail(Code::kPermissionDenied,
+                "the registry's realm {} is not asked for a token: it is not https",
+                realm.Origin());
+  }
+  if (!realm.userinfo.empty()) {
+    return Fail(Code::kPermissionDenied, "the registry's realm at {} names a user", realm.Origin());
+  }
   http::ClientRequest request;
   request.url = challenge.realm + (challenge.realm.find('?') == std::string::npos ? "?" : "&") +
                 FormEncode(query);

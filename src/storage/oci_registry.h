@@ -41,8 +41,10 @@ class OciRegistry {
   // A manifest or index, its digest checked when `reference` is one.
   Result<Json> Manifest(const std::string& reference, const Context& context);
   Result<http::ClientRequest> Blob(std::string_view digest, const Context& context);
-  // After a 401: fetches a token for the answer's challenge. True when the request is worth
-  // repeating.
+  // After a 401 of the registry itself: fetches a token for the answer's challenge, from a realm
+  // that is asked over TLS (over HTTP only where the registry is asked so, too). A challenge of a
+  // server that the registry redirected to counts for nothing: the credentials are not for it. True
+  // when the request is worth repeating.
   bool Authorise(const http::ClientResponse& answer, const Context& context);
   const ImageReference& image() const { return image_; }
   http::Client& client() { return *client_; }
@@ -52,7 +54,7 @@ class OciRegistry {
   Result<std::string> FetchToken(const Challenge& challenge, const Context& context);
 
   ImageReference image_;
-  std::string base_, user_, password_;
+  std::string origin_, base_, user_, password_;
   std::unique_ptr<http::Client> client_;
   Guarded<std::string> authorization_;  // the field's value
 };

@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "base/json.h"
+#include "storage/limits.h"
 
 namespace kinglet::storage {
 
@@ -101,17 +102,44 @@ Result<std::string> SafePath(std::string_view name) {
   return result;
 }
 
+namespace {
+
+Unexpected Clash(std::string_view path, std::string_view other) {
+  return Fail(Code::kInvalidArgument, "the names \"{}\" and \"{}\" clash", path, other);
+}
+
+}  // namespace
+
+Status PathSet::Count(const std::string& path) {
+  bytes_ += path.size();
+  if (files_.size() + folders_.size() <= kMaxNames && bytes_ <= kMaxNameBytes) return {};
+  return Fail(Code::kResourceExhausted,
+              "the model has over {} files and folders, or their names are over {} bytes",
+              kMaxNames, kMaxNameBytes);
+}
+
 Status PathSet::Add(const std::string& path) {
-  auto clash = [&](std::string_view other) {
-    return Fail(Code::kInvalidArgument, "the names \"{}\" and \"{}\" clash", path, other);
-  };
-  if (folders_.contains(path)) return clash(path + "/...");
-  if (!files_.insert(path).second) return clash(path);
-  for (size_t slash = path.find('/'); slash != std::string::npos;
-       slash = path.find('/', slash + 1)) {
-    std::string folder = path.substr(0, slash);
-    if (files_.contains(folder)) return clash(folder);
-    folders_.insert(std::move(folder));
+  if (folders_.contains(path)) return Clash(path, path + "/...");
+  if (!files_.insert(path).second) return Clash(path, path);
+  KINGLET_RETURN_IF_ERROR(Count(path));
+  return AddFoldersOf(path);
+}
+
+Status PathSet::AddFolder(const std::string& path) {
+  if (files_.contains(path)) return Clash(path, path + "/");
+  if (!folders_.insert(path).second) return {};
+  KINGLET_RETURN_IF_ERROR(Count(path));
+  return AddFoldersOf(path);
+}
+
+// From the nearest one up, as long as they are new.
+Status PathSet::AddFoldersOf(const std::string& path) {
+  for (size_t slash = path.rfind('/'); slash != std::string::npos && slash > 0;
+       slash = path.rfind('/', slash - 1)) {
+    const std::string folder = path.substr(0, slash);
+    if (files_.contains(folder)) return Clash(path, folder);
+    if (!folders_.insert(folder).second) return {};
+    KINGLET_RETURN_IF_ERROR(Count(folder));
   }
   return {};
 }
@@ -162,7 +190,7 @@ Result<Fd> CreateBeneath(int root, const std::string& path, int flags, int mode)
 }
 
 Result<Fd> OpenFolder(const std::string& path) {
-  Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd) return Unexpected(ErrnoError(fmt::format("open folder {}", path), errno));
   return fd;
 }

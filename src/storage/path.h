@@ -25,13 +25,19 @@ struct StagedFile {
 Result<std::string> SafePath(std::string_view name);
 
 // Refuses names that cannot be together in one folder: twice the same, or one that is another's
-// folder. Compares exactly: case matters.
+// folder. Compares exactly: case matters. No more names, folders above them included, than limits.h
+// allows.
 class PathSet {
  public:
   Status Add(const std::string& path);
+  Status AddFolder(const std::string& path);
 
  private:
+  Status AddFoldersOf(const std::string& path);
+  Status Count(const std::string& path);
+
   std::set<std::string> files_, folders_;
+  size_t bytes_ = 0;
 };
 
 // fnmatch(3) of STORAGE_ALLOW_PATTERNS and STORAGE_IGNORE_PATTERNS: a JSON list or words separated

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "base/uri.h"
+
 namespace kinglet::storage {
 
 namespace {
@@ -33,7 +35,7 @@ Result<Plugin> FindPlugin(std::string_view uri) {
   return Fail(Code::kInvalidArgument,
               "Cannot recognize storage type for {}\n'gs://', 's3://', 'file://', and 'http(s)://' "
               "are the current available storage type.",
-              uri);
+              RedactUri(uri));
 }
 
 std::vector<std::string> SupportedPrefixes() {

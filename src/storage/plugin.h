@@ -22,8 +22,9 @@ struct Plugin {
   std::vector<std::string_view> prefixes;
   // A form that is no prefix, as people read it ("https://{}.blob.core.windows.net/{}/{}") or "".
   std::string_view form;
-  // What it names lies on this machine: it is linked, not downloaded.
-  bool local = false;
+  // For a scheme whose URIs name what lies on this machine, which is linked and not downloaded: the
+  // path.
+  std::string (*local_path)(std::string_view uri) = nullptr;
   // Whether a URI is its own; null: where it begins with one of the prefixes.
   bool (*recognises)(std::string_view uri) = nullptr;
   Result<std::unique_ptr<Source>> (*open)(std::string_view uri,

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <charconv>
 
+#include "net/http/credentials.h"
+
 namespace kinglet::storage {
 
 namespace {
@@ -68,7 +70,7 @@ Status CheckHead(const Source& source, const Object& object, const ByteRange& ra
 class PieceWriter {
  public:
   PieceWriter(SharedFile file, uint64_t offset, const std::string& name,
-              const std::function<void(uint64_t)>& on_written)
+              const std::function<Status(uint64_t)>& on_written)
       : file_(file), offset_(offset), name_(name), on_written_(on_written) {}
 
   Status Add(std::string_view bytes) {
@@ -88,8 +90,7 @@ class PieceWriter {
     piece_.clear();
     if (!status || size == 0) return status;
     offset_ += size;
-    on_written_(size);
-    return {};
+    return on_written_(size);
   }
 
  private:
@@ -109,7 +110,7 @@ class PieceWriter {
   SharedFile file_;
   uint64_t offset_;  // of the piece
   const std::string& name_;
-  const std::function<void(uint64_t)>& on_written_;
+  const std::function<Status(uint64_t)>& on_written_;
   std::string piece_;
 };
 
@@ -143,8 +144,10 @@ Outcome FetchRange(Source& source, const Object& object, const ByteRange& range,
       [&](std::string_view bytes) -> Status {
         if (observer.on_heard) observer.on_heard();
         if (failed) {
+          bad.body = http::HideCredentials(std::move(bad.body), *request);
           bad.body.append(bytes.substr(0, kErrorBody - std::min(kErrorBody, bad.body.size())));
-          return {};
+          if (bad.body.size() < kErrorBody) return {};
+          return Fail(Code::kAborted, "enough of an answer that is not the object");
         }
         if (!range.unbounded && got + bytes.size() > range.count) {
           return Fail(Code::kDataLoss, "{}: the server sent more bytes than the object has",

@@ -25,8 +25,9 @@ struct SharedFile {
 
 // Told on the calling thread what arrives.
 struct RangeObserver {
-  std::function<void(uint64_t)> on_written;                       // so many more are in the file
-  std::function<void()> on_heard = {};                            // something came
+  std::function<Status(uint64_t)>
+      on_written;                       // so many more are in the file; an error ends the request
+  std::function<void()> on_heard = {};  // something came
   std::function<void(const http::ClientResponse&)> on_head = {};  // of an answer that will do
 };
 

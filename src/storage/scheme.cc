@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "storage/limits.h"
+
 namespace kinglet::storage {
 
 std::string DescribeStatus(const http::ClientResponse& response) {
@@ -18,6 +20,17 @@ std::string DescribeStatus(const http::ClientResponse& response) {
 
 bool RetryableStatus(int status) {
   return status == 408 || status == 425 || status == 429 || (status >= 500 && status != 501);
+}
+
+Status Listing::Add(Object object) {
+  name_bytes += object.path.size() + object.locator.size() + object.etag.size();
+  if (objects.size() >= kMaxNames || name_bytes > 2 * kMaxNameBytes) {
+    return Fail(Code::kFailedPrecondition,
+                "the listing has over {} objects, or their names are over {} bytes", kMaxNames,
+                2 * kMaxNameBytes);
+  }
+  objects.push_back(std::move(object));
+  return {};
 }
 
 Error Source::StatusError(const Object& object, const http::ClientResponse& head) const {

@@ -46,6 +46,10 @@ struct Listing {
   std::vector<Link> links;
   // Nothing to do: the model is there already (a URI beneath the destination of another mount).
   bool in_place = false;
+  // One object more. kFailedPrecondition when they are more than limits.h allows: another attempt
+  // would find the same.
+  Status Add(Object object);
+  size_t name_bytes = 0;  // counted by Add
   // Whether the only object is an archive to unpack; by its name when the scheme does not say.
   std::optional<bool> archive;
 };

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "base/encoding.h"
+#include "storage/addresses.h"
 
 namespace kinglet::storage {
 
@@ -15,13 +16,32 @@ namespace {
 constexpr size_t kMaxAnswer = size_t{4} << 20;
 constexpr Duration kCallTime = std::chrono::seconds(20);
 constexpr int kAttempts = 3;
-constexpr size_t kMaxPages = 100'000;
+constexpr size_t kMaxPages = 20'000;
 
 }  // namespace
 
-Result<http::ClientOptions> WebOptions(const Environment& environment) {
+Result<http::ClientOptions> PlainWebOptions(const Environment& environment) {
   http::ClientOptions options;
   options.user_agent = "kinglet";
+  const std::string rule = environment.Get("STORAGE_HTTP_ADDRESSES");
+  if (!rule.empty() && rule != "public" && rule != "any") {
+    return Fail(Code::kInvalidArgument, "STORAGE_HTTP_ADDRESSES is \"{}\": want public or any",
+                rule);
+  }
+  if (rule != "any") {
+    options.allow_address = [](std::string_view ip, int) { return !IsMetadataAddress(ip); };
+  }
+  return options;
+}
+
+void RestrictToPublic(http::ClientOptions& options, const Environment& environment) {
+  if (environment.Get("STORAGE_HTTP_ADDRESSES") != "public") return;
+  options.allow_address = [](std::string_view ip, int) { return IsPublicAddress(ip); };
+  options.use_environment_proxy = false;  // a proxy would resolve names by itself
+}
+
+Result<http::ClientOptions> WebOptions(const Environment& environment) {
+  KINGLET_TRY(http::ClientOptions options, PlainWebOptions(environment));
   std::string folder = environment.Get("CA_BUNDLE_VOLUME_MOUNT_POINT");
   if (!environment.Get("CA_BUNDLE_CONFIGMAP_NAME").empty() && !folder.empty()) {
     options.ca_file = folder + "/cabundle.crt";
@@ -88,13 +108,12 @@ bool Wait(Duration duration, const Context& context) {
 }
 
 Status Pages::Turn(const std::string& token, std::string_view what) {
-  if (token == last_) {
+  if (!seen_.insert(std::hash<std::string>()(token)).second) {
     return Fail(Code::kFailedPrecondition, "the listing of {} names the same page again", what);
   }
-  if (++count_ >= kMaxPages) {
-    return Fail(Code::kResourceExhausted, "the listing of {} has over {} pages", what, kMaxPages);
+  if (seen_.size() >= kMaxPages) {
+    return Fail(Code::kFailedPrecondition, "the listing of {} has over {} pages", what, kMaxPages);
   }
-  last_ = token;
   return {};
 }
 

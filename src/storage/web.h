@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -15,10 +16,15 @@
 
 namespace kinglet::storage {
 
-// User agent and the CA bundle: CA_BUNDLE_CONFIGMAP_NAME with CA_BUNDLE_VOLUME_MOUNT_POINT as
-// KServe mounts it (kNotFound with KServe's text when the file is missing), else REQUESTS_CA_BUNDLE
-// or SSL_CERT_FILE.
+// User agent, the rule of addresses (addresses.h) and the CA bundle: CA_BUNDLE_CONFIGMAP_NAME with
+// CA_BUNDLE_VOLUME_MOUNT_POINT as KServe mounts it (kNotFound with KServe's text when the file is
+// missing), else REQUESTS_CA_BUNDLE or SSL_CERT_FILE.
 Result<http::ClientOptions> WebOptions(const Environment& environment);
+// The same without a CA bundle.
+Result<http::ClientOptions> PlainWebOptions(const Environment& environment);
+// For URIs that name a host of the user's choice: STORAGE_HTTP_ADDRESSES=public refuses other
+// addresses.
+void RestrictToPublic(http::ClientOptions& options, const Environment& environment);
 
 // A client for metadata services on the link: no proxy, and no long wait where there is none.
 std::unique_ptr<http::Client> LinkLocalClient(Duration connect_timeout = std::chrono::seconds(1));
@@ -38,16 +44,15 @@ Result<Json> CallJson(http::Client& client, http::ClientRequest request, const C
 // Waits, but no longer than until the context's stop or deadline. False when it was one of them.
 bool Wait(Duration duration, const Context& context);
 
-// The pages of a listing: an error for a server that names the same page again or too many, for what
-// was listed until then is not the model.
+// The pages of a listing: an error for a server that names the same page again or too many, for
+// what was listed until then is not the model.
 class Pages {
  public:
   // `token` names the page that comes next, `what` is listed.
   Status Turn(const std::string& token, std::string_view what);
 
  private:
-  std::string last_;
-  size_t count_ = 0;
+  std::unordered_set<size_t> seen_;  // hashes of tokens
 };
 
 }  // namespace kinglet::storage

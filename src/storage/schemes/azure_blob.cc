@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/encoding.h"
+#include "base/uri.h"
 #include "storage/azure.h"
 #include "storage/plugin.h"
 #include "storage/scheme.h"
@@ -44,7 +45,7 @@ class BlobSource final : public Source {
         }
         object.path = name.substr(prefix.size());
         object.path.erase(0, object.path.find_first_not_of('/'));
-        listing.objects.push_back(std::move(object));
+        KINGLET_RETURN_IF_ERROR(listing.Add(std::move(object)));
       }
       marker = root->Text("NextMarker");
       if (marker.empty()) break;
@@ -111,7 +112,7 @@ class BlobSource final : public Source {
 
 Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& environment) {
   KINGLET_TRY(auto account, OpenAzureAccount(uri, "blob", environment));
-  return std::make_unique<BlobSource>(std::string(uri), std::move(account));
+  return std::make_unique<BlobSource>(RedactUri(uri), std::move(account));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <deque>
 
+#include "base/uri.h"
 #include "storage/azure.h"
 #include "storage/plugin.h"
 #include "storage/scheme.h"
@@ -40,7 +41,7 @@ class FileShareSource final : public Source {
       Pages pages;
       do {
         if (++page > kMaxPages || depth > kMaxDepth) {
-          return Fail(Code::kResourceExhausted, "{} has too many or too deep folders", uri_);
+          return Fail(Code::kFailedPrecondition, "{} has too many or too deep folders", uri_);
         }
         std::vector<std::pair<std::string, std::string>> query = {{"restype", "directory"},
                                                                   {"comp", "list"}};
@@ -53,11 +54,14 @@ class FileShareSource final : public Source {
         for (const XmlElement& entry : root->Child("Entries").children) {
           std::string path =
               folder.empty() ? entry.Text("Name") : folder + "/" + entry.Text("Name");
+          if (folders.size() > kMaxPages) {
+            return Fail(Code::kFailedPrecondition, "{} has too many folders", uri_);
+          }
           if (entry.name == "Directory") folders.emplace_back(path, depth + 1);
           if (entry.name != "File") continue;
           auto size = Number(entry.Child("Properties").Text("Content-Length"));
           if (!size) return Fail(Code::kUnavailable, "the listing has no size for {}", path);
-          listing.objects.push_back({.path = path, .locator = path, .size = *size});
+          KINGLET_RETURN_IF_ERROR(listing.Add({.path = path, .locator = path, .size = *size}));
         }
         marker = root->Text("NextMarker");
         if (!marker.empty()) KINGLET_RETURN_IF_ERROR(pages.Turn(marker, uri_));
@@ -118,7 +122,7 @@ class FileShareSource final : public Source {
 
 Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& environment) {
   KINGLET_TRY(auto account, OpenAzureAccount(uri, "file", environment));
-  return std::make_unique<FileShareSource>(std::string(uri), std::move(account));
+  return std::make_unique<FileShareSource>(RedactUri(uri), std::move(account));
 }
 
 }  // namespace

@@ -14,12 +14,25 @@ namespace {
 constexpr std::string_view kPrefix = "file://";
 constexpr std::string_view kPvc = "/mnt/pvc";
 constexpr std::string_view kModels = "/mnt/models";
+constexpr std::string_view kKernelFolders[] = {"/proc", "/sys", "/dev"};
+
+std::string PathOf(std::string_view uri) {
+  if (uri.starts_with(kPrefix)) uri.remove_prefix(kPrefix.size());
+  return std::string(uri);
+}
+
+// What the kernel shows as files (environments, memory, devices) is not a model.
+bool IsOfTheKernel(const std::filesystem::path& path) {
+  const std::string text = path;
+  if (text == "/dev/shm" || text.starts_with("/dev/shm/")) return false;
+  return std::ranges::any_of(kKernelFolders, [&](std::string_view folder) {
+    return text == folder || (text.starts_with(folder) && text[folder.size()] == '/');
+  });
+}
 
 class FileSource final : public Source {
  public:
-  explicit FileSource(std::string_view uri) : uri_(uri), path_(uri) {
-    if (path_.starts_with(kPrefix)) path_.erase(0, kPrefix.size());
-  }
+  explicit FileSource(std::string_view uri) : uri_(uri), path_(PathOf(uri)) {}
 
   Result<Listing> List(const Context&) override {
     namespace fs = std::filesystem;
@@ -35,6 +48,9 @@ class FileSource final : public Source {
     }
     if (!exists) return Fail(Code::kNotFound, "Local path {} does not exist.", uri_);
     fs::path whole = fs::absolute(path_, error).lexically_normal();
+    if (IsOfTheKernel(whole) || IsOfTheKernel(fs::canonical(whole, error))) {
+      return Fail(Code::kInvalidArgument, "{} is a file of the kernel, not a model", uri_);
+    }
     if (fs::is_directory(whole, error)) {
       for (fs::directory_iterator it(whole, error), end; !error && it != end; it.increment(error)) {
         std::string name = it->path().filename();
@@ -82,7 +98,7 @@ Plugin Plugin_file() {
   return {.order = 10,
           .prefixes = {kPrefix},
           .form = "",
-          .local = true,
+          .local_path = PathOf,
           .recognises = Recognises,
           .open = Open};
 }

@@ -102,7 +102,7 @@ class GitSource final : public Source {
       std::string moved = response.final_url.substr(0, response.final_url.size() - kService.size());
       // Credentials are for the host they were given for.
       auto from = Uri::Parse(url_), to = Uri::Parse(moved);
-      bool same = from && to && from->Authority() == to->Authority() && from->scheme == to->scheme;
+      bool same = from && to && from->Origin() == to->Origin();
       if (!same) authorization_.clear();
       url_ = std::move(moved);
     }
@@ -152,9 +152,10 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& en
     authorization = "Basic " + Base64Encode(fmt::format("{}:{}", user, password));
   }
   KINGLET_TRY(auto options, WebOptions(environment));
+  RestrictToPublic(options, environment);
   options.max_redirects = 5;
   options.user_agent = "git/kinglet";
-  return std::make_unique<GitSource>(std::string(uri), parsed.ToString(), std::move(authorization),
+  return std::make_unique<GitSource>(RedactUri(uri), parsed.ToString(), std::move(authorization),
                                      http::Client::Make(std::move(options)));
 }
 

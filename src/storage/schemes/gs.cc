@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/encoding.h"
+#include "base/uri.h"
 #include "storage/google_credentials.h"
 #include "storage/plugin.h"
 #include "storage/scheme.h"
@@ -48,7 +49,7 @@ class GoogleSource final : public Source {
         name.erase(0, name.find_first_not_of('/'));
         if (name.empty() || name.ends_with('/')) continue;
         KINGLET_TRY(Object object, MakeObject(item, std::move(name)));
-        listing.objects.push_back(std::move(object));
+        KINGLET_RETURN_IF_ERROR(listing.Add(std::move(object)));
       }
       token = (*answer)["nextPageToken"].AsString();
       if (token.empty()) break;
@@ -58,7 +59,7 @@ class GoogleSource final : public Source {
       KINGLET_TRY(auto item, Get(Url(path_, {{"fields", kFields}})));
       if (item) {
         KINGLET_TRY(Object object, MakeObject(*item, path_.substr(path_.rfind('/') + 1)));
-        listing.objects.push_back(std::move(object));
+        KINGLET_RETURN_IF_ERROR(listing.Add(std::move(object)));
       }
     }
     if (listing.objects.empty()) {
@@ -172,7 +173,7 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& en
   size_t slash = rest.find('/');
   std::string bucket(rest.substr(0, slash));
   std::string path(slash == std::string_view::npos ? "" : rest.substr(slash + 1));
-  if (bucket.empty()) return Fail(Code::kInvalidArgument, "no bucket name in {}", uri);
+  if (bucket.empty()) return Fail(Code::kInvalidArgument, "no bucket name in {}", RedactUri(uri));
   std::string endpoint = environment.Get("STORAGE_EMULATOR_HOST");
   // An emulator is asked without credentials, as Google's own clients do.
   auto credentials = endpoint.empty() ? std::make_unique<GoogleCredentials>(environment) : nullptr;
@@ -183,7 +184,7 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& en
   }
   while (endpoint.ends_with('/')) endpoint.pop_back();
   KINGLET_TRY(auto options, WebOptions(environment));
-  return std::make_unique<GoogleSource>(std::string(uri), std::move(bucket), std::move(path),
+  return std::make_unique<GoogleSource>(RedactUri(uri), std::move(bucket), std::move(path),
                                         std::move(endpoint), std::move(credentials),
                                         http::Client::Make(std::move(options)));
 }

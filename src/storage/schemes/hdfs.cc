@@ -70,16 +70,19 @@ class HdfsSource final : public Source {
     for (size_t count = 0; !folders.empty(); folders.pop_front()) {
       auto [folder, depth] = folders.front();
       if (++count > kMaxFolders || depth > kMaxDepth) {
-        return Fail(Code::kResourceExhausted, "{} has too many or too deep folders", uri_);
+        return Fail(Code::kFailedPrecondition, "{} has too many or too deep folders", uri_);
       }
       KINGLET_TRY(Json answer, Ask(path_ + (folder.empty() ? "" : "/" + folder), "LISTSTATUS"));
       for (const Json& entry : answer["FileStatuses"]["FileStatus"].AsArray()) {
         const std::string& name = entry["pathSuffix"].AsString();
         std::string path = folder.empty() ? name : folder + "/" + name;
+        if (folders.size() > kMaxFolders) {
+          return Fail(Code::kFailedPrecondition, "{} has too many folders", uri_);
+        }
         if (entry["type"].AsString() == "DIRECTORY") {
           folders.emplace_back(std::move(path), depth + 1);
         } else if (entry["type"].AsString() == "FILE") {
-          listing.objects.push_back(MakeObject(entry, path, path_ + "/" + path));
+          KINGLET_RETURN_IF_ERROR(listing.Add(MakeObject(entry, path, path_ + "/" + path)));
         }
       }
     }
@@ -218,7 +221,7 @@ Result<Settings> ReadSettings(const Environment& environment) {
     nodes.erase(0, end == std::string::npos ? nodes.size() : end + 1);
     while (node.ends_with('/')) node.pop_back();
     if (!Uri::Parse(node))
-      return Fail(Code::kInvalidArgument, "HDFS_NAMENODE is not a URL: {}", node);
+      return Fail(Code::kInvalidArgument, "HDFS_NAMENODE is not a URL: {}", RedactUri(node));
     settings.name_nodes.push_back(std::move(node));
   }
   if (settings.name_nodes.empty()) {
@@ -266,7 +269,7 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& en
   if (!options.ca_pem.empty()) options.ca_file.clear();
   options.insecure_skip_verify =
       AsciiLower(TrimmedSecret(environment, "TLS_SKIP_VERIFY")) == "true";
-  return std::make_unique<HdfsSource>(std::string(uri), std::move(path), std::move(settings),
+  return std::make_unique<HdfsSource>(RedactUri(uri), std::move(path), std::move(settings),
                                       http::Client::Make(std::move(options)));
 }
 

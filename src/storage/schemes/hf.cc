@@ -4,6 +4,7 @@
 
 #include "base/encoding.h"
 #include "base/file.h"
+#include "base/uri.h"
 #include "storage/plugin.h"
 #include "storage/scheme.h"
 #include "storage/web.h"
@@ -51,7 +52,7 @@ class HubSource final : public Source {
         object.checksum = {"git-blob", *blob};
       }
       object.etag = commit_;
-      listing.objects.push_back(std::move(object));
+      KINGLET_RETURN_IF_ERROR(listing.Add(std::move(object)));
     }
     KINGLET_RETURN_IF_ERROR(CheckShards(listing.objects));
     return listing;
@@ -163,9 +164,8 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& en
   KINGLET_TRY(auto options, WebOptions(environment));
   options.max_redirects = 10;
   return std::make_unique<HubSource>(
-      std::string(uri), fmt::format("{}/{}", UrlEncode(owner), UrlEncode(model)),
-      std::move(revision), std::move(endpoint), ReadToken(environment),
-      http::Client::Make(std::move(options)));
+      RedactUri(uri), fmt::format("{}/{}", UrlEncode(owner), UrlEncode(model)), std::move(revision),
+      std::move(endpoint), ReadToken(environment), http::Client::Make(std::move(options)));
 }
 
 }  // namespace

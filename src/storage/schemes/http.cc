@@ -5,7 +5,6 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "base/uri.h"
-#include "storage/addresses.h"
 #include "storage/plugin.h"
 #include "storage/scheme.h"
 #include "storage/web.h"
@@ -50,6 +49,7 @@ class HttpSource final : public Source {
   HttpSource(std::string uri, Uri parsed, http::Headers headers,
              std::unique_ptr<http::Client> client)
       : uri_(std::move(uri)),
+        shown_(RedactUri(uri_)),
         parsed_(std::move(parsed)),
         headers_(std::move(headers)),
         client_(std::move(client)) {}
@@ -58,7 +58,8 @@ class HttpSource final : public Source {
   // HEAD would be simpler, but presigned URLs and many model servers refuse it.
   Result<Listing> List(const Context& context) override {
     std::string name = parsed_.path.substr(parsed_.path.rfind('/') + 1);
-    if (name.empty()) return Fail(Code::kInvalidArgument, "No filename contained in URI: {}", uri_);
+    if (name.empty())
+      return Fail(Code::kInvalidArgument, "No filename contained in URI: {}", shown_);
     http::ClientRequest request = Request(context);
     request.headers.Add("Range", "bytes=0-0");
     http::ClientResponse head;
@@ -74,7 +75,7 @@ class HttpSource final : public Source {
     if (!response && response.error().code() != Code::kAborted) {
       return Unexpected(response.error());
     }
-    Object object{.path = name, .locator = uri_};
+    Object object{.path = name, .locator = shown_};
     bool empty_file = head.status == 416 && head.headers.Get("content-range") == "bytes */0";
     if (head.status != 200 && head.status != 206 && !empty_file) {
       return Unexpected(StatusError(object, head));
@@ -120,7 +121,7 @@ class HttpSource final : public Source {
 
   Error StatusError(const Object&, const http::ClientResponse& head) const override {
     return Error(CodeFromHttpStatus(head.status),
-                 fmt::format("URI: {} returned a {} response code.", uri_, head.status));
+                 fmt::format("URI: {} returned a {} response code.", shown_, head.status));
   }
 
  private:
@@ -155,7 +156,7 @@ class HttpSource final : public Source {
         if (type.starts_with(known)) return {};
       }
       return Fail(Code::kFailedPrecondition,
-                  "URI: {} did not respond with any of following 'Content-Type': {}", uri_,
+                  "URI: {} did not respond with any of following 'Content-Type': {}", shown_,
                   fmt::join(types, ", "));
     };
     switch (GuessKind(parsed_)) {
@@ -167,12 +168,12 @@ class HttpSource final : public Source {
         if (type.starts_with("application/octet-stream")) return {};
         return Fail(Code::kFailedPrecondition,
                     "URI: {} did not respond with 'Content-Type': 'application/octet-stream'",
-                    uri_);
+                    shown_);
     }
     return {};
   }
 
-  std::string uri_;
+  std::string uri_, shown_;  // for requests, for people
   Uri parsed_;
   http::Headers headers_;
   std::unique_ptr<http::Client> client_;
@@ -201,16 +202,7 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& en
   }
   KINGLET_TRY(http::ClientOptions options, WebOptions(environment));
   options.max_redirects = kMaxRedirects;
-  // Checked for each connection, so that neither a redirect nor a changed name gets around it. A
-  // proxy would resolve names by itself: none is used then.
-  std::string addresses = environment.Get("STORAGE_HTTP_ADDRESSES");
-  if (addresses == "public") {
-    options.allow_address = [](std::string_view ip, int) { return IsPublicAddress(ip); };
-    options.use_environment_proxy = false;
-  } else if (!addresses.empty() && addresses != "any") {
-    return Fail(Code::kInvalidArgument, "STORAGE_HTTP_ADDRESSES is \"{}\": want public or any",
-                addresses);
-  }
+  RestrictToPublic(options, environment);
   return std::make_unique<HttpSource>(std::string(uri), std::move(parsed), std::move(headers),
                                       http::Client::Make(std::move(options)));
 }

@@ -8,7 +8,9 @@
 #include <filesystem>
 
 #include "base/encoding.h"
+#include "base/uri.h"
 #include "storage/archive.h"
+#include "storage/limits.h"
 #include "storage/oci_registry.h"
 #include "storage/plugin.h"
 #include "storage/scheme.h"
@@ -21,8 +23,16 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "oci://", kFetchPrefix = "oci+fetch://";
+constexpr size_t kMaxLayers = 1000;  // engines that make images stop at 127
 constexpr std::string_view kModels = "models";
 constexpr std::string_view kWhiteout = ".wh.", kOpaque = ".wh..wh..opq";
+
+// The bytes of "sha256:<64 digits>".
+std::optional<std::string> Sha256Of(std::string_view digest) {
+  if (!digest.starts_with("sha256:")) return {};
+  auto bytes = HexDecode(digest.substr(7));
+  return bytes && bytes->size() == 32 ? std::optional(*bytes) : std::nullopt;
+}
 
 std::string Architecture() {
   utsname name{};
@@ -41,13 +51,21 @@ class ImageSource final : public Source {
     KINGLET_TRY(Json manifest, registry_->Manifest(registry_->image().reference, context));
     if (manifest["manifests"].IsArray()) {
       KINGLET_TRY(std::string digest, ForThisMachine(manifest));
+      if (!Sha256Of(digest)) {
+        return Fail(Code::kFailedPrecondition,
+                    "{}: the index names a manifest without a sha256 digest", uri_);
+      }
       KINGLET_TRY(manifest, registry_->Manifest(digest, context));
     }
     Listing listing;
     for (const Json& layer : manifest["layers"].AsArray()) {
       const std::string& digest = layer["digest"].AsString();
-      auto sha256 = HexDecode(digest.starts_with("sha256:") ? digest.substr(7) : "");
-      if (!sha256 || sha256->size() != 32 || layer["size"].AsInt(-1) < 0) {
+      auto sha256 = Sha256Of(digest);
+      if (listing.objects.size() >= kMaxLayers) {
+        return Fail(Code::kFailedPrecondition, "{}: the image has over {} layers", uri_,
+                    kMaxLayers);
+      }
+      if (!sha256 || layer["size"].AsInt(-1) < 0) {
         return Fail(Code::kFailedPrecondition, "{}: a layer without a sha256 digest and a size",
                     uri_);
       }
@@ -58,6 +76,8 @@ class ImageSource final : public Source {
                                  .checksum = {"sha256", *sha256}});
     }
     layers_ = listing.objects.size();
+    packed_ = 0;
+    for (const Object& layer : listing.objects) packed_ = AddWithoutWrap(packed_, *layer.size);
     if (layers_ == 0) return Fail(Code::kNotFound, "{}: the image has no layers", uri_);
     listing.archive = false;
     return listing;
@@ -84,6 +104,7 @@ class ImageSource final : public Source {
                                            std::stop_token stop) override {
     // The kernel's names for the descriptors, so that std::filesystem can be used beneath them.
     fs::path root = fmt::format("/proc/self/fd/{}", folder);
+    ArchiveLimits left = Together(limits, packed_);  // of all layers
     for (size_t i = 0; i < layers_; ++i) {
       KINGLET_TRY(Fd layer, CreateBeneath(raw, fmt::format("layer-{:05}", i), O_RDONLY));
       fs::path unpacked = fs::path(fmt::format("/proc/self/fd/{}", raw)) / "unpacked";
@@ -91,8 +112,13 @@ class ImageSource final : public Source {
       std::error_code error;
       fs::create_directory(unpacked, error);
       KINGLET_TRY(Fd into, OpenFolder(unpacked));
-      auto files = UnpackArchive(layer.get(), into.get(), limits, stop, kModels);
-      if (!files) return Unexpected(files.error().WithContext(fmt::format("layer {}", i)));
+      auto files = UnpackArchive(layer.get(), into.get(), left, stop, kModels);
+      if (!files) {
+        RemoveTree(unpacked);
+        return Unexpected(files.error().WithContext(fmt::format("layer {}", i)));
+      }
+      for (const StagedFile& file : *files) left.max_total_bytes -= file.size;
+      left.max_entries -= files->size();
       KINGLET_RETURN_IF_ERROR(Lay(unpacked, root));
       RemoveTree(unpacked);
     }
@@ -169,7 +195,8 @@ class ImageSource final : public Source {
   std::string uri_;
   std::unique_ptr<OciRegistry> registry_;
   size_t layers_ = 0;
-  Context context_;  // List's
+  uint64_t packed_ = 0;  // bytes of all layers
+  Context context_;      // List's
 };
 
 Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& environment) {
@@ -180,7 +207,7 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& en
   options.max_redirects = 5;  // registries keep their blobs elsewhere
   auto registry = std::make_unique<OciRegistry>(std::move(image), environment,
                                                 http::Client::Make(std::move(options)));
-  return std::make_unique<ImageSource>(std::string(uri), std::move(registry));
+  return std::make_unique<ImageSource>(RedactUri(uri), std::move(registry));
 }
 
 }  // namespace

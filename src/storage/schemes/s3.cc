@@ -94,7 +94,7 @@ class S3Source final : public Source {
         }
         object.path = key.substr(prefix_.size());
         object.path.erase(0, object.path.find_first_not_of('/'));
-        listing.objects.push_back(std::move(object));
+        KINGLET_RETURN_IF_ERROR(listing.Add(std::move(object)));
       }
       if (root.Text("IsTruncated") != "true") break;
       token = root.Text("NextContinuationToken");
@@ -220,13 +220,13 @@ class S3Source final : public Source {
         auto root = ParseXml(response.body);
         if (!root || root->name != "ListBucketResult") {
           return Fail(Code::kUnavailable, "s3://{}: {} did not answer with a listing", bucket_,
-                      settings_.endpoint.ToString());
+                      settings_.endpoint.Origin());
         }
         return *root;
       }
       // The bucket lies in another region: S3 says which.
       std::string region(response.headers.Get("x-amz-bucket-region"));
-      if (attempt == 0 && !region.empty() && region != Region()) {
+      if (attempt == 0 && IsAwsRegion(region) && region != Region()) {
         *region_.Acquire() = region;
         continue;
       }
@@ -330,6 +330,9 @@ Result<Settings> ReadSettings(const Environment& env, std::string_view bucket) {
     if (std::string region = env.Get(name); !region.empty()) s.region = region;
   }
   if (s.region.empty()) s.region = "us-east-1";
+  if (!IsAwsRegion(s.region)) {
+    return Fail(Code::kInvalidArgument, "not an AWS region: \"{}\"", s.region);
+  }
   std::string endpoint = env.Get("AWS_ENDPOINT_URL");
   if (endpoint.empty()) endpoint = env.Get("AWS_ENDPOINT_URL_S3");
   if (endpoint.empty()) endpoint = profile["endpoint_url"];
@@ -339,7 +342,7 @@ Result<Settings> ReadSettings(const Environment& env, std::string_view bucket) {
   }
   auto parsed = Uri::Parse(endpoint);
   if (!parsed || parsed->host.empty()) {
-    return Fail(Code::kInvalidArgument, "AWS_ENDPOINT_URL is not a URL: {}", endpoint);
+    return Fail(Code::kInvalidArgument, "AWS_ENDPOINT_URL is not a URL: {}", RedactUri(endpoint));
   }
   s.endpoint = *parsed;
   s.aws = s.endpoint.host == "s3.amazonaws.com";
@@ -352,8 +355,7 @@ Result<Settings> ReadSettings(const Environment& env, std::string_view bucket) {
 }
 
 Result<http::ClientOptions> ReadClientOptions(const Environment& env) {
-  http::ClientOptions options;
-  options.user_agent = "kinglet";
+  KINGLET_TRY(http::ClientOptions options, PlainWebOptions(env));
   if (env.IsFalse("S3_VERIFY_SSL")) {
     options.insecure_skip_verify = true;
     return options;
@@ -374,10 +376,15 @@ Result<std::unique_ptr<Source>> Open(std::string_view uri, const Environment& en
   std::string bucket(rest.substr(0, slash));
   std::string key(slash == std::string_view::npos ? "" : rest.substr(slash + 1));
   while (key.starts_with('/')) key.erase(0, 1);
-  if (bucket.empty() || bucket.find_first_of("?#@\\") != std::string::npos) {
-    return Fail(Code::kInvalidArgument, "no bucket name in {}", uri);
+  // In a host name the bucket could otherwise name another host.
+  if (bucket.empty() || bucket.find_first_of("?#@\\%[] ") != std::string::npos) {
+    return Fail(Code::kInvalidArgument, "no bucket name in {}", RedactUri(uri));
   }
   KINGLET_TRY(Settings settings, ReadSettings(environment, bucket));
+  if ((settings.virtual_style || settings.accelerate) && bucket.find(':') != std::string::npos) {
+    return Fail(Code::kInvalidArgument, "the bucket's name cannot be a part of a host name: {}",
+                bucket);
+  }
   KINGLET_TRY(auto options, ReadClientOptions(environment));
   auto credentials = std::make_unique<AwsCredentialChain>(environment, settings.region,
                                                           IsAmazon(settings.endpoint.host));

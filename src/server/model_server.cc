@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "base/log.h"
+#include "base/uri.h"
 #include "server/cpus.h"
 
 namespace kinglet::server {
@@ -29,7 +30,7 @@ Result<std::filesystem::path> LocalFolder(std::string_view model_dir, const Mode
     return Fail(Code::kUnimplemented,
                 "--model_dir {}: this server does not download models; run the storage "
                 "initializer first and give its folder",
-                model_dir);
+                RedactUri(model_dir));
   }
   return fetcher(model_dir);
 }
@@ -64,8 +65,7 @@ ModelServer::~ModelServer() {
   loops_.Join();
 }
 
-Status ModelServer::LoadModels(const ServerOptions& options, const ModelFetcher& fetcher) {
-  KINGLET_TRY(auto folder, LocalFolder(options.model_dir, fetcher));
+Status ModelServer::LoadModels(const ServerOptions& options, const std::filesystem::path& folder) {
   repository_.SetSource(options.model_name, folder);
   auto loaded = repository_.Load(options.model_name);
   if (loaded) return {};
@@ -82,11 +82,14 @@ Status ModelServer::LoadModels(const ServerOptions& options, const ModelFetcher&
 }
 
 Result<std::unique_ptr<ModelServer>> ModelServer::Start(const ServerOptions& options,
-                                                        ModelLoader loader, ModelFetcher fetcher) {
+                                                        ModelLoader loader, ModelFetcher fetcher,
+                                                        const BeforeLoading& before_loading) {
   KINGLET_TRY(auto access_log, AccessLog::Parse(options.access_log_format));
+  KINGLET_TRY(const auto folder, LocalFolder(options.model_dir, fetcher));
+  if (before_loading) before_loading(folder);
   std::unique_ptr<ModelServer> server(
       new ModelServer(options, std::move(loader), std::move(access_log)));
-  KINGLET_RETURN_IF_ERROR(server->LoadModels(options, fetcher));
+  KINGLET_RETURN_IF_ERROR(server->LoadModels(options, folder));
   http::ServerOptions http;
   http.host = options.http_host;
   http.port = static_cast<int>(options.http_port);
@@ -104,14 +107,15 @@ void ModelServer::Drain(Deadline deadline) {
   repository_.UnloadAll();
 }
 
-int RunServer(const ServerOptions& options, ModelLoader loader, ModelFetcher fetcher) {
+int RunServer(const ServerOptions& options, ModelLoader loader, ModelFetcher fetcher,
+              const BeforeLoading& before_loading) {
   auto start = std::chrono::steady_clock::now();
   sigset_t signals;
   sigemptyset(&signals);
   for (int signal : {SIGTERM, SIGINT, SIGQUIT}) sigaddset(&signals, signal);
   // Before the loops' threads exist, so that they inherit it and only sigwait below sees them.
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  auto server = ModelServer::Start(options, std::move(loader), std::move(fetcher));
+  auto server = ModelServer::Start(options, std::move(loader), std::move(fetcher), before_loading);
   if (!server) {
     LogError("the server did not start", {{"reason", server.error().message()}});
     return 1;

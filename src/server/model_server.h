@@ -17,14 +17,19 @@ namespace kinglet::server {
 
 // Downloads a storage URI and returns the local folder. Blocking.
 using ModelFetcher = std::function<Result<std::filesystem::path>(std::string_view uri)>;
+// Called once, on the caller's thread, when the model's folder is known and nothing in it was read
+// yet: the time to give up what parsing foreign bytes does not need.
+using BeforeLoading = std::function<void(const std::filesystem::path& folder)>;
 
 class ModelServer {
  public:
   // Fetches and loads the model, then listens. Where model_dir holds no model file but folders, the
   // server starts as a repository of them (also of none: models come by the V2 repository
-  // endpoints). `fetcher` may be empty: a URI is then an error. Blocking.
+  // endpoints). `fetcher` may be empty: a URI is then an error. Starts no thread before
+  // `before_loading` was called. Blocking.
   static Result<std::unique_ptr<ModelServer>> Start(const ServerOptions& options,
-                                                    ModelLoader loader, ModelFetcher fetcher = {});
+                                                    ModelLoader loader, ModelFetcher fetcher = {},
+                                                    const BeforeLoading& before_loading = {});
   ~ModelServer();  // hard stop
 
   int port() const { return http_->port(); }
@@ -35,7 +40,7 @@ class ModelServer {
 
  private:
   ModelServer(const ServerOptions& options, ModelLoader loader, AccessLog access_log);
-  Status LoadModels(const ServerOptions& options, const ModelFetcher& fetcher);
+  Status LoadModels(const ServerOptions& options, const std::filesystem::path& folder);
 
   MetricsRegistry metrics_;
   Repository repository_;
@@ -46,6 +51,7 @@ class ModelServer {
 
 // For main: starts, serves until SIGTERM, SIGINT or SIGQUIT, drains. Returns the exit status.
 // Blocks these signals in the calling thread, so call it before starting threads.
-int RunServer(const ServerOptions& options, ModelLoader loader, ModelFetcher fetcher = {});
+int RunServer(const ServerOptions& options, ModelLoader loader, ModelFetcher fetcher = {},
+              const BeforeLoading& before_loading = {});
 
 }  // namespace kinglet::server

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/file.h"
+#include "base/uri.h"
 
 extern char** environ;
 
@@ -47,16 +48,19 @@ Result<std::filesystem::path> Initializer::Fetch(std::string_view uri) {
     KINGLET_TRY(auto made, TemporaryFolder::Make("kinglet-model"));
     folder_.emplace(std::move(made));
   }
-  KINGLET_TRY(const pid_t child, Spawn(ProgramPath(), std::string(uri), folder_->path().string()));
+  // A folder of its own in there, so that nothing else of the temporary folder need be writable.
+  const std::filesystem::path model = folder_->path() / "model";
+  KINGLET_TRY(const pid_t child, Spawn(ProgramPath(), std::string(uri), model.string()));
   int status = 0;
   while (waitpid(child, &status, 0) < 0) {
     if (errno != EINTR) return Unexpected(ErrnoError("wait for the storage initializer", errno));
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     return Fail(Code::kUnavailable,
-                "{} was not downloaded: the storage initializer's last message says why", uri);
+                "{} was not downloaded: the storage initializer's last message says why",
+                RedactUri(uri));
   }
-  return folder_->path();
+  return model;
 }
 
 }  // namespace kinglet

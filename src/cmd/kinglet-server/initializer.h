@@ -17,6 +17,8 @@ class Initializer {
  public:
   // Blocking. The initializer's own messages go to this process' standard error.
   Result<std::filesystem::path> Fetch(std::string_view uri);
+  // What goes with this object; "" when nothing was fetched.
+  std::filesystem::path folder() const { return folder_ ? folder_->path() : ""; }
 
  private:
   std::optional<TemporaryFolder> folder_;  // once something was fetched

@@ -3,6 +3,7 @@
 
 #include "base/flags.h"
 #include "base/log.h"
+#include "cmd/kinglet-server/confinement.h"
 #include "cmd/kinglet-server/initializer.h"
 #include "cmd/kinglet-server/loader.h"
 #include "server/model_server.h"
@@ -34,8 +35,9 @@ Result<int> Main(int argc, char** argv) {
               MakeLoader(options.model_format, {.predict_proba = options.predict_proba,
                                                 .nthread = static_cast<int>(options.nthread)}));
   Initializer initializer;
-  return server::RunServer(options, std::move(loader),
-                           [&](std::string_view uri) { return initializer.Fetch(uri); });
+  return server::RunServer(
+      options, std::move(loader), [&](std::string_view uri) { return initializer.Fetch(uri); },
+      [&](const std::filesystem::path& model) { ConfineServer(model, initializer.folder()); });
 }
 
 }  // namespace

@@ -8,8 +8,10 @@
 
 #include "base/flags.h"
 #include "base/log.h"
+#include "base/uri.h"
 #include "cmd/kinglet-storage-initializer/last_message.h"
 #include "cmd/kinglet-storage-initializer/metrics_endpoint.h"
+#include "storage/confinement.h"
 #include "storage/downloader.h"
 
 namespace kinglet {
@@ -53,8 +55,9 @@ class SignalStop {
 
 int DownloadAll(const Settings& settings, const std::vector<std::string>& pairs,
                 storage::DownloadOptions options) {
-  SignalStop stop;  // before any thread starts
   LastMessage message(settings.termination_log);
+  storage::ConfineDownloads(pairs, options.environment);  // after the message's file was opened
+  SignalStop stop;                                        // before any other thread starts
   MetricsRegistry metrics;
   std::unique_ptr<MetricsEndpoint> endpoint;
   if (!settings.metrics_address.empty()) {
@@ -70,23 +73,25 @@ int DownloadAll(const Settings& settings, const std::vector<std::string>& pairs,
   storage::DownloadResult total;
   for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
     const std::string &uri = pairs[i], &destination = pairs[i + 1];
-    LogInfo("downloading", {{"uri", uri}, {"destination", destination}});
-    message.Interim(fmt::format("killed while downloading {}; run again to resume", uri));
+    const std::string shown = RedactUri(uri);  // the message is a part of the pod's status
+    LogInfo("downloading", {{"uri", shown}, {"destination", destination}});
+    message.Interim(fmt::format("killed while downloading {}; run again to resume", shown));
     options.on_progress = [&](const storage::Progress& progress) {
       std::string line = storage::ProgressLine(progress);
       LogInfo(line);
       message.Interim(
-          fmt::format("killed while downloading {} ({}); run again to resume", uri, line));
+          fmt::format("killed while downloading {} ({}); run again to resume", shown, line));
     };
     auto result = storage::Download(uri, destination, options);
     if (!result) {
       bool stopped = options.stop.stop_requested();
-      message.Final(stopped ? fmt::format("stopped while downloading {}; run again to resume", uri)
-                            : fmt::format("{}: {}", uri, result.error().message()));
+      message.Final(stopped
+                        ? fmt::format("stopped while downloading {}; run again to resume", shown)
+                        : fmt::format("{}: {}", shown, result.error().message()));
       return stopped ? kExitStopped : kExitFailed;
     }
     if (result->already_complete) {
-      LogInfo("complete already", {{"uri", uri}, {"destination", destination}});
+      LogInfo("complete already", {{"uri", shown}, {"destination", destination}});
     }
     total.bytes += result->bytes;
     total.files += result->files;

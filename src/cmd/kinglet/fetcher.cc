@@ -1,8 +1,11 @@
 #include "cmd/kinglet/fetcher.h"
 
 #include <string>
+#include <vector>
 
 #include "base/log.h"
+#include "base/uri.h"
+#include "storage/confinement.h"
 #include "storage/downloader.h"
 
 namespace kinglet {
@@ -17,12 +20,16 @@ Result<std::filesystem::path> Fetcher::Fetch(std::string_view uri) {
   options.on_progress = [](const storage::Progress& progress) {
     LogInfo("downloading the model", {{"progress", storage::ProgressLine(progress)}});
   };
-  KINGLET_TRY(auto result, storage::Download(uri, folder_->path().string(), options));
-  LogInfo("model downloaded", {{"uri", uri},
+  // A folder of its own in there, so that nothing else of the temporary folder need be writable.
+  const std::filesystem::path model = folder_->path() / "model";
+  const std::vector<std::string> pair = {std::string(uri), model.string()};
+  storage::ConfineDownloads(pair, options.environment, {.remove = {folder_->path().string()}});
+  KINGLET_TRY(auto result, storage::Download(uri, model.string(), options));
+  LogInfo("model downloaded", {{"uri", RedactUri(uri)},
                                {"files", static_cast<int64_t>(result.files)},
                                {"bytes", static_cast<int64_t>(result.bytes)},
                                {"seconds", result.seconds}});
-  return folder_->path();
+  return model;
 }
 
 }  // namespace kinglet

@@ -14,6 +14,8 @@ namespace kinglet {
 class Fetcher {
  public:
   Result<std::filesystem::path> Fetch(std::string_view uri);
+  // What goes with this object; "" when nothing was fetched.
+  std::filesystem::path folder() const { return folder_ ? folder_->path() : ""; }
 
  private:
   std::optional<TemporaryFolder> folder_;  // once something was fetched

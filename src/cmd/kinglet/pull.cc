@@ -3,6 +3,7 @@
 
 #include "base/flags.h"
 #include "cmd/kinglet/local_commands.h"
+#include "storage/confinement.h"
 #include "storage/downloader.h"
 
 namespace kinglet::cmd {
@@ -27,6 +28,7 @@ int Pull(cli::Context& context, std::vector<std::string> arguments) {
   }
   storage::DownloadOptions options;
   options.environment = storage::Environment::FromProcess();
+  storage::ConfineDownloads(*positional, options.environment);
   options.stop = context.stop;
   // On a terminal one line that is written over; elsewhere a line now and then.
   if (context.is_tty) options.progress_interval = 200ms;

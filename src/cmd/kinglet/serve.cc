@@ -3,6 +3,8 @@
 #include <ostream>
 
 #include "base/flags.h"
+#include "base/uri.h"
+#include "cmd/kinglet-server/confinement.h"
 #include "cmd/kinglet-server/loader.h"
 #include "cmd/kinglet/fetcher.h"
 #include "cmd/kinglet/local_commands.h"
@@ -16,7 +18,8 @@ namespace {
 std::string NameOf(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   std::filesystem::path file(path);
-  std::string name = (std::filesystem::is_regular_file(file) ? file.stem() : file.filename()).string();
+  std::string name =
+      (std::filesystem::is_regular_file(file) ? file.stem() : file.filename()).string();
   if (name.empty() || name == "." || name == "..") {
     name = std::filesystem::absolute(file).lexically_normal().parent_path().filename().string();
   }
@@ -40,14 +43,16 @@ Result<int> Run(cli::Context& context, Flags& flags, server::ServerFlags& server
   }
   if (!positional.empty()) options.model_dir = positional[0];
   if (!flags.Given("model-name")) options.model_name = NameOf(options.model_dir);
-  KINGLET_TRY(auto loader, MakeLoader(options.model_format,
-                                      {.predict_proba = options.predict_proba,
-                                       .nthread = static_cast<int>(options.nthread)}));
+  KINGLET_TRY(auto loader,
+              MakeLoader(options.model_format, {.predict_proba = options.predict_proba,
+                                                .nthread = static_cast<int>(options.nthread)}));
   Fetcher fetcher;
-  KINGLET_TRY(auto server, server::ModelServer::Start(
-                               options, std::move(loader),
-                               [&](std::string_view uri) { return fetcher.Fetch(uri); }));
-  context.out << "Serving " << options.model_dir << " as \"" << options.model_name
+  KINGLET_TRY(
+      auto server,
+      server::ModelServer::Start(
+          options, std::move(loader), [&](std::string_view uri) { return fetcher.Fetch(uri); },
+          [&](const std::filesystem::path& model) { ConfineServer(model, fetcher.folder()); }));
+  context.out << "Serving " << RedactUri(options.model_dir) << " as \"" << options.model_name
               << "\" on http://" << options.http_host << ":" << server->port() << "\n"
               << "  V1: POST /v1/models/" << options.model_name << ":predict\n"
               << "  V2: POST /v2/models/" << options.model_name << "/infer\n"

@@ -17,10 +17,14 @@ std::atomic<LogFormat> g_format{LogFormat::kText};
 
 std::string_view LevelName(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return "DEBUG";
-    case LogLevel::kInfo: return "INFO";
-    case LogLevel::kWarning: return "WARNING";
-    case LogLevel::kError: return "ERROR";
+    case LogLevel::kDebug:
+      return "DEBUG";
+    case LogLevel::kInfo:
+      return "INFO";
+    case LogLevel::kWarning:
+      return "WARNING";
+    case LogLevel::kError:
+      return "ERROR";
   }
   return "";
 }
@@ -71,7 +75,7 @@ void Log(LogLevel level, std::string_view message, LogFields fields) {
       line += ':';
       value.DumpTo(line);
     }
-    line += "}\n";
+    line += '}';
   } else {
     line = time + " " + std::string(LevelName(level)) + " " + std::string(message);
     for (const auto& [key, value] : fields) {
@@ -84,8 +88,11 @@ void Log(LogLevel level, std::string_view message, LogFields fields) {
         value.DumpTo(line);
       }
     }
-    line += '\n';
   }
+  // Requests, peers and files supply much of the text: it must neither end the line nor reach a
+  // terminal as a control sequence. In JSON the escapes stand for the same characters.
+  line = EscapeControls(line);
+  line += '\n';
   // A log that cannot be written must not stop the program.
   [[maybe_unused]] auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }

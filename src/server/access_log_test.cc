@@ -18,6 +18,7 @@ class FakeExchange : public http::Exchange {
   }
   http::Headers headers() const override { return {}; }
   std::string peer() const override { return "1.2.3.4:56"; }
+  std::string local() const override { return "127.0.0.1:8080"; }
   net::Loop& loop() override { std::abort(); }
   std::stop_token stop() const override { return {}; }
   net::Task<Result<std::string_view>> ReadBody(size_t) override { std::abort(); }

@@ -21,6 +21,7 @@ class RecordingExchange : public http::Exchange {
     inner_.ForEachHeader(visit);
   }
   std::string peer() const override { return inner_.peer(); }
+  std::string local() const override { return inner_.local(); }
   net::Loop& loop() override { return inner_.loop(); }
   std::stop_token stop() const override { return inner_.stop(); }
   net::Task<Result<std::string_view>> ReadBody(size_t limit) override {

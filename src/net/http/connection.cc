@@ -1,6 +1,5 @@
 #include "net/http/connection.h"
 
-#include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
 
@@ -314,6 +313,7 @@ void Connection::Dispatch() {
     // A malformed body is reported to the handler when it asks for the body.
     if (!TakeBuffered()) body_failed_ = true;
   }
+  if (core_.options.guard && RefusedByGuard()) return FinishRequest();
   if (core_.fast && core_.fast(*this)) return FinishRequest();
   if (!core_.handler) return FinishRequest();
   StartHandler();
@@ -364,7 +364,7 @@ void Connection::FinishRequest() {
 
 // Forgets the request; what is buffered behind it comes next.
 void Connection::NextRequest() {
-  responded_ = ended_ = chunked_out_ = head_only_ = false;
+  responded_ = ended_ = chunked_out_ = head_only_ = may_be_read_ = false;
   out_left_.reset();
   if (body_.capacity() > kKeepBuffer) {
     body_ = {};
@@ -457,32 +457,6 @@ std::stop_token Connection::stop() const {
     if (ClientLeft()) stop_->request_stop();
   }
   return stop_->get_token();
-}
-
-Headers Connection::headers() const {
-  Headers result;
-  for (size_t i = 0; i < parser_.fields(); ++i) result.Add(parser_.name(i), parser_.value(i));
-  return result;
-}
-
-void Connection::ForEachHeader(
-    const std::function<void(std::string_view, std::string_view)>& visit) const {
-  for (size_t i = 0; i < parser_.fields(); ++i) visit(parser_.name(i), parser_.value(i));
-}
-
-std::string Connection::peer() const {
-  char text[INET6_ADDRSTRLEN] = "";
-  if (peer_.ss_family == AF_INET) {
-    auto& address = reinterpret_cast<const sockaddr_in&>(peer_);
-    inet_ntop(AF_INET, &address.sin_addr, text, sizeof text);
-    return fmt::format("{}:{}", text, ntohs(address.sin_port));
-  }
-  if (peer_.ss_family == AF_INET6) {
-    auto& address = reinterpret_cast<const sockaddr_in6&>(peer_);
-    inet_ntop(AF_INET6, &address.sin6_addr, text, sizeof text);
-    return fmt::format("[{}]:{}", text, ntohs(address.sin6_port));
-  }
-  return "unix";
 }
 
 }  // namespace kinglet::http

@@ -88,6 +88,7 @@ class Connection final : public Exchange,
   void ForEachHeader(
       const std::function<void(std::string_view, std::string_view)>& visit) const override;
   std::string peer() const override;
+  std::string local() const override;
   net::Loop& loop() override { return home_.loop; }
   std::stop_token stop() const override;
   net::Task<Result<std::string_view>> ReadBody(size_t limit) override;
@@ -119,6 +120,7 @@ class Connection final : public Exchange,
   bool HeadReady();
   void Dispatch();
   void Refuse(int status, std::string_view why);
+  bool RefusedByGuard();
   void StartHandler();
   void HandlerDone();
   void FinishRequest();
@@ -186,6 +188,7 @@ class Connection final : public Exchange,
   std::string out_;
   size_t out_begin_ = 0;
   bool responded_ = false, ended_ = false, chunked_out_ = false, head_only_ = false;
+  bool may_be_read_ = false;  // by the page of the request's Origin
   std::optional<uint64_t> out_left_;
 
   net::internal::Waiter* read_waiter_ = nullptr;

@@ -71,12 +71,18 @@ void Connection::WriteHead(int status, const Headers* headers, std::string_view 
         continue;
       }
       if (!content_type.empty() && EqualsIgnoreCase(name, "content-type")) continue;
+      if (may_be_read_ && EqualsIgnoreCase(name, "access-control-allow-origin")) continue;
       date |= EqualsIgnoreCase(name, "date");
       AppendClean(out, name);
       out.append(": ");
       AppendClean(out, value);
       out.append("\r\n");
     }
+  }
+  if (may_be_read_) {
+    out.append("Access-Control-Allow-Origin: ");
+    AppendClean(out, parser_.Get("origin"));
+    out.append("\r\nVary: Origin\r\n");
   }
   if (!date) out.append("Date: ").append(loop_.HttpDate()).append("\r\n");
   out.append(core_.server_line);

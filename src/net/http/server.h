@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "net/http/browser_guard.h"
 #include "net/http/message.h"
 #include "net/loop.h"
 #include "net/task.h"
@@ -37,7 +38,8 @@ class Exchange {
       const std::function<void(std::string_view name, std::string_view value)>& visit) const {
     for (auto& [name, value] : headers().fields()) visit(name, value);
   }
-  virtual std::string peer() const = 0; // "127.0.0.1:1234"
+  virtual std::string peer() const = 0;   // "127.0.0.1:1234"
+  virtual std::string local() const = 0;  // the address the client connected to, in the same form
   virtual net::Loop& loop() = 0;
   // Requested when the client is gone or the server stops hard.
   virtual std::stop_token stop() const = 0;
@@ -72,9 +74,11 @@ using FastHandler = std::function<bool(Exchange&)>;
 
 struct ServerOptions {
   std::string host = "0.0.0.0";
-  int port = 0;                                 // 0: any free port
-  std::string unix_socket;                      // instead of host:port when set ("@name": abstract)
-  std::shared_ptr<net::TlsContext> tls;         // null: plain text
+  int port = 0;                          // 0: any free port
+  std::string unix_socket;               // instead of host:port when set ("@name": abstract)
+  std::shared_ptr<net::TlsContext> tls;  // null: plain text
+  // Refuses requests of foreign web pages before a handler sees them. Null: serves them.
+  std::shared_ptr<const BrowserGuard> guard;
   size_t max_header_bytes = 64 << 10;
   size_t max_headers = 200;
   size_t max_body_bytes = size_t{1} << 30;

@@ -61,6 +61,7 @@ std::string ProxyHead(const Exchange& exchange, const ProxyOptions& options,
   exchange.ForEachHeader([&](std::string_view name, std::string_view value) {
     if (HopByHop(name) || EqualsIgnoreCase(name, "host") || EqualsIgnoreCase(name, "expect") ||
         EqualsIgnoreCase(name, "content-length") || options.set_headers.Has(name) ||
+        EqualsIgnoreCase(name, options.drop_header) ||
         (!listed.empty() && ListHasToken(listed, name))) {
       return;
     }

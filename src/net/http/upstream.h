@@ -22,8 +22,9 @@ struct UpstreamAddress {
 struct ProxyOptions {
   // The request's head as it goes upstream; hop-by-hop fields are removed. Empty target: as received.
   std::string target;
-  std::string host;                       // Host header to send; "" as received
-  Headers set_headers;                    // replace what was received
+  std::string host;              // Host header to send; "" as received
+  Headers set_headers;           // replace what was received
+  std::string_view drop_header;  // of static storage: is not sent on
   Duration connect_timeout = std::chrono::seconds(5);
   Duration response_timeout = std::chrono::seconds(600);  // to the response's head
 };

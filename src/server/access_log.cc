@@ -7,6 +7,8 @@
 #include <ctime>
 #include <iterator>
 
+#include "base/text.h"
+
 namespace kinglet::server {
 namespace {
 
@@ -58,7 +60,7 @@ void AccessLog::AppendAtom(std::string_view atom, const http::Exchange& exchange
   auto out = std::back_inserter(*line);
   auto micros = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
   if (atom.starts_with('{')) {
-    *line += OrDash(exchange.Header(atom.substr(1, atom.size() - 2)));
+    AppendEscaped(*line, OrDash(exchange.Header(atom.substr(1, atom.size() - 2))));
   } else if (atom == "h") {
     *line += HostOf(exchange.peer());
   } else if (atom == "t") {
@@ -67,13 +69,16 @@ void AccessLog::AppendAtom(std::string_view atom, const http::Exchange& exchange
     localtime_r(&now, &local);
     fmt::format_to(out, "[{:%d/%b/%Y:%H:%M:%S %z}]", local);
   } else if (atom == "r") {
-    fmt::format_to(out, "{} {} HTTP/1.1", exchange.method(), exchange.target());
+    *line += exchange.method();
+    *line += ' ';
+    AppendEscaped(*line, exchange.target());
+    *line += " HTTP/1.1";
   } else if (atom == "m") {
     *line += exchange.method();
   } else if (atom == "U") {
-    *line += exchange.path();
+    AppendEscaped(*line, exchange.path());
   } else if (atom == "q") {
-    *line += exchange.query();
+    AppendEscaped(*line, exchange.query());
   } else if (atom == "H") {
     *line += "HTTP/1.1";
   } else if (atom == "s" || atom == "st") {
@@ -81,9 +86,9 @@ void AccessLog::AppendAtom(std::string_view atom, const http::Exchange& exchange
   } else if (atom == "b" || atom == "B") {
     fmt::format_to(out, "{}", bytes);
   } else if (atom == "f") {
-    *line += OrDash(exchange.Header("referer"));
+    AppendEscaped(*line, OrDash(exchange.Header("referer")));
   } else if (atom == "a") {
-    *line += OrDash(exchange.Header("user-agent"));
+    AppendEscaped(*line, OrDash(exchange.Header("user-agent")));
   } else if (atom == "T") {
     fmt::format_to(out, "{}", micros / 1'000'000);
   } else if (atom == "M") {
@@ -104,9 +109,10 @@ void AccessLog::Append(const http::Exchange& exchange, int status, size_t bytes,
   std::string& line = log->buffer();
   if (uvicorn_) {
     log->AppendTime();
-    fmt::format_to(std::back_inserter(line),
-                   "uvicorn.access INFO:     {} {} - \"{} {} HTTP/1.1\" {} {}\n", exchange.peer(),
-                   getpid(), exchange.method(), exchange.target(), status,
+    fmt::format_to(std::back_inserter(line), "uvicorn.access INFO:     {} {} - \"{} ",
+                   exchange.peer(), getpid(), exchange.method());
+    AppendEscaped(line, exchange.target());
+    fmt::format_to(std::back_inserter(line), " HTTP/1.1\" {} {}\n", status,
                    http::ReasonPhrase(status));
   } else {
     for (const Piece& piece : pieces_) {

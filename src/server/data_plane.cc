@@ -7,6 +7,7 @@
 
 #include "base/encoding.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "inference/number_text.h"
 #include "inference/v1/codec.h"
 #include "inference/v2/response.h"
@@ -58,7 +59,7 @@ class DataPlane::Timer {
     std::string& line = log_->buffer();
     inference::AppendNumber(&line, static_cast<int64_t>(getpid()));
     line += " kserve.trace requestId: ";
-    line += request_id.empty() ? "N.A." : request_id;
+    AppendEscaped(line, request_id.empty() ? "N.A." : request_id);
     line += ", preprocess_ms: ";
     inference::AppendNumber(&line, preprocess_);
     line += ", explain_ms: 0, predict_ms: ";

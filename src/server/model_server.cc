@@ -11,8 +11,16 @@
 namespace kinglet::server {
 namespace {
 
-RestOptions RestOptionsOf(const ServerOptions& options, AccessLog access_log) {
+Result<RestOptions> RestOptionsOf(const ServerOptions& options) {
   RestOptions rest;
+  KINGLET_TRY(auto access_log, AccessLog::Parse(options.access_log_format));
+  std::string key;
+  if (!options.admin_key_file.empty()) {
+    auto read = ReadAdminKey(options.admin_key_file);
+    if (!read) return Unexpected(read.error().WithContext("--admin-key-file"));
+    key = std::move(*read);
+  }
+  rest.admin = AdminRule(options.http_host, std::move(key));
   rest.data_plane.latency_logging = options.enable_latency_logging;
   rest.data_plane.cloud_events = options.cloud_events;
   if (options.enable_access_log) rest.access_log = std::move(access_log);
@@ -53,10 +61,10 @@ bool IsEmptyFolder(const std::filesystem::path& folder) {
 
 }  // namespace
 
-ModelServer::ModelServer(const ServerOptions& options, ModelLoader loader, AccessLog access_log)
+ModelServer::ModelServer(const ServerOptions& options, ModelLoader loader, RestOptions rest)
     : repository_(std::move(loader), metrics_),
       loops_(options.workers > 0 ? static_cast<size_t>(options.workers) : AvailableCpus()),
-      api_(repository_, metrics_, loops_, RestOptionsOf(options, std::move(access_log))) {}
+      api_(repository_, metrics_, loops_, std::move(rest)) {}
 
 ModelServer::~ModelServer() {
   // Connections first, then the threads that run them, then what the threads use.
@@ -84,15 +92,16 @@ Status ModelServer::LoadModels(const ServerOptions& options, const std::filesyst
 Result<std::unique_ptr<ModelServer>> ModelServer::Start(const ServerOptions& options,
                                                         ModelLoader loader, ModelFetcher fetcher,
                                                         const BeforeLoading& before_loading) {
-  KINGLET_TRY(auto access_log, AccessLog::Parse(options.access_log_format));
+  KINGLET_TRY(auto rest, RestOptionsOf(options));
+  KINGLET_TRY(auto guard, MakeGuard(options));
   KINGLET_TRY(const auto folder, LocalFolder(options.model_dir, fetcher));
   if (before_loading) before_loading(folder);
-  std::unique_ptr<ModelServer> server(
-      new ModelServer(options, std::move(loader), std::move(access_log)));
+  std::unique_ptr<ModelServer> server(new ModelServer(options, std::move(loader), std::move(rest)));
   KINGLET_RETURN_IF_ERROR(server->LoadModels(options, folder));
   http::ServerOptions http;
   http.host = options.http_host;
   http.port = static_cast<int>(options.http_port);
+  http.guard = std::move(guard);
   KINGLET_TRY(server->http_,
               http::Server::Listen(server->loops_, std::move(http), server->api_.handler(),
                                    server->api_.fast_handler()));

@@ -39,7 +39,7 @@ class ModelServer {
   void Drain(Deadline deadline);
 
  private:
-  ModelServer(const ServerOptions& options, ModelLoader loader, AccessLog access_log);
+  ModelServer(const ServerOptions& options, ModelLoader loader, RestOptions rest);
   Status LoadModels(const ServerOptions& options, const std::filesystem::path& folder);
 
   MetricsRegistry metrics_;

@@ -8,6 +8,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "net/http/client.h"
+#include "net/http/test_server.h"
+#include "server/admin.h"
 #include "server/testing.h"
 
 namespace kinglet::server {
@@ -242,12 +244,56 @@ TEST_F(ModelServerTest, LoadAndUnload) {
   auto response = Call("POST", "/v2/repository/models/m/load");
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.body, R"({"load":true,"name":"m"})");
+  EXPECT_EQ(Call("GET", "/v2/health/ready").status, 200);
   response = Call("POST", "/v2/repository/models/m/unload");
   EXPECT_EQ(response.body, R"({"name":"m","unload":true})");
   EXPECT_EQ(Call("GET", "/v1/models/m").status, 404);
+  EXPECT_EQ(Call("GET", "/v2/health/ready").status, 503);
   response = Call("POST", "/v2/repository/models/absent/load");
   EXPECT_EQ(response.status, 503);
   EXPECT_THAT(response.body, HasSubstr("Model with name absent is not ready. Error type: "));
+}
+
+TEST_F(ModelServerTest, WhoMayLoadAndUnload) {
+  const std::string unload = "/v2/repository/models/m/unload";
+  options_.http_host = "0.0.0.0";
+  Start();
+  for (const char* name :
+       {"origin", "x-forwarded-for", "forwarded", "via", "x-envoy-attempt-count"}) {
+    auto refused = Call("POST", unload, "", {{name, "1"}});
+    EXPECT_EQ(refused.status, 403) << name;
+    EXPECT_THAT(refused.body, HasSubstr("--admin-key-file")) << name;
+  }
+  EXPECT_EQ(Call("POST", unload).status, 200);  // a program beside it
+  server_.reset();
+
+  options_.admin_key_file = folder_.path() / "key";
+  folder_.Write("key", "short");
+  EXPECT_FALSE(ModelServer::Start(options_, &Load));
+  folder_.Write("key", "0123456789abcdef\n");
+  Start();
+  EXPECT_EQ(Call("POST", unload).status, 403);
+  EXPECT_EQ(Call("POST", unload, "", {{"authorization", "Bearer 0123456789abcdeX"}}).status, 403);
+  EXPECT_EQ(
+      Call("POST", unload, "", {{"authorization", "Bearer 0123456789abcdef"}, {"via", "x"}}).status,
+      200);
+}
+
+TEST(AdminTest, ThePeersUserIsThatOfItsSocket) {
+  http::TestServer server([](http::Exchange& exchange) -> net::Task<void> {
+    exchange.Send(200, "text/plain",
+                  PeerIsOwnUser(exchange.peer(), exchange.local()) ? "own" : "foreign");
+    co_return;
+  });
+  auto client = http::Client::Make({.use_environment_proxy = false});
+  http::ClientRequest request;
+  request.url = server.Url();
+  auto response = client->Do(request);
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->body, "own");
+  EXPECT_FALSE(PeerIsOwnUser("127.0.0.1:1", "127.0.0.1:2"));
+  EXPECT_FALSE(PeerIsOwnUser("unix", "unix"));
+  EXPECT_FALSE(PeerIsOwnUser("", "[::1"));
 }
 
 TEST_F(ModelServerTest, RepositoryOfFolders) {

@@ -58,6 +58,18 @@ ServerFlags::ServerFlags(Flags& flags, ServerOptions* options) : flags_(flags), 
   flags.Add("shutdown-delay", &options->shutdown_delay_seconds,
             "Seconds after SIGTERM in which connections are still accepted, not ready: whoever "
             "balances the load learns of it later than this process does");
+  flags.Add(
+      "admin-key-file", &options->admin_key_file,
+      "File with the key that loading and unloading models needs, sent as \"Authorization: Bearer "
+      "KEY\"; without it, programs in the same pod (of the same user, on a loopback address) may");
+  flags.Add(
+      "allowed-hosts", &options->allowed_hosts,
+      "Host names that requests may be sent to, comma-separated, *: any; default: addresses and "
+      "localhost on a loopback address, else any");
+  flags.Add(
+      "allowed-origins", &options->allowed_origins,
+      "Origins of web pages that may use the server (CORS), comma-separated, *: any; default: "
+      "none on a loopback address, else any, without CORS headers");
   flags.Add("protocol", &protocol_, "Ignored: a predictor calls no other predictor");
   flags.Add("predictor-protocol", &predictor_protocol_,
             "Ignored: a predictor calls no other predictor");
@@ -100,11 +112,27 @@ Status ServerFlags::Check() {
   return {};
 }
 
+Result<std::shared_ptr<const http::BrowserGuard>> MakeGuard(const ServerOptions& options) {
+  const bool loopback = http::IsLoopbackHost(options.http_host);
+  const bool asked = !options.allowed_hosts.empty() || !options.allowed_origins.empty();
+  if (!loopback && !options.standalone_pod && !asked) return nullptr;
+  http::BrowserGuardOptions guard;
+  auto hosts = http::BrowserGuard::ParseHosts(options.allowed_hosts);
+  if (!hosts) return Unexpected(hosts.error().WithContext("--allowed-hosts"));
+  auto origins = http::BrowserGuard::ParseOrigins(options.allowed_origins);
+  if (!origins) return Unexpected(origins.error().WithContext("--allowed-origins"));
+  guard.check_host = !hosts->empty() || (loopback && !options.standalone_pod);
+  guard.hosts = std::move(*hosts);
+  guard.origins = std::move(*origins);
+  return std::make_shared<const http::BrowserGuard>(std::move(guard));
+}
+
 Status ReadEnvironment(ServerOptions* options) {
   options->predict_proba = IsTrue(Environment("PREDICT_PROBA"));
   if (auto type = Environment("CE_TYPE"); !type.empty()) options->cloud_events.type = type;
   options->cloud_events.source = Environment("CE_SOURCE");
   options->cloud_events.merge = IsTrue(Environment("CE_MERGE"));
+  options->standalone_pod = !Environment("KINGLET_HOST").empty();
   if (auto level = Environment("KSERVE_LOGLEVEL"); !level.empty()) {
     auto parsed = ParseLogLevel(level);
     if (!parsed) return Unexpected(parsed.error().WithContext("KSERVE_LOGLEVEL"));

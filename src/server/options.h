@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "base/flags.h"
 #include "base/result.h"
 #include "inference/cloudevents/cloudevent.h"
+#include "net/http/browser_guard.h"
 
 namespace kinglet::server {
 
@@ -26,10 +28,13 @@ struct ServerOptions {
   bool enable_access_log = true;
   std::string access_log_format;
   int64_t grace_period_seconds = 30;
-  int64_t shutdown_delay_seconds = 0;  // within the grace period
+  int64_t shutdown_delay_seconds = 0;          // within the grace period
+  std::string admin_key_file;                  // see admin.h
+  std::string allowed_hosts, allowed_origins;  // comma-separated, see net/http/browser_guard.h
   // From the environment.
   bool predict_proba = false;                    // PREDICT_PROBA
   inference::cloudevents::Options cloud_events;  // CE_TYPE, CE_SOURCE, CE_MERGE
+  bool standalone_pod = false;                   // KINGLET_HOST: runs in a pod of `kinglet up`
 };
 
 // Adds every flag KServe's servers know; the ones without meaning here are taken and ignored.
@@ -49,7 +54,13 @@ class ServerFlags {
   bool predictor_health_check_ = false;
 };
 
-// PREDICT_PROBA, CE_*, KSERVE_LOGLEVEL.
+// The guard that these options ask for, or null. A server on a loopback address checks Host and
+// Origin. In a pod of standalone mode it checks Origin: clients reach it by the many names of its
+// Service. Otherwise it is in a container behind an ingress: it checks what --allowed-hosts and
+// --allowed-origins name, if anything.
+Result<std::shared_ptr<const http::BrowserGuard>> MakeGuard(const ServerOptions& options);
+
+// PREDICT_PROBA, CE_*, KSERVE_LOGLEVEL, KINGLET_HOST.
 Status ReadEnvironment(ServerOptions* options);
 
 }  // namespace kinglet::server

@@ -28,6 +28,15 @@ void Repository::ClearSource(std::string_view name) {
   state_.With([&](State& state) { state.sources.erase(std::string(name)); });
 }
 
+bool Repository::HasRequired() const {
+  return state_.With([](const State& state) {
+    return std::ranges::all_of(state.sources, [&](const auto& source) {
+      auto it = state.models.find(source.first);
+      return it != state.models.end() && it->second->state == ModelState::kReady;
+    });
+  });
+}
+
 void Repository::SetModelsDir(fs::path models_dir) {
   state_.With([&](State& state) { state.models_dir = std::move(models_dir); });
 }

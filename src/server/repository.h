@@ -42,6 +42,8 @@ class Repository {
   // Says where the model of that name lies. Load makes it.
   void SetSource(std::string_view name, std::filesystem::path model_dir);
   void ClearSource(std::string_view name);
+  // Whether all models with a source of their own are ready. Those of a models folder come and go.
+  bool HasRequired() const;
   // Makes every sub-folder of `models_dir` a model that can be loaded under its name.
   void SetModelsDir(std::filesystem::path models_dir);
   // Loads every sub-folder; those that fail stay listed as failed. An error where the folder

@@ -125,6 +125,13 @@ net::Task<void> RestApi::AnswerLater(http::Exchange& exchange) {
   PerLoop& home = For(exchange.loop());
   metrics_.in_flight().Add(1);
   RouteMatch match = MatchRoute(exchange.method(), exchange.path());
+  if (ChangesRepository(match.route)) {
+    if (auto allowed = options_.admin.Check(exchange); !allowed) {
+      SetError(allowed.error(), &home.scratch.reply);
+      Finish(call, home.scratch.reply, home);
+      co_return;
+    }
+  }
   auto decoded = UrlDecode(match.model);
   std::string model = decoded ? std::move(*decoded) : std::string(match.model);
   auto body = co_await exchange.ReadBody(options_.max_body_bytes);
@@ -234,7 +241,9 @@ void RestApi::Dispatch(const RouteMatch& match, std::string_view model, http::Ex
       reply->body = R"({"live":true})";
       return;
     case Route::kV2Ready:
-      if (!ready_) return SetError(Error(Code::kUnavailable, "Server is not ready."), reply);
+      if (!ready_ || !repository_.HasRequired()) {
+        return SetError(Error(Code::kUnavailable, "Server is not ready."), reply);
+      }
       reply->body = R"({"ready":true})";
       return;
     case Route::kV2Model:

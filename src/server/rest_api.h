@@ -11,6 +11,7 @@
 #include "net/http/server.h"
 #include "net/loop.h"
 #include "server/access_log.h"
+#include "server/admin.h"
 #include "server/data_plane.h"
 #include "server/metrics.h"
 #include "server/repository.h"
@@ -22,6 +23,7 @@ struct RestOptions {
   DataPlaneOptions data_plane;
   std::optional<AccessLog> access_log;  // none: no access log
   bool docs = false;                    // serve /docs
+  AdminRule admin{"0.0.0.0", ""};       // who may load and unload
   size_t max_body_bytes = size_t{1} << 30;
   // Longer bodies are computed on a pool, so that they do not hold up a loop's other connections.
   size_t inline_body_bytes = size_t{1} << 20;

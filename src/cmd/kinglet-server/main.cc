@@ -3,6 +3,7 @@
 
 #include "base/flags.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "cmd/kinglet-server/confinement.h"
 #include "cmd/kinglet-server/initializer.h"
 #include "cmd/kinglet-server/loader.h"
@@ -45,7 +46,8 @@ Result<int> Main(int argc, char** argv) {
 int main(int argc, char** argv) {
   auto status = Main(argc, argv);
   if (!status) {
-    std::fprintf(stderr, "kinglet-server: %s\n", status.error().message().c_str());
+    std::fprintf(stderr, "kinglet-server: %s\n",
+                 EscapeControls(status.error().message(), Lines::kMany).c_str());
     return 2;
   }
   return *status;

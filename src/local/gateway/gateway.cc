@@ -51,6 +51,12 @@ class GatewayImpl : public Gateway {
     http::ServerOptions server;
     server.host = options_.host;
     server.port = options_.port;
+    server.max_connections = options_.max_connections;
+    server.guard = std::make_shared<const http::BrowserGuard>(http::BrowserGuardOptions{
+        .check_host = true,
+        .hosts = options_.allowed_hosts,
+        .origins = options_.allowed_origins,
+        .knows_host = [this](std::string_view host) { return table_.load()->KnowsHost(host); }});
     auto listening = http::Server::Listen(
         loops_, server, [this](http::Exchange& exchange) { return Handle(exchange); });
     if (!listening) {
@@ -158,6 +164,8 @@ class GatewayImpl : public Gateway {
     Deadline wait = Deadline::After(options_.ready_wait);
     std::vector<EndpointPtr> tried;
     http::ProxyOptions proxy;
+    // The guard has let this page in: pods, which know of no origins, need not judge it again.
+    proxy.drop_header = "origin";
     proxy.set_headers.Set("X-Forwarded-Proto", "http");
     proxy.set_headers.Set("X-Forwarded-Host", exchange.Header("host"));
     std::string peer = exchange.peer();
@@ -171,6 +179,13 @@ class GatewayImpl : public Gateway {
         co_return;
       }
       service = match.backend->ns + "/" + match.backend->service;
+      const std::string_view target = match.target.empty() ? exchange.path() : match.target;
+      if (IsRepositoryPath(target.substr(0, target.find('?')))) {
+        SendError(exchange, 403,
+                  "the gateway does not load, unload or list the models of a server: ask the model "
+                  "server itself, from its pod or with its admin key");
+        co_return;
+      }
       proxy.target = match.target;
       EndpointPtr endpoint =
           tried.size() < kMaxTries ? PickEndpoint(*match.backend, tried, turn_++) : nullptr;

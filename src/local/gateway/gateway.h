@@ -6,12 +6,17 @@
 //   /serving/<ns>/<name>/<rest>                      the backend of Ingress <ns>/<name>'s first "/"
 //                                                    rule, with the path /<rest>
 //
+// Predictions are open to every program on the machine, without credentials. Web pages are not let
+// in (net/http/browser_guard.h), nor are requests to load or unload models (/v2/repository/...),
+// which need the pod's own address and the model server's consent.
+//
 // A request goes to the ready pod with the fewest requests in flight; when no connection can be
 // made and the request can be sent again, to another one.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -27,6 +32,9 @@ struct Options {
   std::string cluster_domain = "cluster.local";
   // How long a request may wait for a pod to become ready before it gets 503. Zero: not at all.
   Duration ready_wait = Duration::zero();
+  // Host names besides those of routes, and origins of web pages, that are let in.
+  std::vector<std::string> allowed_hosts, allowed_origins;
+  size_t max_connections = 20'000;
   MetricsRegistry* metrics = nullptr;
 };
 

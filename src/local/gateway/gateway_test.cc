@@ -94,6 +94,11 @@ TEST_F(GatewayTest, RoutesByHostAndByPath) {
   response = Call("/serving/ns/iris/v2/health?x=1", "localhost");
   EXPECT_EQ(response.body, "a /v2/health?x=1 localhost {}");
   response = Call("/v1", "nobody.example.com");
+  EXPECT_EQ(response.status, 403);
+  EXPECT_NE(response.body.find("--allowed-hosts"), std::string::npos);
+  response = Call("/serving/ns/iris/../../v2/repository/models/iris/unload", "localhost");
+  EXPECT_EQ(response.status, 403);
+  response = Call("/v1", "localhost");
   EXPECT_EQ(response.status, 404);
   EXPECT_NE(response.body.find("iris-ns.example.com"), std::string::npos);
   EXPECT_TRUE(response.body.starts_with("{\"error\":"));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/encoding.h"
 #include "base/text.h"
 #include "kube/object.h"
 
@@ -237,6 +238,13 @@ std::string RoutingTable::Hint(std::string_view host) const {
   return hint;
 }
 
+bool RoutingTable::KnowsHost(std::string_view name) const {
+  if (hosts_.contains(name)) return true;
+  size_t dot = name.find('.');
+  return (dot != name.npos && hosts_.contains("*" + std::string(name.substr(dot)))) ||
+         FindService(name) != nullptr;
+}
+
 Match RoutingTable::Find(std::string_view host, std::string_view path,
                          std::string_view query) const {
   // First, so that it works whatever the gateway itself is called; no model server has such paths.
@@ -258,6 +266,33 @@ Match RoutingTable::Find(std::string_view host, std::string_view path,
   }
   if (!by_path.hint.empty()) return by_path;
   return {nullptr, "", Hint(name)};
+}
+
+bool IsRepositoryPath(std::string_view path) {
+  std::string decoded = AsciiLower(path);
+  // "%2572" is "%72" is "r"; no server decodes more often.
+  for (int i = 0; i < 4 && decoded.find('%') != decoded.npos; ++i) {
+    auto once = UrlDecode(decoded);
+    if (!once) break;
+    decoded = AsciiLower(*once);
+  }
+  if (decoded.find("repository") == decoded.npos) return false;
+  std::vector<std::string> segments;
+  std::string_view rest = decoded;
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find_first_of("/\\"), rest.size());
+    std::string segment(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    // Some servers take parameters off a segment: "repository;x".
+    segment.resize(std::min(segment.find(';'), segment.size()));
+    if (segment.empty() || segment == ".") continue;
+    if (segment == "..") {
+      if (!segments.empty()) segments.pop_back();
+    } else {
+      segments.push_back(std::move(segment));
+    }
+  }
+  return segments.size() >= 2 && segments[0] == "v2" && segments[1] == "repository";
 }
 
 EndpointPtr PickEndpoint(const Backend& backend, const std::vector<EndpointPtr>& tried,

@@ -58,6 +58,9 @@ class RoutingTable {
                                                    std::string_view cluster_domain,
                                                    EndpointRegistry& registry);
 
+  // Whether requests may be sent to this name (lower case, without a port): an Ingress or Service
+  // has it.
+  bool KnowsHost(std::string_view name) const;
   // `host` is the Host header as sent; `path` is raw, without the query.
   Match Find(std::string_view host, std::string_view path, std::string_view query) const;
 
@@ -86,6 +89,11 @@ class RoutingTable {
   std::map<std::string, InferenceService, std::less<>> served_;  // "ns/name"
   std::string cluster_domain_;
 };
+
+// Whether a raw path leads to the endpoints that load, unload or list a server's models
+// (/v2/repository/...), however it is written: model servers decode and simplify paths in different
+// ways.
+bool IsRepositoryPath(std::string_view path);
 
 // Fewest requests in flight among those not retired and not in `tried`; null where there is none.
 // Among equals it goes round, starting at `turn`.

@@ -119,5 +119,32 @@ TEST(EndpointRegistry, AnAddressThatComesBackIsNotRetired) {
   EXPECT_TRUE(registry.OfPod("127.64.0.1").empty());
 }
 
+TEST_F(RoutesTest, KnowsTheNamesOfRoutesAndServices) {
+  for (const char* host :
+       {"iris-default.example.com", "x.wild.io", "iris-predictor.default",
+        "iris-predictor.default.svc", "iris-predictor.default.svc.cluster.local"}) {
+    EXPECT_TRUE(table_->KnowsHost(host)) << host;
+  }
+  for (const char* host :
+       {"evil.example.com", "wild.io", "iris-predictor.other", "iris-predictor", ""}) {
+    EXPECT_FALSE(table_->KnowsHost(host)) << host;
+  }
+}
+
+TEST(RepositoryPathTest, HoweverItIsWritten) {
+  for (const char* path :
+       {"/v2/repository/models/m/unload", "/v2/repository/index", "/v2/repository",
+        "//v2//repository/x", "/v2/./repository/x", "/v2/a/../repository/x",
+        "/a/../v2/repository/x", "/v2/%72epository/x", "/v2/%2572epository/x", "/v2%2frepository/x",
+        "/V2/Repository/x", "/v2/repository;a=b/x", "/v2\\repository/x"}) {
+    EXPECT_TRUE(IsRepositoryPath(path)) << path;
+  }
+  for (const char* path :
+       {"/", "", "/v2", "/v2/models/repository/infer", "/v1/models/repository:predict",
+        "/v2/repositoryx", "/v2/models/%72epository", "/v2/%zzrepository"}) {
+    EXPECT_FALSE(IsRepositoryPath(path)) << path;
+  }
+}
+
 }  // namespace
 }  // namespace kinglet::gateway

@@ -55,11 +55,11 @@ ApiResult<Reply> Scale(Api& api, Call& call);
 ApiResult<Reply> Review(Api& api, Call& call);           // review.h
 std::optional<Reply> NonResource(Api& api, Call& call);  // discovery, OpenAPI, version, health
 
-// Label and field selectors of a list, a watch or a deletecollection.
+// Label and field selectors of a list, a watch or a deletecollection. 413 over max_bytes.
 struct Selection {
   std::function<bool(const Json& object)> matches;  // empty: everything
 };
-ApiResult<Selection> ReadSelection(const Call& call);
+ApiResult<Selection> ReadSelection(const Call& call, size_t max_bytes);
 
 // The request's body as an object in storage version: parsed, of the right kind, unknown fields
 // dealt with as fieldValidation asks, types checked.

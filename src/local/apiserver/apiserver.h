@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/metrics.h"
 #include "base/result.h"
 #include "net/http/message.h"
 #include "net/tls/context.h"
@@ -68,15 +69,28 @@ using LogSink = std::function<Status(std::string_view)>;
 // Blocking, on a thread of its own. An error before the first byte becomes the response's Status.
 using PodLogSource = std::function<Status(const PodLogRequest&, const LogSink&)>;
 
+// What clients may spend together. 413 or 429 says which limit was met, and health is still
+// answered.
+struct ApiLimits {
+  size_t connections = 4096;                        // a connection over it gets no answer
+  size_t watches = 1000;                            // 429
+  size_t object_bytes = (size_t{3} << 20) / 2;      // 413; as etcd's limit on a request
+  size_t store_bytes = size_t{256} << 20;           // 429 for what would add to it
+  size_t history_bytes = size_t{64} << 20;          // of events kept for watches that resume
+  size_t selector_bytes = 8 << 10;                  // 413; of a label or field selector
+  Duration event_lifetime = std::chrono::hours(1);  // core/v1 Events older than that are deleted
+};
+
 struct ApiServerOptions {
   std::filesystem::path database;  // SQLite file; folders are made. Empty: in memory
   std::string host = "127.0.0.1";
-  int port = 0;                          // 0: any free port
-  std::shared_ptr<net::TlsContext> tls;  // null: plain HTTP
-  std::string bearer_token;              // empty: anonymous requests may do everything
-  std::vector<Json> crds;                // CustomResourceDefinition documents that always exist
-  AdmissionHook admission;               // empty: admits everything
-  PodLogSource pod_logs;                 // empty: 404 for pods/log
+  int port = 0;                            // 0: any free port
+  std::shared_ptr<net::TlsContext> tls;    // null: plain HTTP
+  std::string bearer_token;                // empty: anonymous requests may do everything
+  std::vector<std::string> allowed_hosts;  // names besides the certificate's that Host may have
+  std::vector<Json> crds;                  // CustomResourceDefinition documents that always exist
+  AdmissionHook admission;                 // empty: admits everything
+  PodLogSource pod_logs;                   // empty: 404 for pods/log
   std::string service_cidr = "10.213.0.0/16";  // clusterIPs are taken from here
   size_t loops = 1;                            // event loop threads
   size_t write_threads = 4;                    // threads for requests that write
@@ -87,6 +101,10 @@ struct ApiServerOptions {
   size_t watch_buffer = 8192;  // events a slow watcher may lag behind before it is closed
   size_t history = 8192;       // events kept for watches that resume
   Duration bookmark_interval = std::chrono::seconds(30);
+  ApiLimits limits;
+  // apiserver_request_total by verb and code, apiserver_longrunning_requests,
+  // apiserver_store_bytes. May be null.
+  MetricsRegistry* metrics = nullptr;
 };
 
 class ApiServer {

@@ -27,6 +27,8 @@ bool DropFinalizer(Json& object, std::string_view finalizer) {
   return changed;
 }
 
+constexpr auto kSweepInterval = std::chrono::minutes(1);
+
 bool Deleting(const Json& object) { return object["metadata"].Has("deletionTimestamp"); }
 
 }  // namespace
@@ -92,10 +94,26 @@ void Collector::Run(std::stop_token stop) {
       }
       for (const auto& event : events) Handle(*event);
       for (const std::string& name : std::set(ending_)) EmptyNamespace(name);
+      DeleteOldEvents();
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return woken_; });
+      wake_.wait_for(lock, kSweepInterval, [this] { return woken_; });
       woken_ = false;
     }
+  }
+}
+
+// At most once an interval, whatever wakes the thread.
+void Collector::DeleteOldEvents() {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  if (now < next_sweep_) return;
+  next_sweep_ = now + kSweepInterval;
+  const WallTime oldest = Clock::System().Wall() - api_.options().limits.event_lifetime;
+  for (const RecordPtr& record : api_.store().List("events", "").records) {
+    const Json& last = record->object["lastTimestamp"];
+    auto time =
+        ParseRfc3339(last.IsString() ? last.AsString()
+                                     : record->object["metadata"]["creationTimestamp"].AsString());
+    if (time && *time < oldest) DeleteKey({record->resource, record->ref}, record->uid, "");
   }
 }
 

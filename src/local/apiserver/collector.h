@@ -1,8 +1,9 @@
 // What happens to objects without a request: dependents of deleted owners are deleted (or orphaned,
-// or deleted first), and namespaces that are being deleted are emptied and removed.
+// or deleted first), namespaces that are being deleted are emptied and removed, and Events are
+// deleted when their lifetime is over.
 // https://kubernetes.io/docs/concepts/architecture/garbage-collection/
 //
-// One thread of its own, driven by the store's events. It is at rest when nothing is deleted.
+// One thread of its own, driven by the store's events and, for Events, by time.
 #pragma once
 
 #include <condition_variable>
@@ -41,6 +42,7 @@ class Collector {
   void FinishForeground(const Record& owner);
   void FinishOrphan(const Record& owner);
   void EmptyNamespace(const std::string& name);
+  void DeleteOldEvents();
   bool OwnerLives(const std::string& uid) const;
   // A write of our own, again until it holds; `change` returns whether it changed anything.
   void Edit(const Key& key, const std::function<bool(Json&)>& change);
@@ -54,6 +56,7 @@ class Collector {
   std::map<std::string, std::set<Key>> dependents_;  // owner's uid -> who names it
   std::map<std::string, Key> alive_;                 // uid -> object
   std::set<std::string> ending_;                     // namespaces being deleted
+  SteadyTime next_sweep_{};
   std::jthread thread_;
 };
 

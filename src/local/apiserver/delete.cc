@@ -174,7 +174,7 @@ ApiResult<Reply> Delete(Api& api, Call& call) {
 ApiResult<Reply> DeleteCollection(Api& api, Call& call) {
   const Resource& resource = *call.resource;
   KINGLET_API_TRY(DeleteOptions options, ReadDeleteOptions(call));
-  KINGLET_API_TRY(Selection selection, ReadSelection(call));
+  KINGLET_API_TRY(Selection selection, ReadSelection(call, api.options().limits.selector_bytes));
   ListResult list = api.store().List(resource.StorageKey(), call.name_space);
   Json items = Json::MakeArray();
   for (const RecordPtr& record : list.records) {

@@ -111,9 +111,15 @@ ApiStatus CheckListOptions(const Call& call) {
 
 }  // namespace
 
-ApiResult<Selection> ReadSelection(const Call& call) {
+ApiResult<Selection> ReadSelection(const Call& call, size_t max_bytes) {
   KINGLET_API_CHECK(CheckListOptions(call));
   std::string labels = call.Query("labelSelector"), fields = call.Query("fieldSelector");
+  // Each object of a list is compared with each part of it, on the event loop.
+  if (std::max(labels.size(), fields.size()) > max_bytes) {
+    return ApiUnexpected(
+        MakeApiError(413, "RequestEntityTooLarge",
+                     fmt::format("a selector may have at most {} bytes", max_bytes)));
+  }
   Selection selection;
   auto label = kube::LabelSelector::Parse(labels);
   if (!label) {
@@ -150,7 +156,7 @@ ApiResult<Reply> Get(Api& api, Call& call) {
 
 ApiResult<Reply> List(Api& api, Call& call) {
   const Resource& resource = *call.resource;
-  KINGLET_API_TRY(Selection selection, ReadSelection(call));
+  KINGLET_API_TRY(Selection selection, ReadSelection(call, api.options().limits.selector_bytes));
   int64_t limit = 0;
   if (call.HasQuery("limit")) {
     std::string text = call.Query("limit");

@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kMaxBody = 3 << 20;  // as the API server's limit on requests
 constexpr size_t kWriteQueue = 1024;
+constexpr Duration kHeaderTimeout = std::chrono::seconds(10);
 
 class ServerImpl : public ApiServer {
  public:
@@ -45,6 +46,14 @@ class ServerImpl : public ApiServer {
  private:
   Status Bootstrap();
   net::Task<void> Serve(http::Exchange& exchange);
+  net::Task<void> ServeLong(Call call, http::Exchange& exchange, bool log);
+  void SendResponse(http::Exchange& exchange, const http::Response& response);
+  void CountBytes() {
+    if (options_.metrics) {
+      options_.metrics->GetGauge("apiserver_store_bytes", "JSON bytes of all stored objects.")
+          .Set(static_cast<double>(store_->bytes()));
+    }
+  }
 
   const ApiServerOptions options_;
   std::unique_ptr<Store> store_;
@@ -54,6 +63,7 @@ class ServerImpl : public ApiServer {
   std::unique_ptr<net::Pool> pool_;
   std::unique_ptr<http::Server> server_;
   LogStreams logs_;
+  std::atomic<size_t> watches_{0};
   Collector collector_;
   std::stop_source stop_;
   bool started_ = false, stopped_ = false;
@@ -81,6 +91,16 @@ Status ServerImpl::Prepare() {
   http.port = options_.port;
   http.tls = options_.tls;
   http.max_body_bytes = kMaxBody;
+  http.max_connections = options_.limits.connections;
+  http.header_timeout = kHeaderTimeout;
+  // A page cannot know the token; but health, versions and errors are not its business either.
+  std::vector<std::string> names = options_.allowed_hosts;
+  for (const char* name : {"kubernetes", "kubernetes.default", "kubernetes.default.svc",
+                           "kubernetes.default.svc.cluster.local"}) {
+    names.push_back(name);
+  }
+  http.guard = std::make_shared<const http::BrowserGuard>(
+      http::BrowserGuardOptions{.check_host = true, .hosts = std::move(names)});
   auto server = http::Server::Listen(loops_, std::move(http),
                                      [this](http::Exchange& exchange) { return Serve(exchange); });
   if (!server) return Unexpected(server.error().WithContext("the API server cannot listen"));
@@ -155,13 +175,45 @@ void ServerImpl::Stop(Deadline deadline) {
   server_.reset();
 }
 
-void SendResponse(http::Exchange& exchange, const http::Response& response) {
+void ServerImpl::SendResponse(http::Exchange& exchange, const http::Response& response) {
   std::string_view type = response.headers.Get("Content-Type");
   http::Headers extra;
   for (const auto& [name, value] : response.headers.fields()) {
     if (!http::EqualsIgnoreCase(name, "Content-Type")) extra.Add(name, value);
   }
+  // Whoever has no token gets no connection to keep.
+  if (response.status == 401) extra.Set("Connection", "close");
+  if (options_.metrics) {
+    options_.metrics
+        ->GetCounter("apiserver_request_total", "Requests answered, watches and logs apart.",
+                     {{"code", std::to_string(response.status)}})
+        .Add();
+  }
   exchange.Send(response.status, type, response.body, &extra);
+}
+
+// A watch or a log: it lasts, so there is a limit to how many there are.
+net::Task<void> ServerImpl::ServeLong(Call call, http::Exchange& exchange, bool log) {
+  Gauge* gauge = nullptr;
+  if (options_.metrics) {
+    gauge = &options_.metrics->GetGauge("apiserver_longrunning_requests",
+                                        "Watches and logs being served.",
+                                        {{"verb", log ? "LOG" : "WATCH"}});
+    gauge->Add(1);
+  }
+  if (log) {
+    co_await ServeLogs(api_, std::move(call), exchange, logs_, stop_.get_token());
+  } else if (watches_.fetch_add(1) < options_.limits.watches) {
+    co_await ServeWatch(api_, std::move(call), exchange, stop_.get_token());
+    watches_.fetch_sub(1);
+  } else {
+    watches_.fetch_sub(1);
+    SendResponse(exchange, RenderError(MakeApiError(
+                               429, "TooManyRequests",
+                               fmt::format("there are {} watches already: try again later",
+                                           options_.limits.watches))));
+  }
+  if (gauge) gauge->Add(-1);
 }
 
 net::Task<void> ServerImpl::Serve(http::Exchange& exchange) {
@@ -181,12 +233,8 @@ net::Task<void> ServerImpl::Serve(http::Exchange& exchange) {
     auto call = ParseCall(request, registry_.Get());
     bool log = call && call->resource && call->subresource == "log" &&
                call->resource->StorageKey() == "pods";
-    if (log) {
-      co_await ServeLogs(api_, std::move(*call), exchange, logs_, stop_.get_token());
-      co_return;
-    }
-    if (call && call->watch) {
-      co_await ServeWatch(api_, std::move(*call), exchange, stop_.get_token());
+    if (log || (call && call->watch)) {
+      co_await ServeLong(std::move(*call), exchange, log);
       co_return;
     }
     SendResponse(exchange, api_.Handle(request));
@@ -207,6 +255,7 @@ net::Task<void> ServerImpl::Serve(http::Exchange& exchange) {
                  RenderError(MakeApiError(429, "TooManyRequests", response.error().message())));
     co_return;
   }
+  CountBytes();
   SendResponse(exchange, *response);
 }
 
@@ -216,7 +265,10 @@ Result<std::unique_ptr<ApiServer>> ApiServer::Open(ApiServerOptions options) {
   KINGLET_TRY(auto store, Store::Open({.path = options.database,
                                        .sync_every_commit = options.sync_every_commit,
                                        .history = options.history,
-                                       .watch_buffer = options.watch_buffer}));
+                                       .watch_buffer = options.watch_buffer,
+                                       .max_object_bytes = options.limits.object_bytes,
+                                       .max_bytes = options.limits.store_bytes,
+                                       .max_history_bytes = options.limits.history_bytes}));
   auto server = std::make_unique<ServerImpl>(std::move(options), std::move(store));
   KINGLET_RETURN_IF_ERROR(server->Prepare());
   return server;

@@ -172,6 +172,8 @@ ApiError FromError(const Error& error, const ErrorTarget& target, std::string_vi
       return ModifiedConflict(target, name);
     case Code::kInvalidArgument:
       return BadRequest(error.message());
+    case Code::kOutOfRange:
+      return MakeApiError(413, "RequestEntityTooLarge", error.message());
     default:
       break;
   }

@@ -111,6 +111,7 @@ Status Store::Load() {
   KINGLET_RETURN_IF_ERROR(database_->LoadObjects([&](DatabaseRow row) -> Status {
     KINGLET_TRY(auto record, read(row));
     version = std::max(version, record->resource_version);
+    bytes_ += record->json.size();
     memory_.objects[record->resource].emplace(record->ref, record);
     return {};
   }));
@@ -129,6 +130,7 @@ Status Store::Load() {
     if (type != EventType::kAdded) event->before = before;
     event->now = record;
     before = type == EventType::kDeleted ? nullptr : RecordPtr(record);
+    memory_.history_bytes += record->json.size();
     memory_.history.push_back(std::move(event));
     return {};
   }));
@@ -256,14 +258,41 @@ Result<RecordPtr> Store::Delete(std::string_view resource, const ObjectRef& ref,
   return Write(EventType::kDeleted, std::move(before), std::move(now));
 }
 
+Status Store::CheckSize(const Record* before, const Record& now) const {
+  const size_t old_size = before ? before->json.size() : 0, size = now.json.size();
+  if (size <= old_size) return {};
+  if (size > options_.max_object_bytes) {
+    return Fail(Code::kOutOfRange, "the object is too large: {} bytes, the limit is {}", size,
+                options_.max_object_bytes);
+  }
+  const size_t limit = options_.max_bytes + (before ? options_.max_bytes / 8 : 0);
+  if (limit >= options_.max_bytes && bytes() - old_size + size > limit) {
+    return Fail(Code::kResourceExhausted,
+                "the store is full: its objects take {} of {} bytes; delete some", bytes(),
+                options_.max_bytes);
+  }
+  return {};
+}
+
 Result<RecordPtr> Store::Write(EventType type, RecordPtr before, std::shared_ptr<Record> now) {
   now->resource_version = version() + 1;
   Stamp(*now);
+  if (type != EventType::kDeleted) KINGLET_RETURN_IF_ERROR(CheckSize(before.get(), *now));
   int64_t forget = 0;
-  if (++writes_ % kForgetEvery == 0) {
+  ++writes_;
+  {
     std::shared_lock lock(memory_mutex_);
-    if (memory_.history.size() > options_.history) {
+    if (writes_ % kForgetEvery == 0 && memory_.history.size() > options_.history) {
       forget = memory_.history[memory_.history.size() - options_.history]->version();
+    }
+    // A quarter at once, since each time costs a statement.
+    if (memory_.history_bytes > options_.max_history_bytes) {
+      size_t excess = options_.max_history_bytes / 4;
+      for (const StoreEventPtr& event : memory_.history) {
+        forget = std::max(forget, event->version());
+        if (event->now->json.size() >= excess) break;
+        excess -= event->now->json.size();
+      }
     }
   }
   DatabaseRow row{.type = type,
@@ -284,10 +313,14 @@ Result<RecordPtr> Store::Write(EventType type, RecordPtr before, std::shared_ptr
     objects.erase(now->ref);
   } else {
     objects[now->ref] = now;
+    bytes_ += now->json.size();
   }
+  if (event->before) bytes_ -= event->before->json.size();
+  memory_.history_bytes += now->json.size();
   memory_.history.push_back(event);
   while (forget > 0 && memory_.history.front()->version() <= forget) {
     memory_.forgotten = memory_.history.front()->version();
+    memory_.history_bytes -= memory_.history.front()->now->json.size();
     memory_.history.pop_front();
   }
   Publish(event);

@@ -80,6 +80,10 @@ struct StoreOptions {
   bool sync_every_commit = false;
   size_t history = 8192;
   size_t watch_buffer = 8192;
+  // Limits on bytes of JSON: of one object, of all objects, and of the events kept.
+  size_t max_object_bytes = SIZE_MAX;
+  size_t max_bytes = SIZE_MAX;
+  size_t max_history_bytes = SIZE_MAX;
 };
 
 struct ListResult {
@@ -102,12 +106,15 @@ class Store {
                             int64_t version) const;
   std::vector<std::string> Resources() const;
   size_t Count(std::string_view resource) const;
+  size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }  // of all objects
 
   // Stores the object under a new version, which is written into it. `expected` is the version it
   // must have now, 0 when it must not exist. kAlreadyExists, kNotFound, kAborted (another
-  // version); or what the disk says, and then nothing has changed.
-  // `check` is the last word: called when no other write can come between it and this one; its
-  // error is returned. It may read the store.
+  // version), kOutOfRange (larger than max_object_bytes), kResourceExhausted (over max_bytes;
+  // changes of objects may use an eighth more than new ones, so that a full store can be put in
+  // order); or what the disk says, and then nothing has changed. `check` is the last word: called
+  // when no other write can come between it and this one; its error is returned. It may read the
+  // store.
   Result<RecordPtr> Put(std::string_view resource, const ObjectRef& ref, int64_t expected,
                         Json object, const std::function<Status()>& check = nullptr);
   // Removes it. The event carries `last`, or the stored object when null.
@@ -127,6 +134,7 @@ class Store {
   struct Memory {
     std::map<std::string, Objects, std::less<>> objects;
     std::deque<StoreEventPtr> history;
+    size_t history_bytes = 0;
     int64_t forgotten = 0;     // events up to here are gone
     int64_t rewind_floor = 0;  // before here the past cannot be rebuilt
     std::vector<std::weak_ptr<Watcher>> watchers;
@@ -137,6 +145,7 @@ class Store {
   RecordPtr Find(std::string_view resource, const ObjectRef& ref) const;  // lock held
   ListResult ListLocked(std::string_view resource, std::string_view name_space) const;
   Result<RecordPtr> Write(EventType type, RecordPtr before, std::shared_ptr<Record> now);
+  Status CheckSize(const Record* before, const Record& now) const;
   void Publish(const StoreEventPtr& event);
   std::shared_ptr<Watcher> AddWatcher(std::string_view resource, std::string_view name_space,
                                       std::function<void()> wake);
@@ -148,6 +157,7 @@ class Store {
   mutable std::shared_mutex memory_mutex_;
   Memory memory_;
   std::atomic<int64_t> version_{0};
+  std::atomic<size_t> bytes_{0};  // written under write_mutex_
 };
 
 }  // namespace kinglet::local

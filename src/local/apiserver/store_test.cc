@@ -197,5 +197,55 @@ TEST_F(StoreTest, AcknowledgedWritesSurviveKill) {
   }
 }
 
+TEST_F(StoreTest, LimitsBytes) {
+  StoreOptions options = Options();
+  options.max_object_bytes = 4000;
+  options.max_bytes = 10'000;
+  auto opened = Store::Open(options);
+  ASSERT_TRUE(opened);
+  Store& store = **opened;
+  auto object = [](std::string_view name, size_t size) {
+    Json made = Object(name, 1);
+    made.Set("text", std::string(size, 'x'));
+    return made;
+  };
+  EXPECT_EQ(store.Put("pods", {"", "a"}, 0, object("a", 5000)).error().code(), Code::kOutOfRange);
+  EXPECT_EQ(store.bytes(), 0u);
+  for (const char* name : {"a", "b", "c"})
+    ASSERT_TRUE(store.Put("pods", {"", name}, 0, object(name, 3000)));
+  auto full = store.Put("pods", {"", "d"}, 0, object("d", 3000));
+  EXPECT_EQ(full.error().code(), Code::kResourceExhausted);
+  // What exists may grow a little more, and shrink, and go.
+  auto a = store.Put("pods", {"", "a"}, store.Get("pods", {"", "a"})->resource_version,
+                     object("a", 3900));
+  ASSERT_TRUE(a) << a.error().message();
+  EXPECT_FALSE(store.Put("pods", {"", "a"}, (*a)->resource_version, object("a", 4500)));
+  ASSERT_TRUE(store.Delete("pods", {"", "b"}, store.Get("pods", {"", "b"})->resource_version));
+  EXPECT_TRUE(store.Put("pods", {"", "d"}, 0, object("d", 2000)));
+  const size_t bytes = store.bytes();
+  opened->reset();
+  opened = Store::Open(options);
+  ASSERT_TRUE(opened);
+  EXPECT_EQ((*opened)->bytes(), bytes);
+}
+
+TEST_F(StoreTest, LimitsTheBytesOfHistory) {
+  StoreOptions options = Options();
+  options.max_history_bytes = 20'000;
+  auto opened = Store::Open(options);
+  ASSERT_TRUE(opened);
+  Store& store = **opened;
+  int64_t version = 0;
+  for (int i = 0; i < 100; ++i) {
+    Json object = Object("a", i);
+    object.Set("text", std::string(1000, 'x'));
+    auto put = store.Put("pods", {"", "a"}, version, std::move(object));
+    ASSERT_TRUE(put);
+    version = (*put)->resource_version;
+  }
+  EXPECT_FALSE(store.Watch("pods", "", version - 50, {}));
+  EXPECT_TRUE(store.Watch("pods", "", version - 5, {}));
+}
+
 }  // namespace
 }  // namespace kinglet::local

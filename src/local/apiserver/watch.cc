@@ -122,7 +122,7 @@ void SendError(http::Exchange& exchange, const ApiError& error) {
 }  // namespace
 
 net::Task<void> ServeWatch(Api& api, Call call, http::Exchange& exchange, std::stop_token stop) {
-  auto selection = ReadSelection(call);
+  auto selection = ReadSelection(call, api.options().limits.selector_bytes);
   if (!selection) {
     SendError(exchange, selection.error());
     co_return;
@@ -132,7 +132,7 @@ net::Task<void> ServeWatch(Api& api, Call call, http::Exchange& exchange, std::s
   if (!call.name.empty()) {
     // GET .../NAME?watch=1 watches one object.
     call.query.emplace_back("fieldSelector", "metadata.name=" + call.name);
-    selection = ReadSelection(call);
+    selection = ReadSelection(call, api.options().limits.selector_bytes);
     if (!selection) {
       SendError(exchange, selection.error());
       co_return;

@@ -2,14 +2,19 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
+#include <deque>
 
 namespace kinglet::standalone {
 namespace {
+
+namespace fs = std::filesystem;
+constexpr int kMaxLinks = 40;
 
 std::string HolderText(int fd) {
   char text[32] = {};
@@ -17,21 +22,140 @@ std::string HolderText(int fd) {
   return n > 0 ? std::string(text, static_cast<size_t>(n)) : std::string();
 }
 
-}  // namespace
-
-std::filesystem::path DefaultDataDir() {
-  if (const char* home = std::getenv("KINGLET_HOME"); home && *home) return home;
-  const char* home = std::getenv("HOME");
-  return std::filesystem::path(home && *home ? home : "/root") / ".kinglet";
+Unexpected Unsafe(const fs::path& folder, const fs::path& part, std::string_view why) {
+  return Fail(
+      Code::kPermissionDenied,
+      "the data folder {} is not safe: {} {}; choose another with --data-dir or KINGLET_HOME",
+      folder.string(), part.string(), why);
 }
 
-Result<Fd> LockDataDir(const DataDir& dir) {
-  std::error_code error;
-  std::filesystem::create_directories(dir.root, error);
-  if (error) {
-    return Fail(Code::kPermissionDenied, "cannot make {}: {}", dir.root.string(), error.message());
+bool IsTrusted(uid_t owner) { return owner == ::geteuid() || owner == 0; }
+
+// Whoever can rename a folder on the way can put another in the place of what lies below it.
+Status CheckWay(const fs::path& folder, const fs::path& part, const struct stat& info) {
+  if (!IsTrusted(info.st_uid)) {
+    return Unsafe(folder, part, fmt::format("belongs to another user (uid {})", info.st_uid));
   }
-  Fd fd(::open(dir.LockFile().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (S_ISDIR(info.st_mode) && (info.st_mode & S_IWOTH) && !(info.st_mode & S_ISVTX)) {
+    return Unsafe(folder, part, "is writable by every user of the machine and has no sticky bit");
+  }
+  return {};
+}
+
+// Follows `path` part by part, checks what it goes through, and returns it without links, dots and
+// the parts that do not exist yet (which *missing gets).
+Result<fs::path> FollowSafely(const fs::path& path, fs::path* missing) {
+  std::deque<fs::path> left(path.begin(), path.end());
+  std::erase(left, fs::path());  // of a "/" at the end
+  fs::path at;
+  int links = 0;
+  while (!left.empty()) {
+    const fs::path name = left.front();
+    left.pop_front();
+    if (name == ".") continue;
+    if (name == "..") {
+      at = at.parent_path();
+      continue;
+    }
+    const fs::path next = at / name;
+    struct stat info{};
+    if (::lstat(next.c_str(), &info) != 0) {
+      if (errno != ENOENT) return Unexpected(ErrnoError(next.string(), errno));
+      *missing = name;
+      for (const fs::path& part : left) *missing /= part;
+      return at;
+    }
+    if (S_ISLNK(info.st_mode)) {
+      KINGLET_RETURN_IF_ERROR(CheckWay(path, next, info));
+      if (++links > kMaxLinks) return Unexpected(ErrnoError(next.string(), ELOOP));
+      std::error_code error;
+      const fs::path target = fs::read_symlink(next, error);
+      if (error) return Unexpected(ErrnoError(next.string(), error.value()));
+      left.insert(left.begin(), target.begin(), target.end());
+      std::erase(left, fs::path());
+      if (target.is_absolute()) at.clear();
+      continue;
+    }
+    if (!S_ISDIR(info.st_mode)) return Unexpected(ErrnoError(next.string(), ENOTDIR));
+    // The folder itself has stricter rules.
+    if (!left.empty()) KINGLET_RETURN_IF_ERROR(CheckWay(path, next, info));
+    at = next;
+  }
+  return at;
+}
+
+Result<DataDir> Examine(const fs::path& path, bool make, std::string* notice) {
+  fs::path missing;
+  KINGLET_TRY(fs::path root, FollowSafely(fs::absolute(path), &missing));
+  if (!missing.empty()) {
+    if (!make) return Fail(Code::kNotFound, "{} does not exist", path.string());
+    // The parent of what is missing was the last part that was followed.
+    struct stat info{};
+    if (::lstat(root.c_str(), &info) != 0) return Unexpected(ErrnoError(root.string(), errno));
+    KINGLET_RETURN_IF_ERROR(CheckWay(path, root, info));
+    for (const fs::path& part : missing) {
+      if (part.empty()) continue;
+      root /= part;
+      if (::mkdir(root.c_str(), 0700) != 0) {
+        return Unexpected(ErrnoError("cannot make " + root.string(), errno));
+      }
+    }
+  }
+  Fd fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat info{};
+  if (!fd || ::fstat(fd.get(), &info) != 0) {
+    return Unexpected(ErrnoError("cannot open " + root.string(), errno));
+  }
+  if (info.st_uid != ::geteuid()) {
+    return Unsafe(
+        path, root,
+        fmt::format("belongs to another user (uid {}, this is {})", info.st_uid, ::geteuid()));
+  }
+  if (info.st_mode & 077) {
+    if (!make) return DataDir{std::move(root)};
+    if (::fchmod(fd.get(), 0700) != 0) {
+      return Unexpected(ErrnoError("cannot close " + root.string() + " to other users", errno));
+    }
+    *notice = fmt::format(
+        "the data folder {} was open to other users (mode {:04o}) and is closed to them now (0700)",
+        root.string(), info.st_mode & 07777);
+  }
+  return DataDir{std::move(root)};
+}
+
+}  // namespace
+
+Result<fs::path> DefaultDataDir() {
+  if (const char* home = std::getenv("KINGLET_HOME"); home && *home) return home;
+  const char* home = std::getenv("HOME");
+  auto refuse = [](std::string_view why) {
+    return Fail(Code::kFailedPrecondition,
+                "{}, so there is no default data folder: name one with --data-dir or KINGLET_HOME",
+                why);
+  };
+  if (!home || !*home) return refuse("HOME is not set");
+  const fs::path path(home);
+  if (!path.is_absolute() || path.lexically_normal() == "/") {
+    return refuse(fmt::format("HOME is \"{}\"", home));
+  }
+  struct stat info{};
+  if (::stat(home, &info) != 0 || !S_ISDIR(info.st_mode)) {
+    return refuse(fmt::format("HOME ({}) is not a folder", home));
+  }
+  if (info.st_uid != ::geteuid()) {
+    return refuse(fmt::format("HOME ({}) belongs to another user", home));
+  }
+  return path / ".kinglet";
+}
+
+Result<DataDir> PrepareDataDir(const fs::path& path, std::string* notice) {
+  return Examine(path, true, notice);
+}
+
+Result<DataDir> CheckDataDir(const fs::path& path) { return Examine(path, false, nullptr); }
+
+Result<Fd> LockDataDir(const DataDir& dir) {
+  Fd fd(::open(dir.LockFile().c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return Unexpected(ErrnoError("cannot open " + dir.LockFile().string(), errno));
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     return Fail(Code::kAlreadyExists,

@@ -1,5 +1,5 @@
-// The folder that holds everything of one standalone installation, and the lock that keeps two
-// processes from running on it.
+// The folder that holds everything of one standalone installation, who may see it, and the lock
+// that keeps two processes from running on it.
 #pragma once
 
 #include <sys/types.h>
@@ -29,10 +29,21 @@ struct DataDir {
   std::filesystem::path State() const { return root / "state.json"; }
 };
 
-// ~/.kinglet, or $KINGLET_HOME.
-std::filesystem::path DefaultDataDir();
+// $KINGLET_HOME, or ~/.kinglet. kFailedPrecondition names --data-dir and KINGLET_HOME if HOME is no
+// folder of this user: unset, "/", missing or owned by somebody else.
+Result<std::filesystem::path> DefaultDataDir();
 
-// Makes the folder and takes the lock for the life of the returned descriptor. The kernel releases
+// Makes the folder if it is missing, and sees to it that no other user can look into it or put
+// another in its place: it belongs to this user and has mode 0700 (a wider mode is narrowed, and
+// *notice says so), and each folder and symbolic link on the way to it belongs to this user or root
+// and is not writable by everybody, except folders with the sticky bit. Returns it with a path
+// without symbolic links. kPermissionDenied names the part that is unsafe.
+Result<DataDir> PrepareDataDir(const std::filesystem::path& path, std::string* notice);
+// The same for a folder that must exist already; nothing is changed. kNotFound if it does not
+// exist.
+Result<DataDir> CheckDataDir(const std::filesystem::path& path);
+
+// Takes the lock of a prepared folder for the life of the returned descriptor. The kernel releases
 // it however the process ends. kAlreadyExists names the process that has it.
 Result<Fd> LockDataDir(const DataDir& dir);
 // The process that holds the lock, if any.

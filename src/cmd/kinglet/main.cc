@@ -39,16 +39,19 @@ int Usage(std::ostream& out, int status) {
 
 // Standalone mode's kubeconfig is the default where nothing else was asked for.
 Result<std::unique_ptr<kube::Client>> Connect(kube::ConfigOptions options,
-                                              std::string* default_namespace) {
+                                              std::string* default_namespace,
+                                              std::stop_token stop) {
   const char* environment = std::getenv("KUBECONFIG");
-  auto own = standalone::DataDir{standalone::DefaultDataDir()}.Kubeconfig();
-  if (options.kubeconfig.empty() && !(environment && *environment) &&
-      std::filesystem::exists(own)) {
-    options.kubeconfig = own;
+  if (options.kubeconfig.empty() && !(environment && *environment)) {
+    std::error_code ignored;
+    auto home = standalone::DefaultDataDir();
+    auto own = home ? standalone::DataDir{*home}.Kubeconfig() : std::filesystem::path();
+    if (home && std::filesystem::exists(own, ignored)) options.kubeconfig = own;
   }
   KINGLET_TRY(kube::ClientConfig config, kube::LoadConfig(options));
   *default_namespace = config.default_namespace;
-  return kube::MakeClient(std::move(config));
+  // A server that never ends an answer is left with the first Ctrl-C.
+  return kube::MakeClient(std::move(config), stop);
 }
 
 }  // namespace
@@ -88,7 +91,7 @@ int main(int argc, char** argv) {
       },
   };
   context.connect = [&](const kube::ConfigOptions& options) {
-    return Connect(options, &context.default_namespace);
+    return Connect(options, &context.default_namespace, context.stop);
   };
   for (const cli::Command* command : AllCommands()) {
     if (command->name == name) {

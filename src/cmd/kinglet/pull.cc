@@ -2,6 +2,7 @@
 #include <ostream>
 
 #include "base/flags.h"
+#include "base/text.h"
 #include "cmd/kinglet/local_commands.h"
 #include "storage/confinement.h"
 #include "storage/downloader.h"
@@ -34,7 +35,8 @@ int Pull(cli::Context& context, std::vector<std::string> arguments) {
   if (context.is_tty) options.progress_interval = 200ms;
   if (!quiet) {
     options.on_progress = [&](const storage::Progress& progress) {
-      context.out << (context.is_tty ? "\r\x1b[K" : "") << storage::ProgressLine(progress)
+      context.out << (context.is_tty ? "\r\x1b[K" : "")
+                  << EscapeControls(storage::ProgressLine(progress))
                   << (context.is_tty ? "" : "\n");
       context.out.flush();
     };
@@ -42,7 +44,8 @@ int Pull(cli::Context& context, std::vector<std::string> arguments) {
   auto result = storage::Download((*positional)[0], (*positional)[1], options);
   if (context.is_tty && !quiet) context.out << "\r\x1b[K";
   if (!result) {
-    context.err << "kinglet pull: " << result.error().message() << "\n";
+    context.err << "kinglet pull: " << EscapeControls(result.error().message(), Lines::kMany)
+                << "\n";
     return 1;
   }
   if (quiet) return 0;

@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "base/flags.h"
+#include "base/text.h"
 #include "base/uri.h"
 #include "cmd/kinglet-server/confinement.h"
 #include "cmd/kinglet-server/loader.h"
@@ -74,7 +75,8 @@ int Serve(cli::Context& context, std::vector<std::string> arguments) {
   server::ServerFlags server_flags(flags, &options);
   auto status = Run(context, flags, server_flags, options, std::move(arguments));
   if (!status) {
-    context.err << "kinglet serve: " << status.error().message() << "\n";
+    context.err << "kinglet serve: " << EscapeControls(status.error().message(), Lines::kMany)
+                << "\n";
     return status.error().code() == Code::kInvalidArgument ? 2 : 1;
   }
   return *status;

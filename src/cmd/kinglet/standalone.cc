@@ -1,5 +1,9 @@
 #include "cmd/kinglet/standalone.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
+
 #include "base/log.h"
 #include "cmd/kinglet/admission_hook.h"
 #include "cmd/kinglet/pki.h"
@@ -22,6 +26,21 @@ namespace kinglet::standalone {
 namespace {
 
 constexpr std::string_view kNodeName = "kinglet";
+constexpr size_t kMetricsConnections = 64;
+
+// The descriptors this process may open, after it has raised its limit as far as it may. Each
+// server gets a part: connections to one of them, which any user of the machine can make, must not
+// cost the others theirs.
+size_t DescriptorBudget() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  const rlim_t wanted = std::min<rlim_t>(limit.rlim_max, 65'536);
+  if (limit.rlim_cur < wanted) {
+    limit.rlim_cur = wanted;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) ::getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  return static_cast<size_t>(std::min<rlim_t>(limit.rlim_cur, 1 << 20));
+}
 
 // What one controller-side component may ask of the API server: it is on loopback, so no
 // client-side limit but a timeout.
@@ -128,6 +147,9 @@ class StandaloneImpl : public Standalone {
     options.port = options_.api_port;
     options.tls = std::move(tls);
     options.bearer_token = pki_.token;
+    options.allowed_hosts = options_.allowed_hosts;
+    options.metrics = &metrics_;
+    options.limits.connections = std::min(options.limits.connections, descriptors_ / 4);
     options.crds = std::move(crds);
     options.admission = [this](const local::AdmissionRequest& request) {
       return admission_.Review(request);
@@ -151,6 +173,10 @@ class StandaloneImpl : public Standalone {
          .port = options_.gateway_port,
          // Ready in the API is seen here a moment later; nobody should get a 503 for that.
          .ready_wait = 1s,
+         .allowed_hosts = options_.allowed_hosts,
+         .allowed_origins = options_.allowed_origins,
+         // Each may need a connection to a pod besides.
+         .max_connections = descriptors_ / 4,
          .metrics = &metrics_});
     kubelet::Options options;
     options.data_dir = options_.data.root;
@@ -174,6 +200,9 @@ class StandaloneImpl : public Standalone {
     http::ServerOptions options;
     options.host = options_.host;
     options.port = options_.metrics_port;
+    options.max_connections = kMetricsConnections;
+    options.guard = std::make_shared<const http::BrowserGuard>(
+        http::BrowserGuardOptions{.check_host = true, .hosts = options_.allowed_hosts});
     auto handler = [this](http::Exchange& exchange) -> net::Task<void> {
       if (exchange.path() == "/metrics") {
         exchange.Send(200, MetricsRegistry::kContentType, metrics_.Expose());
@@ -211,6 +240,7 @@ class StandaloneImpl : public Standalone {
   }
 
   Options options_;
+  const size_t descriptors_ = DescriptorBudget();
   MetricsRegistry metrics_;
   Fd lock_;
   Pki pki_;

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -22,7 +23,9 @@ struct Options {
   int metrics_port = 7081;
   kubelet::IsolationChoice isolation = kubelet::IsolationChoice::kAutomatic;
   std::map<std::string, std::string> node_labels;  // of the Node that this machine is
-  bool workloads = true;                           // Deployments and pods run
+  // Of requests to the gateway, the API server and the metrics; see net/http/browser_guard.h.
+  std::vector<std::string> allowed_hosts, allowed_origins;
+  bool workloads = true;  // Deployments and pods run
 };
 
 class Standalone {

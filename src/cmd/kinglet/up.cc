@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,10 +11,12 @@
 
 #include "base/flags.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "cmd/kinglet/local_commands.h"
 #include "cmd/kinglet/standalone.h"
 #include "cmd/kinglet/wait_for_stop.h"
 #include "local/kubelet/capabilities.h"
+#include "net/http/browser_guard.h"
 
 namespace kinglet::cmd {
 namespace {
@@ -21,10 +24,11 @@ namespace {
 using standalone::DataDir;
 
 struct UpFlags {
-  std::string data_dir = standalone::DefaultDataDir();
+  std::string data_dir;
   std::string host = "127.0.0.1";
   int64_t api_port = 7443, gateway_port = 7080, metrics_port = 7081;
   std::string isolation = "automatic", node_labels;
+  std::string allowed_hosts, allowed_origins;
   std::string log_level = "info", log_format = "text";
   bool detach = false;
   bool workloads = true;
@@ -53,8 +57,14 @@ Result<std::map<std::string, std::string>> ParseLabels(std::string_view text) {
   return labels;
 }
 
+// Of --data-dir, or the default.
+Result<std::filesystem::path> DataPath(const std::string& flag) {
+  if (!flag.empty()) return std::filesystem::path(flag);
+  return standalone::DefaultDataDir();
+}
+
 int Failed(cli::Context& context, const Error& error) {
-  context.err << "kinglet up: " << error.message() << "\n";
+  context.err << "kinglet up: " << EscapeControls(error.message(), Lines::kMany) << "\n";
   return 1;
 }
 
@@ -73,14 +83,13 @@ void PrintReady(std::ostream& out, const DataDir& data, const Json& state) {
 // and waits until it says that it is ready or ends.
 int Detach(cli::Context& context, const DataDir& data, std::vector<std::string> arguments) {
   std::error_code ignored;
-  std::filesystem::create_directories(data.root, ignored);
   if (auto pid = standalone::RunningPid(data)) {
     context.out << "Kinglet already runs on " << data.root.string() << " (process " << *pid
                 << ").\n";
     return 0;
   }
   std::filesystem::remove(data.State(), ignored);
-  Fd log(::open(data.Log().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  Fd log(::open(data.Log().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!log) return Failed(context, ErrnoError("cannot open " + data.Log().string(), errno));
   std::erase_if(arguments, [](const std::string& argument) {
     return argument.starts_with("--detach") || argument == "-d";
@@ -125,11 +134,20 @@ int Up(cli::Context& context, std::vector<std::string> arguments) {
   Flags flags("kinglet up",
               "Starts standalone mode: a Kubernetes-style API server, the controllers, a kubelet "
               "that runs pods as processes, and the gateway, in one process.");
-  flags.Add("data-dir", &values.data_dir, "where everything is kept");
+  flags.Add("data-dir", &values.data_dir,
+            "folder where everything is kept, closed to other users; default: $KINGLET_HOME or "
+            "~/.kinglet");
   flags.Add("host", &values.host, "address to listen on; anything but loopback opens it to others");
   flags.Add("api-port", &values.api_port, "port of the Kubernetes API, 0: any free one");
   flags.Add("gateway-port", &values.gateway_port, "port of the gateway, 0: any free one");
   flags.Add("metrics-port", &values.metrics_port, "port of /metrics, 0: any free one");
+  flags.Add(
+      "allowed-hosts", &values.allowed_hosts,
+      "host names, comma-separated, that requests may be sent to besides addresses, localhost "
+      "and the names of services; *: any");
+  flags.Add("allowed-origins", &values.allowed_origins,
+            "origins of web pages, comma-separated, that may use the gateway (CORS), e.g. "
+            "http://localhost:3000; *: any");
   flags.Add("isolation", &values.isolation,
             "how pods run: automatic, namespaces (user, mount, network, ...) or host");
   flags.Add("log-level", &values.log_level, "debug, info, warning or error");
@@ -156,9 +174,12 @@ int Up(cli::Context& context, std::vector<std::string> arguments) {
   auto isolation = ParseIsolation(values.isolation);
   auto level = ParseLogLevel(values.log_level);
   auto format = ParseLogFormat(values.log_format);
+  auto hosts = http::BrowserGuard::ParseHosts(values.allowed_hosts);
+  auto origins = http::BrowserGuard::ParseOrigins(values.allowed_origins);
   for (const Error* error :
        {isolation ? nullptr : &isolation.error(), level ? nullptr : &level.error(),
-        format ? nullptr : &format.error()}) {
+        format ? nullptr : &format.error(), hosts ? nullptr : &hosts.error(),
+        origins ? nullptr : &origins.error()}) {
     if (error) {
       context.err << "kinglet up: " << error->message() << "\n";
       return 2;
@@ -171,7 +192,15 @@ int Up(cli::Context& context, std::vector<std::string> arguments) {
     context.err << "kinglet up: " << parsed.error().message() << "\n";
     return 2;
   }
-  DataDir data{std::filesystem::absolute(values.data_dir)};
+  // Whatever this process creates is its user's alone: secrets, models, logs.
+  ::umask(077);
+  auto path = DataPath(values.data_dir);
+  if (!path) return Failed(context, path.error());
+  std::string notice;
+  auto prepared = standalone::PrepareDataDir(*path, &notice);
+  if (!prepared) return Failed(context, prepared.error());
+  if (!notice.empty()) context.err << "kinglet up: " << EscapeControls(notice) << "\n";
+  const DataDir& data = *prepared;
   if (values.detach) return Detach(context, data, std::move(arguments));
 
   ConfigureLog(*level, *format);
@@ -183,6 +212,8 @@ int Up(cli::Context& context, std::vector<std::string> arguments) {
       .metrics_port = static_cast<int>(values.metrics_port),
       .isolation = *isolation,
       .node_labels = std::move(node_labels),
+      .allowed_hosts = std::move(*hosts),
+      .allowed_origins = std::move(*origins),
       .workloads = values.workloads,
   });
   if (!running) return Failed(context, running.error());
@@ -206,7 +237,7 @@ int Up(cli::Context& context, std::vector<std::string> arguments) {
 }
 
 int Down(cli::Context& context, std::vector<std::string> arguments) {
-  std::string data_dir = standalone::DefaultDataDir();
+  std::string data_dir;
   Flags flags("kinglet down", "Stops standalone mode. Nothing that was applied is lost.");
   flags.Add("data-dir", &data_dir, "the data folder it was started with");
   auto rest = flags.Parse(std::move(arguments));
@@ -218,12 +249,19 @@ int Down(cli::Context& context, std::vector<std::string> arguments) {
     context.err << "kinglet down: " << rest.error().message() << "\n";
     return 2;
   }
-  DataDir data{std::filesystem::absolute(data_dir)};
-  auto pid = standalone::RunningPid(data);
+  auto path = DataPath(data_dir);
+  // The process in a lock of somebody else's folder could be any.
+  auto checked = path ? standalone::CheckDataDir(*path) : Result<DataDir>(Unexpected(path.error()));
+  if (!checked && checked.error().code() != Code::kNotFound) {
+    context.err << "kinglet down: " << EscapeControls(checked.error().message()) << "\n";
+    return 1;
+  }
+  auto pid = checked ? standalone::RunningPid(*checked) : std::nullopt;
   if (!pid) {
-    context.out << "Kinglet is not running on " << data.root.string() << ".\n";
+    context.out << "Kinglet is not running on " << EscapeControls(path->string()) << ".\n";
     return 0;
   }
+  const DataDir& data = *checked;
   if (::kill(*pid, SIGTERM) != 0) {
     context.err << "kinglet down: cannot stop process " << *pid << "\n";
     return 1;

@@ -2,6 +2,12 @@
 #include "kube/client.h"
 
 namespace kinglet::kube {
+namespace {
+
+constexpr size_t kMaxPages = 10'000;  // of 500 objects
+constexpr size_t kMaxToken = 16 << 10;
+
+}  // namespace
 
 std::string_view PatchContentType(PatchType type) {
   switch (type) {
@@ -24,6 +30,7 @@ Result<Json> Client::UpdateStatus(const ResourceType& type, const Json& object) 
 Result<std::vector<Json>> Client::ListAll(const ResourceType& type, std::string_view ns,
                                           ListOptions options) {
   std::vector<Json> items;
+  size_t pages = 0;
   if (options.limit == 0) options.limit = 500;
   bool restarted = false;
   while (true) {
@@ -38,6 +45,16 @@ Result<std::vector<Json>> Client::ListAll(const ResourceType& type, std::string_
       continue;
     }
     if (!page) return Unexpected(page.error());
+    // A server that never comes to an end, or hands out the same page again and again.
+    if (++pages > kMaxPages || (*page)["metadata"]["continue"].AsString().size() > kMaxToken) {
+      return Fail(Code::kResourceExhausted,
+                  "the API server's list of {} does not end: it has sent {} pages", type.plural,
+                  pages);
+    }
+    if (!options.continue_token.empty() &&
+        (*page)["metadata"]["continue"].AsString() == options.continue_token) {
+      return Fail(Code::kDataLoss, "the API server's list of {} goes in a circle", type.plural);
+    }
     if (Json* list = page->Find("items"); list && list->IsArray()) {
       for (Json& item : list->MutableArray()) items.push_back(std::move(item));
     }

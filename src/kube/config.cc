@@ -1,5 +1,8 @@
 #include "kube/config.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 
@@ -44,6 +47,23 @@ void ResolvePaths(Json& config, const fs::path& folder) {
   };
   each("clusters", "cluster", {"certificate-authority"});
   each("users", "user", {"client-certificate", "client-key", "tokenFile"});
+}
+
+// A kubeconfig can name a program to run. Only its user (or root) may decide which.
+Status CheckPrograms(const std::string& path, const Json& config) {
+  for (const Json& user : config["users"].AsArray()) {
+    const std::string& command = user["user"]["exec"]["command"].AsString();
+    struct stat info{};
+    if (command.empty() || ::stat(path.c_str(), &info) != 0) continue;
+    const bool foreign = info.st_uid != ::geteuid() && info.st_uid != 0;
+    if (!foreign && !(info.st_mode & S_IWOTH)) continue;
+    return Fail(
+        Code::kPermissionDenied,
+        "{} says to run {} but {}: it is not run; make the file your own and chmod it to 0600",
+        path, command,
+        foreign ? "belongs to another user" : "can be changed by every user of the machine");
+  }
+  return {};
 }
 
 void MergeInto(Json& merged, const Json& more) {
@@ -202,6 +222,7 @@ Result<Json> LoadKubeconfigFiles(const std::vector<std::string>& paths) {
     if (!config->IsObject()) {
       return Fail(Code::kInvalidArgument, "{}: not a kubeconfig", path);
     }
+    KINGLET_RETURN_IF_ERROR(CheckPrograms(path, *config));
     ResolvePaths(*config, fs::absolute(path).parent_path());
     if (merged.IsNull()) merged = Json::MakeObject();
     MergeInto(merged, *config);

@@ -138,7 +138,7 @@ int Apply(Context& context, std::vector<std::string> arguments) {
     if (done.error().code() == Code::kUnavailable) break;
   }
   if (options.output == "json" || options.output == "yaml") {
-    PrintObjects(context.out, applied, documents->size() > 1, options.output);
+    PrintObjects(context, applied, documents->size() > 1, options.output);
   }
   return exit_status;
 }

@@ -123,6 +123,18 @@ items:
 - {apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {a: b}}
 )";
 
+TEST_F(CliTest, ForeignTextDoesNotSteerTheTerminal) {
+  Service("iris", R"({"conditions": [{"type": "Ready", "status": "False"}], "modelStatus": {
+    "transitionStatus": "BlockedByFailedLoad",
+    "lastFailureInfo": {"reason": "ModelLoadFailed", "message": "a\u001b]0;x\u0007\rb"}}})");
+  for (const auto& [command, arguments] :
+       {std::pair<std::string, std::vector<std::string>>{"status", {}}, {"doctor", {"iris"}}}) {
+    const Outcome outcome = Run(command, arguments);
+    EXPECT_EQ(outcome.out.find_first_of("\x1b\x07\r"), std::string::npos) << outcome.out;
+    EXPECT_NE(outcome.out.find("a\\u001b]0;x\\u0007\\rb"), std::string::npos) << outcome.out;
+  }
+}
+
 TEST_F(CliTest, ApplyCreatesChangesAndLeavesAlone) {
   auto created = Run("apply", {"-f", "-"}, std::string(kManifest));
   EXPECT_EQ(created.status, 0) << created.err;

@@ -1,6 +1,7 @@
 // kinglet delete
 #include <ostream>
 
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/session.h"
@@ -122,7 +123,7 @@ int Delete(Context& context, std::vector<std::string> arguments) {
     if (done) {
       std::string name = DisplayName(target.type, "");
       name.pop_back();
-      context.out << name << " \"" << target.key.name << "\" deleted\n";
+      context.out << name << " \"" << EscapeControls(target.key.name) << "\" deleted\n";
       deleted.push_back(target);
     } else if (done.error().code() != Code::kNotFound || !options.ignore_not_found) {
       exit_status = FailWith(context, done.error());

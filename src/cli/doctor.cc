@@ -113,9 +113,20 @@ Json ToJson(const Evidence& evidence) {
                            {"findings", std::move(findings)}});
 }
 
+// Foreign text of several lines (the end of a log) within a finding: it cannot look like another
+// finding.
+std::string Indented(std::string_view text) {
+  std::string out;
+  for (char c : EscapeControls(text, Lines::kMany)) {
+    out += c;
+    if (c == '\n') out += "        | ";
+  }
+  return out;
+}
+
 void PrintFindings(Context& context, const std::string& about,
                    const std::vector<Finding>& findings) {
-  context.out << Paint(about, Colour::kBold, context.colour) << "\n";
+  context.out << Paint(EscapeControls(about), Colour::kBold, context.colour) << "\n";
   for (const Finding& finding : findings) {
     bool good = finding.level == Finding::Level::kGood;
     bool waiting = finding.level == Finding::Level::kWaiting;
@@ -125,15 +136,15 @@ void PrintFindings(Context& context, const std::string& about,
                          : waiting ? "wait"
                                    : "fail",
                          colour, context.colour)
-                << "  " << finding.what << "\n";
-    if (!finding.next.empty()) context.out << "        next: " << finding.next << "\n";
+                << "  " << Indented(finding.what) << "\n";
+    if (!finding.next.empty()) context.out << "        next: " << Indented(finding.next) << "\n";
   }
 }
 
 void PrintJson(Context& context, const std::vector<Evidence>& all) {
   Json list = Json::MakeArray();
   for (const Evidence& evidence : all) list.Push(ToJson(evidence));
-  context.out << list.DumpPretty() << "\n";
+  context.out << DataText(context, list.DumpPretty()) << "\n";
 }
 
 // What must be there before any service can work.
@@ -165,14 +176,15 @@ void ExamineNode(Context& context, Session& session) {
   for (const Json& node : *nodes) {
     auto capabilities = Json::Parse(kube::Annotation(node, "kinglet.io/capabilities"));
     if (!capabilities || !capabilities->IsObject()) continue;
-    context.out << Paint("node " + kube::Name(node), Colour::kBold, context.colour) << "\n";
+    context.out << Paint("node " + EscapeControls(kube::Name(node)), Colour::kBold, context.colour)
+                << "\n";
     for (const Json& note : (*capabilities)["notes"].AsArray()) {
       const std::string& next = note["next"].AsString();
       context.out << "  "
                   << Paint(next.empty() ? "ok  " : "note",
                            next.empty() ? Colour::kGreen : Colour::kYellow, context.colour)
-                  << "  " << note["what"].AsString() << "\n";
-      if (!next.empty()) context.out << "        for more: " << next << "\n";
+                  << "  " << Indented(note["what"].AsString()) << "\n";
+      if (!next.empty()) context.out << "        for more: " << Indented(next) << "\n";
     }
   }
 }

@@ -131,7 +131,7 @@ Result<size_t> PrintType(Context& context, Session& session, const kube::Resourc
     for (Json& object : objects) {
       if (Json* metadata = object.Find("metadata")) metadata->Erase("managedFields");
     }
-    PrintObjects(context.out, objects, names.size() != 1, options.output);
+    PrintObjects(context, objects, names.size() != 1, options.output);
   } else if (!objects.empty()) {
     PrintPlainTable(context, type, objects, options);
   }
@@ -156,17 +156,18 @@ int WatchType(Context& context, Session& session, const kube::ResourceType& type
       [&](kube::WatchEvent event) -> Status {
         if (event.type == kube::WatchEvent::Type::kBookmark) return {};
         if (options.output == "json") {
-          context.out << event.object.Dump() << "\n";
+          context.out << DataText(context, event.object.Dump()) << "\n";
         } else if (options.output == "yaml") {
-          context.out << "---\n" << DumpYaml(event.object);
+          context.out << "---\n" << DataText(context, DumpYaml(event.object));
         } else if (options.output == "name") {
           context.out << DisplayName(type, kube::Name(event.object)) << "\n";
         } else {
           const Json& object = event.object;
           context.out << fmt::format(
               "{:<10} {:<30} {}\n",
-              event.type == kube::WatchEvent::Type::kDeleted ? "deleted" : "is", kube::Name(object),
-              kube::IsDeleting(object) ? "being deleted" : ReadyText(object));
+              event.type == kube::WatchEvent::Type::kDeleted ? "deleted" : "is",
+              EscapeControls(kube::Name(object)),
+              kube::IsDeleting(object) ? "being deleted" : EscapeControls(ReadyText(object)));
         }
         context.out.flush();
         return {};

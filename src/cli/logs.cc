@@ -40,6 +40,8 @@ class LinePrinter {
  private:
   void Print(std::string_view lines) {
     std::lock_guard lock(mutex_);
+    const std::string text = DataText(context_, lines);
+    lines = text;
     if (prefix_.empty()) {
       context_.out << lines;
     } else {
@@ -130,8 +132,9 @@ int Logs(Context& context, std::vector<std::string> arguments) {
   std::mutex mutex;
   int exit_status = 0;
   auto print = [&](const Json& pod) {
-    std::string prefix =
-        pods->size() > 1 ? Paint("[" + kube::Name(pod) + "] ", Colour::kCyan, context.colour) : "";
+    std::string prefix = pods->size() > 1 ? Paint("[" + EscapeControls(kube::Name(pod)) + "] ",
+                                                  Colour::kCyan, context.colour)
+                                          : "";
     auto done = PrintLogs(context, *session, pod, options, prefix, mutex);
     if (done) return;
     std::lock_guard lock(mutex);

@@ -45,7 +45,16 @@ std::string Paint(std::string_view text, Colour colour, bool enabled) {
   return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
 }
 
+std::string DataText(const Context& context, std::string_view text) {
+  return context.is_tty ? EscapeControls(text, Lines::kMany) : std::string(text);
+}
+
+Table::Table(std::vector<std::string> header) : header_(std::move(header)) {
+  for (std::string& name : header_) name = EscapeControls(name);
+}
+
 void Table::Add(std::vector<std::string> cells, std::vector<Colour> colours) {
+  for (std::string& cell : cells) cell = EscapeControls(cell);
   cells.resize(header_.size());
   colours.resize(header_.size(), Colour::kNone);
   rows_.push_back({std::move(cells), std::move(colours)});
@@ -75,7 +84,7 @@ std::string Age(std::string_view rfc3339, WallTime now) {
   return HumanDuration(std::max<Duration>(Duration::zero(), now - *then));
 }
 
-void PrintObjects(std::ostream& out, const std::vector<Json>& objects, bool as_list,
+void PrintObjects(Context& context, const std::vector<Json>& objects, bool as_list,
                   std::string_view format) {
   Json value;
   if (as_list) {
@@ -87,8 +96,8 @@ void PrintObjects(std::ostream& out, const std::vector<Json>& objects, bool as_l
     value = objects[0];
   }
   std::string text = format == "yaml" ? DumpYaml(value) : value.DumpPretty(4);
-  out << text;
-  if (!text.ends_with('\n')) out << "\n";
+  context.out << DataText(context, text);
+  if (!text.ends_with('\n')) context.out << "\n";
 }
 
 }  // namespace kinglet::cli

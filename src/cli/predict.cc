@@ -112,24 +112,26 @@ std::string Shape(const Json& output) {
 void PrintAnswer(Context& context, const std::string& body, const Options& options) {
   auto parsed = Json::Parse(body);
   if (options.raw || !parsed) {
-    context.out << body;
+    context.out << DataText(context, body);
     if (!body.ends_with('\n')) context.out << "\n";
     return;
   }
   if (options.output == "json") {
-    context.out << parsed->DumpPretty() << "\n";
+    context.out << DataText(context, parsed->DumpPretty()) << "\n";
   } else if (const Json* predictions = parsed->Find("predictions");
              predictions && predictions->IsArray()) {
-    for (const Json& row : predictions->AsArray()) context.out << row.Dump() << "\n";
+    for (const Json& row : predictions->AsArray()) {
+      context.out << DataText(context, row.Dump()) << "\n";
+    }
   } else if (const Json* outputs = parsed->Find("outputs"); outputs && outputs->IsArray()) {
     for (const Json& output : outputs->AsArray()) {
       std::string head = fmt::format("{} {} [{}]", output["name"].AsString(),
                                      output["datatype"].AsString(), Shape(output));
-      context.out << Paint(head, Colour::kDim, context.colour) << " " << output["data"].Dump()
-                  << "\n";
+      context.out << Paint(EscapeControls(head), Colour::kDim, context.colour) << " "
+                  << DataText(context, output["data"].Dump()) << "\n";
     }
   } else {
-    context.out << parsed->DumpPretty() << "\n";
+    context.out << DataText(context, parsed->DumpPretty()) << "\n";
   }
 }
 
@@ -188,14 +190,14 @@ int Predict(Context& context, std::vector<std::string> arguments) {
   auto response = client->Do(*request);
   auto took = std::chrono::steady_clock::now() - started;
   if (!response) {
-    context.err << "error: " << response.error().message() << "\n"
-                << "The service is asked at " << request->url
+    context.err << "error: " << EscapeControls(response.error().message(), Lines::kMany) << "\n"
+                << "The service is asked at " << EscapeControls(request->url)
                 << "; use --address HOST:PORT to go through a gateway or a port-forward.\n";
     return 1;
   }
   if (response->status >= 400) {
     Error refusal = RefusalOf(*response);
-    context.err << "error: " << refusal.message() << "\n";
+    context.err << "error: " << EscapeControls(refusal.message(), Lines::kMany) << "\n";
     return 1;
   }
   PrintAnswer(context, response->body, options);

@@ -66,7 +66,7 @@ std::optional<int> ParseArguments(Context& context, Flags& flags,
                                   std::vector<std::string>* positional) {
   auto parsed = flags.Parse(std::move(arguments));
   if (!parsed) {
-    context.err << "error: " << parsed.error().message() << "\n";
+    context.err << "error: " << EscapeControls(parsed.error().message(), Lines::kMany) << "\n";
     return 2;
   }
   if (flags.help_requested()) {
@@ -85,7 +85,7 @@ Result<Session> Open(Context& context, const kube::ConfigOptions& options) {
 }
 
 int FailWith(Context& context, const Error& error) {
-  context.err << "error: " << error.message() << "\n";
+  context.err << "error: " << EscapeControls(error.message(), Lines::kMany) << "\n";
   if (error.code() == Code::kUnavailable) {
     context.err << "Is it running? `kinglet up` starts standalone mode; for a cluster, check "
                    "KUBECONFIG or --kubeconfig.\n";
@@ -103,7 +103,7 @@ int Usage(Context& context, std::string_view text) {
 std::string DisplayName(const kube::ResourceType& type, std::string_view name) {
   std::string out = AsciiLower(type.kind);
   if (!type.group.empty()) out += "." + type.group;
-  return out + "/" + std::string(name);
+  return EscapeControls(out + "/" + std::string(name));
 }
 
 Result<Targets> ParseTargets(Session& session, const std::vector<std::string>& positional) {

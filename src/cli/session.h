@@ -35,7 +35,8 @@ Result<Session> Open(Context& context, const kube::ConfigOptions& options);
 int FailWith(Context& context, const Error& error);
 int Usage(Context& context, std::string_view text);  // returns 2
 
-// "inferenceservice.serving.kserve.io/iris", as kubectl names an object.
+// "inferenceservice.serving.kserve.io/iris", as kubectl names an object. For people: control
+// characters are escaped.
 std::string DisplayName(const kube::ResourceType& type, std::string_view name);
 
 // "TYPE NAME...", "TYPE/NAME...", "TYPE" (no names). kInvalidArgument for mixtures.

@@ -82,6 +82,10 @@ args: [--a, --b]
 env: [{name: B, value: own}, {name: A, value: runtime}]
 ports: [{containerPort: 9001, name: h1}, {containerPort: 9000, name: h2c}]
 )")) << merged.Dump();
+  Json probed = *MergeContainers(Yaml("{name: c, readinessProbe: {httpGet: {path: "
+                                      "/v2/health/ready, port: 8080}, periodSeconds: 5}}"),
+                                 Yaml("{readinessProbe: {tcpSocket: {port: 9000}}}"));
+  EXPECT_EQ(probed["readinessProbe"], Yaml("{tcpSocket: {port: 9000}, periodSeconds: 5}"));
   Json pod =
       *MergePodSpecs(Yaml("{volumes: [{name: shm, emptyDir: {medium: Memory}}]}"),
                      Yaml("{volumes: [{name: shm, emptyDir: {sizeLimit: 1Gi}}, {name: v}]}"));

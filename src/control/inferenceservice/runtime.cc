@@ -170,6 +170,16 @@ ModelResult<const api::ServingRuntime*> ResolveRuntime(
 Result<Json> MergeContainers(const Json& base, const Json& over) {
   KINGLET_TRY(Json merged, kube::MergeContainer(base, over.IsNull() ? Json::MakeObject() : over));
   if (merged["name"].AsString().empty()) merged.Set("name", base["name"]);
+  // A probe has one handler: that of `over` takes the place of the runtime's.
+  for (const char* probe : {"readinessProbe", "livenessProbe", "startupProbe"}) {
+    for (const char* handler : {"httpGet", "tcpSocket", "exec", "grpc"}) {
+      if (over[probe].Has(handler)) {
+        for (const char* other : {"httpGet", "tcpSocket", "exec", "grpc"}) {
+          if (!over[probe].Has(other)) merged.Ref(probe).Erase(other);
+        }
+      }
+    }
+  }
   Json args = Json::MakeArray();
   for (const Json* side : {&base, &over}) {
     for (const Json& argument : (*side)["args"].AsArray()) args.Push(argument);

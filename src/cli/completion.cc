@@ -19,6 +19,10 @@ constexpr std::string_view kTypes =
     "isvc inferenceservices servingruntimes clusterservingruntimes inferencegraphs trainedmodels "
     "pods deployments services events secrets configmaps nodes";
 
+// Shells expand and run what they complete with (compgen -W runs "$(...)"), so of what a server
+// sends only names without any of a shell's characters are offered.
+constexpr std::string_view kNames = R"(sed -n 's|^[a-zA-Z0-9.-]*/\([a-zA-Z0-9][a-zA-Z0-9.:-]*\)$|\1|p')";
+
 constexpr std::string_view kBash =
     R"sh(# kinglet completion for bash:  source <(kinglet completion bash)
 _kinglet() {
@@ -34,12 +38,12 @@ _kinglet() {
   esac
   case "$cmd" in
     predict|logs|doctor|status)
-      COMPREPLY=($(compgen -W "$(kinglet get isvc -o name 2>/dev/null | sed 's|.*/||')" -- "$cur")) ;;
+      COMPREPLY=($(compgen -W "$(kinglet get isvc -o name 2>/dev/null | @NAMES@)" -- "$cur")) ;;
     get|delete)
       if [ "$COMP_CWORD" -eq 2 ]; then
         COMPREPLY=($(compgen -W "@TYPES@" -- "$cur"))
       else
-        COMPREPLY=($(compgen -W "$(kinglet get "${COMP_WORDS[2]}" -o name 2>/dev/null | sed 's|.*/||')" -- "$cur"))
+        COMPREPLY=($(compgen -W "$(kinglet get "${COMP_WORDS[2]}" -o name 2>/dev/null | @NAMES@)" -- "$cur"))
       fi ;;
     completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur")) ;;
     serve|pull) COMPREPLY=($(compgen -f -- "$cur")) ;;
@@ -59,13 +63,13 @@ _kinglet() {
   fi
   case "$words[2]" in
     predict|logs|doctor|status)
-      names=(${(f)"$(kinglet get isvc -o name 2>/dev/null | sed 's|.*/||')"})
+      names=(${(f)"$(kinglet get isvc -o name 2>/dev/null | @NAMES@)"})
       compadd -a names ;;
     get|delete)
       if (( CURRENT == 3 )); then
         compadd @TYPES@
       else
-        names=(${(f)"$(kinglet get "$words[3]" -o name 2>/dev/null | sed 's|.*/||')"})
+        names=(${(f)"$(kinglet get "$words[3]" -o name 2>/dev/null | @NAMES@)"})
         compadd -a names
       fi ;;
     completion) compadd bash zsh fish ;;
@@ -78,7 +82,7 @@ compdef _kinglet kinglet
 constexpr std::string_view kFish =
     R"sh(# kinglet completion for fish:  kinglet completion fish | source
 complete -c kinglet -f -n __fish_use_subcommand -a "@COMMANDS@"
-complete -c kinglet -f -n "__fish_seen_subcommand_from predict logs doctor status" -a "(kinglet get isvc -o name 2>/dev/null | string replace -r '.*/' '')"
+complete -c kinglet -f -n "__fish_seen_subcommand_from predict logs doctor status" -a "(kinglet get isvc -o name 2>/dev/null | string replace -f -r '^[a-zA-Z0-9.-]*/([a-zA-Z0-9][a-zA-Z0-9.:-]*)\$' '\$1')"
 complete -c kinglet -f -n "__fish_seen_subcommand_from get delete" -a "@TYPES@"
 complete -c kinglet -f -n "__fish_seen_subcommand_from completion" -a "bash zsh fish"
 complete -c kinglet -n "__fish_seen_subcommand_from apply delete" -s f -l filename -r
@@ -94,6 +98,7 @@ std::string Fill(std::string_view script) {
   };
   replace("@COMMANDS@", CommandNames());
   replace("@TYPES@", kTypes);
+  replace("@NAMES@", kNames);
   return out;
 }
 

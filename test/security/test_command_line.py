@@ -338,7 +338,23 @@ def test_a_kubeconfig_that_others_can_change_runs_no_program(tmp_path, nobody, c
     assert done.returncode == 1 and not mark.exists() and "chmod" in done.stderr
 
 
-EVIL_HEADERS = {"X-Request-Id": "1\x1b]0;owned\x07 2025 forged", "User-Agent": "\x9b31m"}
+@pytest.mark.parametrize("names", [["$(touch${IFS}ran)"], ["`touch${IFS}ran`"], ["$HOME", "x;ran", "a b", "-rf"], ["'", '"']],
+                         ids=["substitution", "backquotes", "words", "quotes"])
+@pytest.mark.parametrize("words", [["kinglet", "get", "pods", "''"], ["kinglet", "logs", "''"]], ids=["get", "logs"])
+def test_a_name_is_not_run_by_the_shell_that_completes_it(tmp_path, words, names):
+    def answer(handler):
+        plural = "pods" if "/pods" in handler.path else "inferenceservices"
+        items = [{"metadata": {"name": name, "namespace": "default"}} for name in ["iris", *names]]
+        handler.reply({"apiVersion": "v1", "kind": f"{plural}List", "metadata": {}, "items": items})
+
+    with Hostile(answer) as server:
+        script = (f"PATH={BIN}:$PATH; source <(kinglet completion bash)\n"
+                  f"COMP_WORDS=({' '.join(words)}) COMP_CWORD={len(words) - 1}\n"
+                  "_kinglet; printf '%s\\n' \"${COMPREPLY[@]}\"")
+        done = subprocess.run(["bash", "-c", script], env=environment(server, tmp_path), capture_output=True, text=True,
+                              timeout=30, cwd=tmp_path)
+    assert not (tmp_path / "ran").exists(), "a name was run as a command"
+    assert done.stdout.split("\n")[:-1] == ["iris"], done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("raw", [b"\xc2\x9b31m", b"\x9b31m", b"\xe2\x80\xae"], ids=["c1", "byte", "direction"])

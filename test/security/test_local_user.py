@@ -276,6 +276,33 @@ def test_a_caller_that_closes_at_once_is_not_taken_for_root(nobody):
         process.wait(40)
 
 
+def test_idle_connections_of_another_user_do_not_keep_the_owner_out(server, nobody):
+    """More than the metrics server takes, each after one answer; room comes back without their help."""
+    port = server.state()["metrics"].split(":")[2].split("/")[0]
+    script = ("import socket, sys\n"
+              "kept = []\n"
+              "for _ in range(100):\n"
+              "    try:\n"
+              "        peer = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 2)\n"
+              "        peer.sendall(b'GET /healthz HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n')\n"
+              "        peer.recv(1000)\n"
+              "        kept.append(peer)\n"
+              "    except OSError: pass\n"
+              "print(len(kept), flush=True); sys.stdin.read()\n")
+    attacker = subprocess.Popen(["/usr/bin/python3", "-c", script, port], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, user=pwd.getpwnam("nobody").pw_uid, extra_groups=[], cwd="/")
+
+    def answered():
+        done = subprocess.run(["curl", "-s", "-m", "5", server.state()["metrics"]], capture_output=True)
+        return b"process_open_fds" in done.stdout
+
+    try:
+        assert int(attacker.stdout.readline()) > 32
+        wait_for(answered, 20, "the metrics")
+    finally:
+        attacker.kill()
+
+
 def test_connections_of_another_user_do_not_take_the_api_servers_descriptors(server, nobody):
     """Idle connections to the gateway, as many as it takes, while the API goes on."""
     port = server.state()["gateway"].rsplit(":", 1)[1]

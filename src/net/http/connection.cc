@@ -80,7 +80,7 @@ void Connection::Start() {
   }
   loop_.Add(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, this);
   registered_ = true;
-  SetDeadline(loop_.now() + core_.options.header_timeout);
+  SetDeadline(loop_.now() + Patience(core_.options.header_timeout));
   if (core_.options.tls) {
     tls_ = net::TlsSession::Accept(*core_.options.tls, fd_.get());
     if (!tls_) return Close();
@@ -427,6 +427,13 @@ void Connection::SetDeadline(SteadyTime when) {
   if (!armed() || when < this->when()) loop_.Arm(this, when);
 }
 
+// How long a client that sends nothing is waited for.
+Duration Connection::Patience(Duration configured) const {
+  const bool crowded = core_.connections.load(std::memory_order_relaxed) >
+                       core_.options.max_connections / 4 * 3;
+  return crowded ? std::min(configured, core_.options.crowded_timeout) : configured;
+}
+
 void Connection::UpdateDeadline() {
   if (phase_ == Phase::kClosed) return;
   if (Backlog()) return;  // Flush has set the time by which the client must take more
@@ -435,9 +442,9 @@ void Connection::UpdateDeadline() {
       if (head_parsed_) {
         SetDeadline(loop_.now() + core_.options.body_idle_timeout);
       } else if (Buffered()) {
-        SetDeadline(head_began_ + core_.options.header_timeout);
+        SetDeadline(head_began_ + Patience(core_.options.header_timeout));
       } else if (served_) {
-        SetDeadline(loop_.now() + core_.options.keep_alive_timeout);
+        SetDeadline(loop_.now() + Patience(core_.options.keep_alive_timeout));
       }
       break;
     case Phase::kDiscard:

@@ -148,6 +148,7 @@ class Connection final : public Exchange,
   void Close();
   void SetDeadline(SteadyTime when);
   void UpdateDeadline();
+  Duration Patience(Duration configured) const;
 
   ServerCore& core_;
   ServerLoop& home_;

@@ -87,6 +87,9 @@ struct ServerOptions {
   Duration body_idle_timeout = std::chrono::seconds(60);
   Duration write_timeout = std::chrono::seconds(60);
   Duration keep_alive_timeout = std::chrono::seconds(180);
+  // Takes the place of longer header and keep-alive timeouts of connections that begin to wait when three
+  // quarters of max_connections are in use: somebody who only holds connections cannot keep others out.
+  Duration crowded_timeout = std::chrono::seconds(3);
   std::string server_header;                    // "" sends none
 };
 

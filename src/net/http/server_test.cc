@@ -65,7 +65,8 @@ TEST(Server, AnswersPipelinedRequestsInOrder) {
     for (int i = 0; i < 500; ++i) {
       requests += fmt::format("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", i);
       requests += fmt::format(
-          "POST /slow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{:03}\r\n0\r\n\r\n",
+          "POST /slow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+          "chunked\r\n\r\n3\r\n{:03}\r\n0\r\n\r\n",
           i);
     }
     std::string answers = Ask(server, requests);
@@ -82,10 +83,10 @@ TEST(Server, AnswersPipelinedRequestsInOrder) {
 TEST(Server, TakesARequestByteByByte) {
   TestServer server(Echo, FastEcho);
   RawClient client(server.server->port());
-  for (std::string_view request :
-       {"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
-        "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2;q=1\r\nbc\r\n0\r\nT: 1"
-        "\r\n\r\n"}) {
+  for (std::string_view request : {"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
+                                   "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                                   "chunked\r\n\r\n1\r\na\r\n2;q=1\r\nbc\r\n0\r\nT: 1"
+                                   "\r\n\r\n"}) {
     for (char c : request) client.Send({&c, 1});
     EXPECT_THAT(client.ReadUntil("POST /x abc"), StartsWith("HTTP/1.1 200 OK\r\n"));
   }
@@ -100,7 +101,8 @@ TEST(Server, RefusesMalformedRequestsAndCloses) {
       {"GET / HTTP/1.1\r\n\r\n", "400"},
       {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400"},
       {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", "505"},
-      {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: "
+       "chunked\r\n\r\n0\r\n\r\n",
        "400"},
       {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "501"},
       {"POST / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", "417"},
@@ -119,18 +121,18 @@ TEST(Server, LimitsTheHead) {
               StartsWith("HTTP/1.1 414 "));
   EXPECT_THAT(Ask(server, "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(2000, 'a') + "\r\n\r\n"),
               StartsWith("HTTP/1.1 431 "));
-  EXPECT_THAT(Ask(server, "GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\nE: 1\r\n\r\n"),
-              StartsWith("HTTP/1.1 431 "));
+  EXPECT_THAT(
+      Ask(server, "GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\nE: 1\r\n\r\n"),
+      StartsWith("HTTP/1.1 431 "));
 }
 
 TEST(Server, LimitsTheBody) {
   TestServer server(Echo, {}, {.max_body_bytes = 100'000});
   std::string chunks;
   for (int i = 0; i < 20; ++i) chunks += "2000\r\n" + std::string(0x2000, 'x') + "\r\n";
-  EXPECT_THAT(
-      Ask(server, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks +
-                      "0\r\n\r\n"),
-      StartsWith("HTTP/1.1 429 "));
+  EXPECT_THAT(Ask(server, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                              chunks + "0\r\n\r\n"),
+              StartsWith("HTTP/1.1 429 "));
   // A body that is cut short reaches no handler.
   EXPECT_EQ(Ask(server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab"), "");
 }
@@ -140,7 +142,8 @@ TEST(Server, LargeBodiesArriveWhole) {
     auto body = co_await exchange.ReadBody();
     uint64_t sum = 0;
     for (unsigned char c : *body) sum = sum * 31 + c;
-    exchange.Send(200, "text/plain", fmt::format("{} {} {}", exchange.Header("x-tag"), body->size(), sum));
+    exchange.Send(200, "text/plain",
+                  fmt::format("{} {} {}", exchange.Header("x-tag"), body->size(), sum));
   });
   std::string body(5'000'000, ' ');
   uint64_t sum = 0;
@@ -264,6 +267,24 @@ TEST(Server, TimesOutHalfRequests) {
   EXPECT_THAT(client.ReadAll(), StartsWith("HTTP/1.1 408 "));
   RawClient silent(server.server->port());
   EXPECT_TRUE(silent.AtEnd());
+}
+
+TEST(Server, IdleConnectionsMakeRoomWhenItIsCrowded) {
+  TestServer server(Echo, {},
+                    {.max_connections = 8, .crowded_timeout = std::chrono::milliseconds(50)});
+  std::vector<std::unique_ptr<RawClient>> idle;
+  for (int i = 0; i < 8; ++i) {
+    idle.push_back(std::make_unique<RawClient>(server.server->port()));
+    idle.back()->Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_THAT(idle.back()->ReadUntil("\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
+  }
+  EXPECT_THAT(idle[7]->ReadAll(), ::testing::Not(HasSubstr("HTTP/1.1")));  // closed
+  RawClient next(server.server->port());
+  next.Send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(next.ReadAll(), StartsWith("HTTP/1.1 200 "));
+  // Those that came before it was crowded stay.
+  idle[0]->Send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(idle[0]->ReadAll(), HasSubstr("HTTP/1.1 200 "));
 }
 
 TEST(Server, DrainAnswersWhatIsInFlight) {

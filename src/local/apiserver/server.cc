@@ -17,6 +17,10 @@ namespace {
 
 constexpr size_t kMaxBody = 3 << 20;  // as the API server's limit on requests
 constexpr size_t kWriteQueue = 1024;
+// Lists of a store larger than this are made on a pool, so that health and watches need not wait
+// for them.
+constexpr size_t kInlineStoreBytes = size_t{4} << 20;
+constexpr size_t kListThreads = 2, kListQueue = 256;
 constexpr Duration kHeaderTimeout = std::chrono::seconds(10);
 
 class ServerImpl : public ApiServer {
@@ -29,6 +33,7 @@ class ServerImpl : public ApiServer {
         loops_(std::max<size_t>(options_.loops, 1)),
         pool_(std::make_unique<net::Pool>("apiserver", std::max<size_t>(options_.write_threads, 1),
                                           kWriteQueue)),
+        list_pool_(std::make_unique<net::Pool>("apiserver-list", kListThreads, kListQueue)),
         collector_(api_) {}
 
   ~ServerImpl() override { Stop(Deadline::After(std::chrono::milliseconds(0))); }
@@ -47,6 +52,8 @@ class ServerImpl : public ApiServer {
   Status Bootstrap();
   net::Task<void> Serve(http::Exchange& exchange);
   net::Task<void> ServeLong(Call call, http::Exchange& exchange, bool log);
+  // Answers on a thread of the pool; 429 when it is full.
+  net::Task<void> HandleOn(net::Pool& pool, const http::Request& request, http::Exchange& exchange);
   void SendResponse(http::Exchange& exchange, const http::Response& response);
   void CountBytes() {
     if (options_.metrics) {
@@ -60,7 +67,7 @@ class ServerImpl : public ApiServer {
   RegistryHolder registry_;
   Api api_;
   net::LoopGroup loops_;
-  std::unique_ptr<net::Pool> pool_;
+  std::unique_ptr<net::Pool> pool_, list_pool_;
   std::unique_ptr<http::Server> server_;
   LogStreams logs_;
   std::atomic<size_t> watches_{0};
@@ -172,6 +179,7 @@ void ServerImpl::Stop(Deadline deadline) {
     loops_.Join();
   }
   pool_.reset();
+  list_pool_.reset();
   server_.reset();
 }
 
@@ -237,7 +245,12 @@ net::Task<void> ServerImpl::Serve(http::Exchange& exchange) {
       co_await ServeLong(std::move(*call), exchange, log);
       co_return;
     }
-    SendResponse(exchange, api_.Handle(request));
+    const bool list = call && call->resource && call->name.empty();
+    if (!list || store_->bytes() <= kInlineStoreBytes) {
+      SendResponse(exchange, api_.Handle(request));
+      co_return;
+    }
+    co_await HandleOn(*list_pool_, request, exchange);
     co_return;
   }
   auto body = co_await exchange.ReadBody(kMaxBody);
@@ -249,13 +262,16 @@ net::Task<void> ServerImpl::Serve(http::Exchange& exchange) {
     co_return;
   }
   request.body = *body;
-  auto response = co_await pool_->Run([&] { return api_.Handle(request); });
-  if (!response) {
-    SendResponse(exchange,
-                 RenderError(MakeApiError(429, "TooManyRequests", response.error().message())));
-    co_return;
-  }
+  co_await HandleOn(*pool_, request, exchange);
   CountBytes();
+}
+
+net::Task<void> ServerImpl::HandleOn(net::Pool& pool, const http::Request& request,
+                                     http::Exchange& exchange) {
+  auto response = co_await pool.Run([&] { return api_.Handle(request); });
+  if (!response) {
+    response = RenderError(MakeApiError(429, "TooManyRequests", response.error().message()));
+  }
   SendResponse(exchange, *response);
 }
 

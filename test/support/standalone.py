@@ -41,16 +41,17 @@ class Standalone:
     def state(self):
         return json.loads((self.data / "state.json").read_text())
 
-    def start(self, *flags):
+    def start(self, *flags, programs=BIN, **options):
+        """Starts the program of the folder `programs`; options are those of subprocess.Popen."""
         ready = self.data / "state.json"
         self.data.mkdir(parents=True, exist_ok=True)
         ready.unlink(missing_ok=True)
         self.log = open(self.data / "test.log", "ab")
         # The API port stays the same over restarts, as it does for users.
         self.process = subprocess.Popen(
-            [BIN / "kinglet", "up", "--data-dir", self.data, "--api-port", self._port("api"),
+            [programs / "kinglet", "up", "--data-dir", self.data, "--api-port", self._port("api"),
              "--gateway-port", self._port("gateway"), "--metrics-port", "0", *flags],
-            stdout=self.log, stderr=self.log)
+            stdout=self.log, stderr=self.log, **options)
         wait_for(lambda: ready.exists() or self.process.poll() is not None, 60, "kinglet up")
         assert self.process.poll() is None, self.tail()
         return self

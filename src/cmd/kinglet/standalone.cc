@@ -183,6 +183,7 @@ class StandaloneImpl : public Standalone {
     options.node_name = kNodeName;
     options.node_labels = options_.node_labels;
     options.isolation = options_.isolation;
+    options.first_host_id = options_.first_pod_user;
     options.metrics = &metrics_;
     options.before_stop = [this](const std::string& pod_ip, Deadline deadline) {
       gateway_->Retire(pod_ip, deadline);

@@ -22,6 +22,7 @@ struct Options {
   int gateway_port = 7080;
   int metrics_port = 7081;
   kubelet::IsolationChoice isolation = kubelet::IsolationChoice::kAutomatic;
+  int64_t first_pod_user = kubelet::kDefaultFirstHostId;
   std::map<std::string, std::string> node_labels;  // of the Node that this machine is
   // Of requests to the gateway, the API server and the metrics; see net/http/browser_guard.h.
   std::vector<std::string> allowed_hosts, allowed_origins;

@@ -27,6 +27,7 @@ struct UpFlags {
   std::string data_dir;
   std::string host = "127.0.0.1";
   int64_t api_port = 7443, gateway_port = 7080, metrics_port = 7081;
+  int64_t first_pod_user = kubelet::kDefaultFirstHostId;
   std::string isolation = "automatic", node_labels;
   std::string allowed_hosts, allowed_origins;
   std::string log_level = "info", log_format = "text";
@@ -150,6 +151,9 @@ int Up(cli::Context& context, std::vector<std::string> arguments) {
             "http://localhost:3000; *: any");
   flags.Add("isolation", &values.isolation,
             "how pods run: automatic, namespaces (user, mount, network, ...) or host");
+  flags.Add("first-pod-user", &values.first_pod_user,
+            "as root: the first of the users (and groups) of this machine that pods run as; it and "
+            "the 4194304 numbers after it must be nobody's");
   flags.Add("log-level", &values.log_level, "debug, info, warning or error");
   flags.Add("log-format", &values.log_format, "text or json");
   flags.Add("node-labels", &values.node_labels,
@@ -192,6 +196,11 @@ int Up(cli::Context& context, std::vector<std::string> arguments) {
     context.err << "kinglet up: " << parsed.error().message() << "\n";
     return 2;
   }
+  if (values.first_pod_user < 1 || values.first_pod_user > kubelet::kMaxFirstHostId) {
+    context.err << "kinglet up: --first-pod-user must be from 1 to " << kubelet::kMaxFirstHostId
+                << "\n";
+    return 2;
+  }
   // Whatever this process creates is its user's alone: secrets, models, logs.
   ::umask(077);
   auto path = DataPath(values.data_dir);
@@ -211,6 +220,7 @@ int Up(cli::Context& context, std::vector<std::string> arguments) {
       .gateway_port = static_cast<int>(values.gateway_port),
       .metrics_port = static_cast<int>(values.metrics_port),
       .isolation = *isolation,
+      .first_pod_user = values.first_pod_user,
       .node_labels = std::move(node_labels),
       .allowed_hosts = std::move(*hosts),
       .allowed_origins = std::move(*origins),

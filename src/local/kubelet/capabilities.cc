@@ -13,7 +13,8 @@ namespace kinglet::kubelet {
 namespace {
 
 // Runs the probe; empty when all went well, else why not.
-std::string Try(const std::filesystem::path& program, const char* option) {
+std::string Try(const std::filesystem::path& program, const char* option,
+                std::string argument = "") {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return "cannot make a pipe";
   Fd reader(ends[0]), writer(ends[1]);
@@ -21,7 +22,8 @@ std::string Try(const std::filesystem::path& program, const char* option) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, writer.get(), 1);
   std::string path = program.string();
-  char* argv[] = {path.data(), const_cast<char*>(option), nullptr};
+  char* argv[] = {path.data(), const_cast<char*>(option),
+                  argument.empty() ? nullptr : argument.data(), nullptr};
   pid_t pid = 0;
   int failed = posix_spawn(&pid, path.c_str(), &actions, nullptr, argv, environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -43,6 +45,32 @@ std::string Try(const std::filesystem::path& program, const char* option) {
   return text.empty() ? fmt::format("kinglet-pod {} failed", option) : text;
 }
 
+// Whom pods are on this machine, in words.
+Capabilities::Note UserNote(const Capabilities& found, const HostIds& asked) {
+  const bool root = geteuid() == 0;
+  if (!root) {
+    return {"Pods have the rights of the user who runs kinglet, within what they see.", ""};
+  }
+  if (found.host_ids.shared < 0) {
+    std::string why = found.isolation == Isolation::kHost ? "they run on the host"
+                      : asked.shared < 0                  ? "no other users are mapped here"
+                                                          : "it may not become another user";
+    return {fmt::format("Pods run as root of this machine, because kinglet is root and {}: whoever "
+                        "may create pods may do everything here.",
+                        why),
+            "run kinglet up as an ordinary user", true};
+  }
+  if (found.host_ids.per_pod) {
+    return {fmt::format("Each pod is an unprivileged user of its own on this machine, from {} on.",
+                        found.host_ids.shared + 1),
+            ""};
+  }
+  return {fmt::format("All pods are the unprivileged user {} on this machine, because the data "
+                      "folder's file system or the map of users here does not allow one for each.",
+                      found.host_ids.shared),
+          "Linux 5.12 or newer, and the data folder on ext4, xfs, btrfs or tmpfs"};
+}
+
 }  // namespace
 
 std::string_view IsolationName(Isolation isolation) {
@@ -60,7 +88,8 @@ Json Capabilities::ToJson() const {
                            {"notes", std::move(lines)}});
 }
 
-Capabilities ProbeCapabilities(const std::filesystem::path& bin_dir, IsolationChoice choice) {
+Capabilities ProbeCapabilities(const std::filesystem::path& bin_dir, IsolationChoice choice,
+                               const HostIds& host_ids) {
   Capabilities found;
   const std::filesystem::path program = bin_dir / "kinglet-pod";
   constexpr std::string_view kOnHost =
@@ -68,10 +97,12 @@ Capabilities ProbeCapabilities(const std::filesystem::path& bin_dir, IsolationCh
   if (choice == IsolationChoice::kHost) {
     found.notes.push_back(
         {fmt::format("{}, as asked for.", kOnHost), "start kinglet up without --isolation=host"});
+  } else if (host_ids.shared >= 0 &&
+             Try(program, "--probe", std::to_string(host_ids.shared)).empty()) {
+    found.isolation = Isolation::kNamespaces;
+    found.host_ids = host_ids;
   } else if (std::string why = Try(program, "--probe"); why.empty()) {
     found.isolation = Isolation::kNamespaces;
-    found.notes.push_back(
-        {"Pods run in user, mount, network, pid, ipc and uts namespaces of their own.", ""});
   } else {
     found.notes.push_back(
         {fmt::format("{}, because {}.", kOnHost, why),
@@ -79,6 +110,11 @@ Capabilities ProbeCapabilities(const std::filesystem::path& bin_dir, IsolationCh
          "kernel.apparmor_restrict_unprivileged_userns=0; in Docker --security-opt "
          "seccomp=unconfined)"});
   }
+  if (found.isolation == Isolation::kNamespaces) {
+    found.notes.push_back(
+        {"Pods run in user, mount, network, pid, ipc and uts namespaces of their own.", ""});
+  }
+  found.notes.push_back(UserNote(found, host_ids));
   if (std::string why = Try(program, "--probe-network"); why.empty()) {
     found.pod_network = true;
     found.notes.push_back(

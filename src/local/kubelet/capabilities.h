@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "local/kubelet/host_ids.h"
 
 namespace kinglet::kubelet {
 
@@ -27,8 +28,11 @@ struct Capabilities {
   // there).
   struct Note {
     std::string what, next;
+    bool warning = false;  // pods threaten the machine: also said when kinglet starts
   };
   std::vector<Note> notes;
+  // Whom the pods are on this machine.
+  HostIds host_ids;
   // Whether names and addresses of Services hold inside pods, and pods with a network of their own
   // have a way out of it.
   bool pod_network = false;
@@ -38,9 +42,10 @@ struct Capabilities {
   Json ToJson() const;
 };
 
-// Runs `<bin_dir>/kinglet-pod --probe`, which makes the namespaces and a root and leaves again.
-// Takes a few milliseconds. Thread-safe.
-Capabilities ProbeCapabilities(const std::filesystem::path& bin_dir, IsolationChoice choice);
+// Runs `<bin_dir>/kinglet-pod --probe`, which makes the namespaces and a root, becomes one of
+// `host_ids` and leaves again. Takes a few milliseconds. Thread-safe.
+Capabilities ProbeCapabilities(const std::filesystem::path& bin_dir, IsolationChoice choice,
+                               const HostIds& host_ids = {});
 
 // The folder of the running executable.
 std::filesystem::path ExecutableDir();

@@ -142,7 +142,10 @@ void ContainerRunner::Start() {
   Result<int> pid = Fail(Code::kInternal, "no pipes");
   if (pipes) {
     log_token_ = pipes->token;
-    pid = pod_.sandbox().StartContainer(RunId(), run_spec_, pipes->out.get(), pipes->err.get());
+    auto trees = pod_.OpenMounts(run_spec_.mounts);
+    pid = trees ? pod_.sandbox().StartContainer(RunId(), run_spec_, pipes->out.get(),
+                                                pipes->err.get(), *trees)
+                : Unexpected(trees.error());
   } else {
     pid = Unexpected(pipes.error());
   }

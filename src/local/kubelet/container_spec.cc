@@ -4,6 +4,8 @@
 
 #include "kube/object.h"
 #include "local/kubelet/container_runner.h"
+#include "local/kubelet/pod/open.h"
+#include "local/kubelet/pod_security.h"
 #include "local/kubelet/volumes.h"
 
 namespace kinglet::kubelet {
@@ -19,9 +21,32 @@ int64_t SecurityInt(const Json& pod, const Json& container, std::string_view key
   return own.IsInt() ? own.AsInt() : shared.IsInt() ? shared.AsInt() : fallback;
 }
 
-bool SecurityBool(const Json& pod, const Json& container, std::string_view key) {
-  const Json& own = container["securityContext"][key];
-  return own.IsBool() ? own.AsBool() : pod["spec"]["securityContext"][key].AsBool();
+// The paths of file:// URIs among the words of a program that downloads models: it sees these of
+// the host, and read-only. What does not exist is for the program to say.
+Status AddLocalSources(const std::vector<std::string>& words, const fs::path& data_dir,
+                       std::vector<pod::Mount>& mounts) {
+  constexpr std::string_view kFile = "file://";
+  for (const std::string& word : words) {
+    if (!word.starts_with(kFile)) continue;
+    const fs::path path = fs::path(word.substr(kFile.size())).lexically_normal();
+    std::error_code error;
+    if (!path.is_absolute() || !fs::exists(path, error)) continue;
+    auto leads = CheckHostPath(path, data_dir);
+    if (!leads) return Unexpected(leads.error());
+    mounts.push_back({.source = leads->string(), .target = path.string(), .read_only = true});
+  }
+  return {};
+}
+
+// Made by the kubelet for a container, and given to its user.
+Status MakeContainerFile(const fs::path& path, int64_t owner) {
+  std::error_code error;
+  fs::remove(path, error);
+  Fd made(open(path.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600));
+  if (!made || fchmod(made.get(), 0666) != 0) {
+    return Unexpected(ErrnoError("cannot make " + path.string(), errno));
+  }
+  return GiveTree(made.get(), owner);
 }
 
 }  // namespace
@@ -34,14 +59,17 @@ Result<pod::ContainerSpec> ContainerRunner::MakeSpec(const ResolvedImage& image)
   const fs::path folder = Folder();
   const fs::path tmp = folder / "tmp", root = folder / "root";
   const fs::path termination = folder / "termination-log";
+  KINGLET_RETURN_IF_ERROR(CheckContainerSecurity(pod_object, spec_, sandboxed));
   std::error_code error;
   fs::create_directories(tmp, error);
   fs::create_directories(root, error);
+  KINGLET_TRY(Fd tmp_folder, pod::OpenCanonical(tmp.string()));
   chmod(tmp.c_str(), 01777);
-  Fd made(open(termination.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666));
-  if (!made) return Unexpected(ErrnoError("cannot make " + termination.string(), errno));
+  KINGLET_RETURN_IF_ERROR(GiveTree(tmp_folder.get(), pod_.host_id()));
+  KINGLET_RETURN_IF_ERROR(MakeContainerFile(termination, pod_.host_id()));
 
-  const bool network_of_host = !pod_.own_network() || image.host_view;
+  const bool downloads = image.downloads && spec_["command"].empty();
+  const bool network_of_host = !pod_.own_network() || downloads;
   Environment defaults = {
       {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
       {"HOSTNAME", kube::Name(pod_object)},
@@ -52,20 +80,25 @@ Result<pod::ContainerSpec> ContainerRunner::MakeSpec(const ResolvedImage& image)
   KINGLET_TRY(Environment environment,
               BuildEnvironment(spec_, facts, pod_.Objects(), std::move(defaults)));
   KINGLET_TRY(std::vector<pod::Mount> mounts, ResolveMounts(spec_, pod_.volumes(), environment));
-  mounts.push_back({termination.string(),
-                    spec_["terminationMessagePath"].StringOr("/dev/termination-log"), false});
+  mounts.push_back({.source = termination.string(),
+                    .target = spec_["terminationMessagePath"].StringOr("/dev/termination-log")});
 
   pod::ContainerSpec spec;
+  spec.capabilities = AllowedCapabilities(spec_);
   spec.argv = BuildArguments(spec_, image.entrypoint, environment);
   spec.cwd = spec_["workingDir"].AsString();
   if (sandboxed) {
     spec.root_dir = root.string();
-    spec.host_files = image.host_view;
     spec.tmp_dir = tmp.string();
-    if (image.host_view) mounts.push_back({tmp.string(), "/run/kinglet-tmp", false});
-    if (image.host_view) environment.try_emplace("TMPDIR", "/run/kinglet-tmp");
-    spec.hosts_file = (pod_.dir() / "hosts").string();
-    if (pod_.has_names()) spec.resolv_file = (pod_.dir() / "resolv.conf").string();
+    if (downloads) {
+      // Names and Kerberos realms are the host's, as its network is.
+      spec.hosts_file = fs::exists("/etc/hosts", error) ? "/etc/hosts" : "";
+      spec.host_paths.push_back("/etc/krb5.conf");
+      KINGLET_RETURN_IF_ERROR(AddLocalSources(spec.argv, pod_.context().data_dir, mounts));
+    } else {
+      spec.hosts_file = (pod_.dir() / "hosts").string();
+      if (pod_.has_names()) spec.resolv_file = (pod_.dir() / "resolv.conf").string();
+    }
     spec.host_paths.push_back(pod_.context().bin_dir.string());
     if (fs::path lib = pod_.context().bin_dir.parent_path() / "lib"; fs::exists(lib, error)) {
       spec.host_paths.push_back(lib.string());
@@ -78,13 +111,8 @@ Result<pod::ContainerSpec> ContainerRunner::MakeSpec(const ResolvedImage& image)
     spec.read_only_root = spec_["securityContext"]["readOnlyRootFilesystem"].AsBool();
     spec.uid = SecurityInt(pod_object, spec_, "runAsUser", kDefaultUid);
     spec.gid = SecurityInt(pod_object, spec_, "runAsGroup", spec.uid);
-    if (spec.uid == 0 && SecurityBool(pod_object, spec_, "runAsNonRoot")) {
-      return Fail(
-          Code::kInvalidArgument,
-          "container's runAsUser breaks non-root policy (pod: \"{}_{}({})\", container: {})",
-          kube::Name(pod_object), kube::Namespace(pod_object), kube::Uid(pod_object), state_.name);
-    }
   } else {
+    KINGLET_RETURN_IF_ERROR(ResolveSources(mounts));
     for (std::string& word : spec.argv) word = RewritePaths(word, mounts);
     for (auto& [name, value] : environment) value = RewritePaths(value, mounts);
     spec.cwd = spec.cwd.empty() ? tmp.string() : RewritePaths(spec.cwd, mounts);

@@ -61,7 +61,7 @@ Result<ResolvedImage> ImageTable::Resolve(std::string_view image) const {
                 "cluster",
                 image, known);
   }
-  ResolvedImage resolved{rule->entrypoint, rule->host_view};
+  ResolvedImage resolved{rule->entrypoint, rule->downloads};
   std::string& program = resolved.entrypoint.front();
   if (program.find('/') == program.npos) {
     std::filesystem::path path = bin_dir_ / program;

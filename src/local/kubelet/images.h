@@ -19,14 +19,14 @@ struct ImageRule {
   // container's `command` replaces it, its `args` follow it. $(NAME) is expanded; KINGLET_HOST is
   // the address to listen on.
   std::vector<std::string> entrypoint;
-  // The program works for the pod from outside: it sees the host's files (read-only) and the host's
-  // network. The storage initializer does, so that file:// and s3:// URIs mean what they say.
-  bool host_view = false;
+  // The program fetches models for the pod: it uses the host's network, and sees the paths of the
+  // file:// URIs among its arguments. Holds for the entry point only, not for another `command`.
+  bool downloads = false;
 };
 
 struct ResolvedImage {
   std::vector<std::string> entrypoint;  // absolute program and its first arguments
-  bool host_view = false;
+  bool downloads = false;
 };
 
 // The images this installation knows.

@@ -34,17 +34,23 @@ class KubeletImpl : public Kubelet {
   Status Start() override {
     std::error_code error;
     fs::create_directories(options_.data_dir / "pods", error);
+    // Pods see their own parts of it through mounts; nobody else has business there.
+    if (!error) fs::permissions(options_.data_dir / "pods", fs::perms::owner_all, error);
     if (error) {
       return Fail(Code::kPermissionDenied, "cannot make the folder {}: {}",
                   (options_.data_dir / "pods").string(), error.message());
     }
     fs::path data_dir = fs::canonical(options_.data_dir, error);
     fs::path bin_dir = fs::weakly_canonical(options_.bin_dir, error);
-    capabilities_ = ProbeCapabilities(bin_dir, options_.isolation);
+    capabilities_ = ProbeCapabilities(bin_dir, options_.isolation,
+                                      FindHostIds(data_dir, options_.first_host_id));
     if (options_.isolation == IsolationChoice::kNamespaces &&
         capabilities_.isolation != Isolation::kNamespaces) {
       const Capabilities::Note& note = capabilities_.notes.front();
       return Fail(Code::kFailedPrecondition, "{} To change that: {}", note.what, note.next);
+    }
+    for (const Capabilities::Note& note : capabilities_.notes) {
+      if (note.warning) LogWarning(note.what, {{"next", note.next}});
     }
     NodeFacts facts = ReadNodeFacts(options_.node_name);
     context_.reset(new Context{.client = client_,

@@ -34,6 +34,9 @@ struct Options {
   std::map<std::string, std::string> node_labels;  // of the Node, besides its own
   // kAutomatic: namespaces when the kernel allows them, else the host.
   IsolationChoice isolation = IsolationChoice::kAutomatic;
+  // As root: the first of the users and groups of this machine that pods run as. The next 4194304
+  // must be nobody's, too.
+  int64_t first_host_id = kDefaultFirstHostId;
   // Tried before the built-in table. Tests name their own images here.
   std::vector<ImageRule> extra_images;
   // Further host paths that sandboxed pods see, read-only, at the same place.

@@ -11,8 +11,8 @@
 #include <fstream>
 
 #include "kube/object.h"
+#include "local/kubelet/pod_security.h"
 #include "local/kubelet/probes.h"
-#include "local/kubelet/volumes.h"
 
 namespace kinglet::kubelet {
 namespace {
@@ -82,13 +82,16 @@ std::vector<int> PodRuntime::Ports() const {
 
 Status PodRuntime::SetUp(std::function<void(const std::string&, int)> on_exit,
                          std::function<void()> on_lost) {
+  KINGLET_RETURN_IF_ERROR(CheckPodSecurity(pod_));
   std::error_code error;
   fs::create_directories(dir_, error);
+  if (!error) fs::permissions(dir_, fs::perms::owner_all, error);
   if (error) {
     return Fail(Code::kInternal, "cannot make the folder {}: {}", dir_.string(), error.message());
   }
   if (ip_.empty()) {
     KINGLET_TRY(ip_, context_.addresses.Take(kube::Uid(pod_), pod_["status"]["podIP"].AsString()));
+    host_id_ = context_.capabilities.host_ids.OfPod(ip_);
   }
   const std::string hostname = pod_["spec"]["hostname"].StringOr(kube::Name(pod_)).substr(0, 63);
   {
@@ -101,11 +104,14 @@ Status PodRuntime::SetUp(std::function<void(const std::string&, int)> on_exit,
       }
     }
   }
+  // Containers read it as another user.
+  chmod((dir_ / "hosts").c_str(), 0644);
   KINGLET_TRY(volumes_,
               PrepareVolumes(Facts(), Objects(),
                              {.pod_dir = dir_,
                               .claims_dir = context_.data_dir / "claims" / kube::Namespace(pod_),
-                              .data_dir = context_.data_dir}));
+                              .data_dir = context_.data_dir,
+                              .pod_id = host_id_}));
   SandboxOptions options;
   options.program = context_.bin_dir / "kinglet-pod";
   options.lock_file = dir_ / "lock";
@@ -114,7 +120,8 @@ Status PodRuntime::SetUp(std::function<void(const std::string&, int)> on_exit,
                     .hostname = hostname,
                     .intercept = context_.capabilities.pod_network,
                     .address = ip_,
-                    .own_address = !own_network_ && !pod_["spec"]["hostNetwork"].AsBool()};
+                    .own_address = !own_network_ && !pod_["spec"]["hostNetwork"].AsBool(),
+                    .host_id = host_id_};
   if (options.config.intercept) {
     network_ = std::make_unique<PodNetwork>(context_, kube::Namespace(pod_), ip_);
     KINGLET_TRY(options.config.dns_port, network_->OpenNames());
@@ -142,6 +149,7 @@ Status PodRuntime::SetUp(std::function<void(const std::string&, int)> on_exit,
     }
     std::ofstream resolv(dir_ / "resolv.conf", std::ios::trunc);
     resolv << MakeResolvConf(ip_, kube::Namespace(pod_), ReadHostResolvConf());
+    chmod((dir_ / "resolv.conf").c_str(), 0644);
   }
   for (int port : Ports()) {
     Status listening = context_.relay.Listen(

@@ -15,6 +15,7 @@
 #include "local/kubelet/environment.h"
 #include "local/kubelet/pod_network.h"
 #include "local/kubelet/sandbox.h"
+#include "local/kubelet/volumes.h"
 
 namespace kinglet::kubelet {
 
@@ -45,7 +46,13 @@ class PodRuntime {
   void set_pod(Json pod) { pod_ = std::move(pod); }
   const std::string& ip() const { return ip_; }
   const std::filesystem::path& dir() const { return dir_; }
-  const std::map<std::string, std::filesystem::path>& volumes() const { return volumes_; }
+  const std::map<std::string, Volume>& volumes() const { return volumes_; }
+  // The user of this machine that the pod runs as; -1: the kubelet's.
+  int64_t host_id() const { return host_id_; }
+  // Opens what the mounts of a container need to be opened as the kubelet (volumes.h).
+  Result<std::vector<Fd>> OpenMounts(std::vector<pod::Mount>& mounts) {
+    return OpenShared(mounts, volumes_, context_.capabilities.host_ids, host_id_, id_map_);
+  }
   bool namespaces() const { return namespaces_; }
   bool own_network() const { return own_network_; }
   // Whether the pod's names are served at port 53 of its own network.
@@ -63,7 +70,9 @@ class PodRuntime {
   const std::filesystem::path dir_;
   std::string ip_;
   bool namespaces_ = false, own_network_ = false;
-  std::map<std::string, std::filesystem::path> volumes_;
+  int64_t host_id_ = -1;
+  std::map<std::string, Volume> volumes_;
+  Fd id_map_;
   std::unique_ptr<PodNetwork> network_;  // null without interception
   std::unique_ptr<Sandbox> sandbox_;
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "kube/conditions.h"
 #include "kube/object.h"
+#include "local/kubelet/pod_security.h"
 
 namespace kinglet::kubelet {
 namespace {
@@ -192,6 +193,16 @@ void PodWorker::SetUp() {
       });
   if (made) {
     setup_error_.clear();
+    std::string missing;
+    for (const std::string& field : NotEnforced(runtime_.pod(), runtime_.namespaces())) {
+      missing += (missing.empty() ? "" : ", ") + field;
+    }
+    if (!missing.empty()) {
+      context_.events.Warning(
+          runtime_.pod(), "NotEnforced",
+          fmt::format("The pod runs on the host, without namespaces. Not enforced there: {}",
+                      missing));
+    }
     return;
   }
   setup_at_ = Now() + setup_delay_;

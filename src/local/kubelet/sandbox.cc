@@ -83,7 +83,9 @@ Status Sandbox::Spawn(Deadline deadline) {
                            POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   std::string program = options_.program.string();
   char* argv[] = {program.data(), nullptr};
-  int failed = posix_spawn(&pid_, program.c_str(), &actions, &attributes, argv, environ);
+  // The kubelet's environment is not the pod's: it may hold the user's credentials.
+  char* no_environment[] = {nullptr};
+  int failed = posix_spawn(&pid_, program.c_str(), &actions, &attributes, argv, no_environment);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (failed) {
@@ -166,7 +168,7 @@ void Sandbox::ReadEvents() {
 }
 
 Result<int> Sandbox::StartContainer(const std::string& id, const pod::ContainerSpec& spec, int out,
-                                    int err) {
+                                    int err, const std::vector<Fd>& trees) {
   KINGLET_TRY(Fd file, pod::MakeMemoryFile(spec.ToJson().Dump()));
   {
     std::lock_guard lock(mutex_);
@@ -174,7 +176,9 @@ Result<int> Sandbox::StartContainer(const std::string& id, const pod::ContainerS
     pending_[id] = {};
   }
   Json message = Json::MakeObject({{"op", "start"}, {"id", id}});
-  Status sent = pod::SendPacket(control_.get(), message.Dump(), {file.get(), out, err});
+  std::vector<int> fds = {file.get(), out, err};
+  for (const Fd& tree : trees) fds.push_back(tree.get());
+  Status sent = pod::SendPacket(control_.get(), message.Dump(), fds);
   std::unique_lock lock(mutex_);
   if (sent) changed_.wait(lock, [&] { return pending_[id].done || lost_; });
   Pending pending = std::move(pending_[id]);

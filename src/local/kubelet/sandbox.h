@@ -49,9 +49,10 @@ class Sandbox {
   ~Sandbox();  // kills everything in the pod and waits for it
 
   // Returns when the program runs: its process id as kinglet-pod sees it. The error says why it
-  // does not. The descriptors are copied.
+  // does not. The descriptors are copied. `trees` are the detached mounts that the spec's mounts
+  // name.
   Result<int> StartContainer(const std::string& id, const pod::ContainerSpec& spec, int out,
-                             int err);
+                             int err, const std::vector<Fd>& trees = {});
   // SIGKILL goes to all of the container's processes, others to its first. Unknown ids are ignored.
   void Signal(const std::string& id, int number);
   // A socket (SOCK_STREAM or SOCK_DGRAM) of the pod's network; of the host's when the pod has none

@@ -10,11 +10,14 @@
 #include "base/encoding.h"
 #include "base/file.h"
 #include "kube/object.h"
+#include "local/kubelet/pod/open.h"
 
 namespace kinglet::kubelet {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr size_t kMaxSharedMounts = 100;  // their descriptors travel in one packet
 
 struct FileToWrite {
   std::string path;  // relative to the volume
@@ -41,6 +44,28 @@ Status MakeFolder(const fs::path& path) {
   return {};
 }
 
+// With a mode of its own, whatever the umask says, if it does not exist yet.
+Status MakeFolder(const fs::path& path, mode_t mode) {
+  if (mkdir(path.c_str(), 0700) == 0) {
+    chmod(path.c_str(), mode);
+    return {};
+  }
+  if (errno == EEXIST) return {};
+  return Unexpected(ErrnoError("cannot make the folder " + path.string(), errno));
+}
+
+// A folder of the data folder, in one that nobody but the kubelet enters.
+Status MakeOwnFolder(const fs::path& path, mode_t mode) {
+  KINGLET_RETURN_IF_ERROR(MakeFolder(path.parent_path()));
+  chmod(path.parent_path().c_str(), 0700);
+  return MakeFolder(path, mode);
+}
+
+bool LiesIn(const fs::path& path, const fs::path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first ==
+         folder.end();
+}
+
 // Without the sync of WriteFileAtomic: these files are made again at every start.
 Status WritePlain(const fs::path& path, const FileToWrite& file) {
   std::error_code error;
@@ -59,12 +84,13 @@ Status WritePlain(const fs::path& path, const FileToWrite& file) {
 }
 
 Status WriteAll(const fs::path& folder, const std::vector<FileToWrite>& files) {
-  KINGLET_RETURN_IF_ERROR(MakeFolder(folder));
   for (const FileToWrite& file : files) {
     KINGLET_RETURN_IF_ERROR(CheckRelative(file.path));
-    fs::path path = folder / file.path;
-    KINGLET_RETURN_IF_ERROR(MakeFolder(path.parent_path()));
-    KINGLET_RETURN_IF_ERROR(WritePlain(path, file));
+    fs::path inner = folder;
+    for (const fs::path& part : fs::path(file.path).parent_path()) {
+      KINGLET_RETURN_IF_ERROR(MakeFolder(inner /= part, 0755));
+    }
+    KINGLET_RETURN_IF_ERROR(WritePlain(folder / file.path, file));
   }
   return {};
 }
@@ -74,7 +100,7 @@ class Preparer {
   Preparer(const PodFacts& facts, const ObjectSource& objects, const VolumeFolders& folders)
       : facts_(facts), objects_(objects), folders_(folders) {}
 
-  Result<fs::path> Prepare(const Json& volume) {
+  Result<Volume> Prepare(const Json& volume) {
     const fs::path own = folders_.pod_dir / "volumes" / volume["name"].AsString();
     if (volume.Has("hostPath")) return HostPath(volume["hostPath"]);
     if (volume.Has("persistentVolumeClaim")) return Claim(volume["persistentVolumeClaim"]);
@@ -95,15 +121,26 @@ class Preparer {
     } else if (volume.Has("projected")) {
       KINGLET_RETURN_IF_ERROR(AddProjected(volume["projected"], files));
     } else {  // emptyDir, also when no source is named
-      KINGLET_RETURN_IF_ERROR(MakeFolder(own));
-      chmod(own.c_str(), 0777);
-      return own;
+      KINGLET_RETURN_IF_ERROR(MakeOwnFolder(own, 0777));
+      KINGLET_RETURN_IF_ERROR(Give(own));
+      return Volume{.path = own};
     }
+    // Made anew: nothing that was put there meanwhile leads the writes below elsewhere.
+    std::error_code error;
+    fs::remove_all(own, error);
+    KINGLET_RETURN_IF_ERROR(MakeOwnFolder(own, 0755));
     KINGLET_RETURN_IF_ERROR(WriteAll(own, files));
-    return own;
+    KINGLET_RETURN_IF_ERROR(Give(own));
+    return Volume{.path = own, .read_only = true};
   }
 
  private:
+  // Gives a volume to the pod. Earlier versions left all of them to root.
+  Status Give(const fs::path& own) {
+    KINGLET_TRY(Fd fd, pod::OpenCanonical(own.string()));
+    return GiveTree(fd.get(), folders_.pod_id);
+  }
+
   Status AddObject(const kube::ResourceType& type, const Json& source, std::string_view name_key,
                    std::vector<FileToWrite>& files) {
     const std::string& name = source[name_key].AsString();
@@ -195,18 +232,28 @@ class Preparer {
     return part(R"({"alg":"none","typ":"JWT"})") + "." + part(claims.Dump()) + ".";
   }
 
-  Result<fs::path> HostPath(const Json& source) {
+  Result<Volume> HostPath(const Json& source) {
     const fs::path path = source["path"].AsString();
-    const std::string& type = source["type"].AsString();
     if (!path.is_absolute()) {
       return Fail(Code::kInvalidArgument, "hostPath {} is not absolute", path.string());
     }
+    KINGLET_TRY(fs::path leads, CheckHostPath(path, folders_.data_dir));
+    KINGLET_RETURN_IF_ERROR(FindOrMake(leads, source["type"].AsString()));
+    return Volume{.path = std::move(leads)};
+  }
+
+  // `path` is canonical as far as it exists.
+
+  Status FindOrMake(const fs::path& path, const std::string& type) {
     std::error_code error;
     if (!fs::exists(path, error)) {
       if (type == "DirectoryOrCreate") {
-        KINGLET_RETURN_IF_ERROR(MakeFolder(path));
+        KINGLET_RETURN_IF_ERROR(MakeBeneath(path));
       } else if (type == "FileOrCreate") {
-        KINGLET_RETURN_IF_ERROR(WriteFileAtomic(path, ""));
+        KINGLET_TRY(Fd folder, pod::OpenCanonical(path.parent_path().string()));
+        Fd file(openat(folder.get(), path.filename().c_str(),
+                       O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644));
+        if (!file) return Unexpected(ErrnoError("cannot make " + path.string(), errno));
       } else {
         return Fail(Code::kNotFound, "hostPath {} does not exist on this machine", path.string());
       }
@@ -215,10 +262,34 @@ class Preparer {
         (type == "File" && !fs::is_regular_file(path, error))) {
       return Fail(Code::kFailedPrecondition, "hostPath {} is not a {}", path.string(), type);
     }
-    return path;
+    return {};
   }
 
-  Result<fs::path> Claim(const Json& source) {
+  // Makes a folder where others may rename what lies on the way.
+  Status MakeBeneath(const fs::path& path) {
+    fs::path base = path;
+    std::error_code error;
+    while (!fs::exists(base, error) && base.has_relative_path()) base = base.parent_path();
+    KINGLET_TRY(Fd made, pod::OpenSource({.source = base.string(),
+                                          .target = "",
+                                          .sub = path.lexically_relative(base).string()}));
+    return {};
+  }
+
+  // A volume whose path is not absolute: the data folder may be moved.
+  Result<Volume> DataPath(const Json& source) {
+    const fs::path& relative = source["path"].AsString();
+    if (auto checked = CheckRelative(relative.string()); !checked) {
+      return Unexpected(checked.error().WithContext("path"));
+    }
+    const fs::path path = folders_.data_dir / relative.lexically_normal();
+    KINGLET_RETURN_IF_ERROR(MakeFolder(path.parent_path()));
+    KINGLET_RETURN_IF_ERROR(FindOrMake(path, source["type"].AsString()));
+    KINGLET_TRY(Fd opened, pod::OpenCanonical(path.string()));
+    return Volume{.path = path, .shared = true};
+  }
+
+  Result<Volume> Claim(const Json& source) {
     const std::string& name = source["claimName"].AsString();
     KINGLET_TRY(Json claim, objects_(kube::kPersistentVolumeClaim, name));
     if (claim["status"]["phase"].AsString() != "Bound") {
@@ -227,17 +298,16 @@ class Preparer {
     const std::string& volume_name = claim["spec"]["volumeName"].AsString();
     if (volume_name.empty()) {
       // Provisioned on the spot: a folder that lives as long as the data folder.
+      KINGLET_RETURN_IF_ERROR(kube::CheckDnsSubdomain(name));
       fs::path folder = folders_.claims_dir / name;
-      KINGLET_RETURN_IF_ERROR(MakeFolder(folder));
-      return folder;
+      KINGLET_RETURN_IF_ERROR(MakeOwnFolder(folder, 0755));
+      return Volume{.path = std::move(folder), .shared = true};
     }
     KINGLET_TRY(Json volume, objects_(kube::kPersistentVolume, volume_name));
     for (const char* kind : {"hostPath", "local"}) {
       if (!volume["spec"].Has(kind)) continue;
-      Json source = volume["spec"][kind];
-      // Folders of ours: the data folder may be moved.
-      source.Set("path", (folders_.data_dir / source["path"].AsString()).string());
-      return HostPath(source);
+      const Json& place = volume["spec"][kind];
+      return place["path"].AsString().starts_with('/') ? HostPath(place) : DataPath(place);
     }
     return Fail(
         Code::kUnimplemented,
@@ -252,11 +322,36 @@ class Preparer {
 
 }  // namespace
 
-Result<std::map<std::string, fs::path>> PrepareVolumes(const PodFacts& facts,
-                                                       const ObjectSource& objects,
-                                                       const VolumeFolders& folders) {
+Result<fs::path> CheckHostPath(const fs::path& path, const fs::path& data_dir) {
+  static constexpr const char* kSystem[] = {"/boot", "/dev", "/etc",    "/proc",
+                                            "/run",  "/sys", "/var/run"};
+  std::error_code error;
+  if (std::find(path.begin(), path.end(), "..") != path.end()) {
+    return Fail(Code::kInvalidArgument, "{} must not contain '..'", path.string());
+  }
+  fs::path leads = fs::weakly_canonical(path, error);
+  if (error) return Fail(Code::kNotFound, "{}: {}", path.string(), error.message());
+  if (!leads.has_filename() && leads.has_relative_path()) leads = leads.parent_path();
+  if (LiesIn(leads, data_dir) || LiesIn(data_dir, leads)) {
+    return Fail(Code::kPermissionDenied,
+                "{} is not given to pods: it {} the folder of kinglet's own data", path.string(),
+                LiesIn(leads, data_dir) ? "lies in" : "holds");
+  }
+  for (const char* system : kSystem) {
+    if (!LiesIn(leads, system) && !LiesIn(path.lexically_normal(), system)) continue;
+    return Fail(Code::kPermissionDenied,
+                "{} is not given to pods: {} belongs to this machine's system. Use a folder of "
+                "your own",
+                path.string(), system);
+  }
+  return leads;
+}
+
+Result<std::map<std::string, Volume>> PrepareVolumes(const PodFacts& facts,
+                                                     const ObjectSource& objects,
+                                                     const VolumeFolders& folders) {
   Preparer preparer(facts, objects, folders);
-  std::map<std::string, fs::path> volumes;
+  std::map<std::string, Volume> volumes;
   for (const Json& volume : (*facts.pod)["spec"]["volumes"].AsArray()) {
     const std::string& name = volume["name"].AsString();
     KINGLET_RETURN_IF_ERROR(kube::CheckDnsLabel(name));
@@ -271,7 +366,7 @@ Result<std::map<std::string, fs::path>> PrepareVolumes(const PodFacts& facts,
 }
 
 Result<std::vector<pod::Mount>> ResolveMounts(const Json& container,
-                                              const std::map<std::string, fs::path>& volumes,
+                                              const std::map<std::string, Volume>& volumes,
                                               const Environment& environment) {
   std::vector<pod::Mount> mounts;
   for (const Json& mount : container["volumeMounts"].AsArray()) {
@@ -283,29 +378,59 @@ Result<std::vector<pod::Mount>> ResolveMounts(const Json& container,
     if (volume == volumes.end()) {
       return Fail(Code::kInvalidArgument, "volumeMount {} names no volume of the pod", name);
     }
-    fs::path source = volume->second;
     std::string sub = mount["subPath"].AsString();
     if (const std::string& pattern = mount["subPathExpr"].AsString(); !pattern.empty()) {
       sub = ExpandVariables(pattern, environment);
     }
-    if (!sub.empty()) {
-      KINGLET_RETURN_IF_ERROR(CheckRelative(sub));
-      std::error_code error;
-      if (!fs::exists(source / sub, error)) KINGLET_RETURN_IF_ERROR(MakeFolder(source / sub));
-      // A link inside the volume must not lead out of it.
-      fs::path base = fs::canonical(source, error);
-      fs::path inner = fs::canonical(source / sub, error);
-      auto [end, at] = std::mismatch(base.begin(), base.end(), inner.begin(), inner.end());
-      if (error || end != base.end()) {
-        return Fail(Code::kInvalidArgument, "subPath \"{}\" leads out of volume {}", sub, name);
-      }
-      source = inner;
-    }
-    mounts.push_back({source.string(), target, mount["readOnly"].AsBool()});
+    if (!sub.empty()) KINGLET_RETURN_IF_ERROR(CheckRelative(sub));
+    mounts.push_back({.source = volume->second.path.string(),
+                      .target = std::move(target),
+                      .read_only = mount["readOnly"].AsBool() || volume->second.read_only,
+                      .sub = std::move(sub)});
   }
   std::stable_sort(mounts.begin(), mounts.end(),
                    [](const auto& a, const auto& b) { return a.target.size() < b.target.size(); });
   return mounts;
+}
+
+Status ResolveSources(std::vector<pod::Mount>& mounts) {
+  for (pod::Mount& mount : mounts) {
+    KINGLET_TRY(Fd source, pod::OpenSource(mount));
+    std::error_code error;
+    mount.source = fs::read_symlink(fmt::format("/proc/self/fd/{}", source.get()), error).string();
+    if (error) return Fail(Code::kInternal, "{}: {}", mount.target, error.message());
+    mount.sub.clear();
+  }
+  return {};
+}
+
+Result<std::vector<Fd>> OpenShared(std::vector<pod::Mount>& mounts,
+                                   const std::map<std::string, Volume>& volumes, const HostIds& ids,
+                                   int64_t pod_id, Fd& map) {
+  std::vector<Fd> trees;
+  auto is_shared = [&](const pod::Mount& mount) {
+    return std::any_of(volumes.begin(), volumes.end(), [&](const auto& entry) {
+      return entry.second.shared && entry.second.path == mount.source;
+    });
+  };
+  for (pod::Mount& mount : mounts) {
+    if (ids.shared < 0 || !is_shared(mount)) continue;
+    if (trees.size() == kMaxSharedMounts) {
+      return Fail(Code::kResourceExhausted, "more than {} mounts of claims in one container",
+                  kMaxSharedMounts);
+    }
+    KINGLET_TRY(Fd source, pod::OpenSource(mount));
+    KINGLET_RETURN_IF_ERROR(GiveTree(source.get(), ids.shared));
+    if (pod_id == ids.shared) continue;
+    KINGLET_TRY(Fd tree, pod::CloneTree(source.get()));
+    if (!map) {
+      KINGLET_TRY(map, MakeIdMap(ids.shared, pod_id));
+    }
+    KINGLET_RETURN_IF_ERROR(MapTree(tree.get(), map.get()));
+    mount.tree = static_cast<int>(trees.size());
+    trees.push_back(std::move(tree));
+  }
+  return trees;
 }
 
 }  // namespace kinglet::kubelet

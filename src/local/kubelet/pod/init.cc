@@ -1,6 +1,7 @@
 #include "local/kubelet/pod/init.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -20,6 +21,7 @@
 #include <cstring>
 #include <map>
 
+#include "local/kubelet/pod/confine.h"
 #include "local/kubelet/pod/intercept.h"
 #include "local/kubelet/pod/namespaces.h"
 #include "local/kubelet/pod/protocol.h"
@@ -37,7 +39,8 @@ struct Running {
 struct Launch {
   const ContainerSpec& spec;
   int out, err;
-  pid_t join = 0;  // run in this process's namespaces
+  const std::vector<Fd>& trees;  // detached mounts that spec.mounts name
+  pid_t join = 0;                // run in this process's namespaces
 };
 
 class Init {
@@ -110,7 +113,7 @@ class Init {
     if (!message) return;
     const std::string& op = (*message)["op"].AsString();
     const std::string& id = (*message)["id"].AsString();
-    if (op == "start" && packet.fds.size() == 3) {
+    if (op == "start" && packet.fds.size() >= 3) {
       auto pid = Start(id, packet);
       if (pid) {
         Send(Json::MakeObject({{"event", "started"}, {"id", id}, {"pid", *pid}}));
@@ -137,7 +140,9 @@ class Init {
     KINGLET_TRY(Json json, Json::Parse(text));
     ContainerSpec spec = ContainerSpec::FromJson(json);
     if (spec.argv.empty()) return Fail(Code::kInvalidArgument, "no command");
-    Launch launch{spec, packet.fds[1].get(), packet.fds[2].get()};
+    const std::vector<Fd> trees(std::make_move_iterator(packet.fds.begin() + 3),
+                                std::make_move_iterator(packet.fds.end()));
+    Launch launch{spec, packet.fds[1].get(), packet.fds[2].get(), trees};
     if (!spec.join.empty()) {
       auto it = running_.find(spec.join);
       if (it == running_.end()) return Fail(Code::kNotFound, "container {} not running", spec.join);
@@ -182,21 +187,19 @@ class Init {
     sigprocmask(SIG_SETMASK, &old_mask_, nullptr);
     for (int number = 1; number < 32; ++number) signal(number, SIG_DFL);
     setsid();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (auto entered = EnterNamespaces(launch); !entered) return entered.error();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // after the change of the user, which takes it away
     Fd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
     // The pipes may sit on the numbers that we are about to overwrite.
     Fd out(fcntl(launch.out, F_DUPFD_CLOEXEC, 16)), err(fcntl(launch.err, F_DUPFD_CLOEXEC, 16));
     if (dup2(null.get(), 0) < 0 || dup2(out.get(), 1) < 0 || dup2(err.get(), 2) < 0) {
       return ErrnoError("dup2", errno);
     }
-    // Nothing of ours (the control socket, the lock) is for the container.
-    for (int fd = 3; fd <= kConfigFd; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
     if (!spec.cwd.empty() && chdir(spec.cwd.c_str()) != 0) {
       return ErrnoError("workingDir " + spec.cwd, errno);
     }
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     umask(022);
+    if (auto confined = Confine(spec.capabilities); !confined) return confined.error();
     std::vector<char*> argv, env;
     for (const std::string& word : spec.argv) argv.push_back(const_cast<char*>(word.c_str()));
     for (const std::string& word : spec.env) env.push_back(const_cast<char*>(word.c_str()));
@@ -215,11 +218,21 @@ class Init {
   Status EnterNamespaces(const Launch& launch) {
     if (!config_.namespaces) return {};
     const ContainerSpec& spec = launch.spec;
+    const bool pod_user = config_.host_id >= 0;
     if (launch.join) {
       Fd process(static_cast<int>(syscall(SYS_pidfd_open, launch.join, 0)));
       if (!process) return Unexpected(ErrnoError("pidfd_open", errno));
+      // The container's namespace lets nobody change groups.
+      if (pod_user && setgroups(0, nullptr) != 0) {
+        return Unexpected(ErrnoError("setgroups", errno));
+      }
       if (setns(process.get(), CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET) != 0) {
         return Unexpected(ErrnoError("cannot enter the container", errno));
+      }
+      const auto uid = static_cast<uid_t>(spec.uid);
+      const auto gid = static_cast<gid_t>(spec.gid);
+      if (setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
+        return Unexpected(ErrnoError("cannot become the container's user", errno));
       }
       if (chdir("/") != 0) return Unexpected(ErrnoError("chdir /", errno));
       return {};
@@ -227,9 +240,10 @@ class Init {
     if (spec.pod_network && network_.ns && setns(network_.ns.get(), CLONE_NEWNET) != 0) {
       return Unexpected(ErrnoError("cannot enter the pod's network", errno));
     }
-    KINGLET_RETURN_IF_ERROR(EnterRoot(spec, config_.hostname));
-    if (auto entered =
-            EnterUserNamespace(static_cast<uid_t>(spec.uid), static_cast<gid_t>(spec.gid));
+    KINGLET_RETURN_IF_ERROR(
+        EnterRoot(spec, launch.trees, config_.hostname, pod_user ? kPodUser : 0));
+    if (auto entered = EnterContainerUser(pod_user, static_cast<uid_t>(spec.uid),
+                                          static_cast<gid_t>(spec.gid));
         !entered) {
       return Unexpected(entered.error().WithContext(fmt::format("runAsUser {}", spec.uid)));
     }
@@ -269,9 +283,9 @@ class Init {
 };
 
 // A trial of everything a pod needs, in this process and a child.
-int Probe() {
+int Probe(int64_t host_id) {
   auto tried = [&]() -> Status {
-    KINGLET_RETURN_IF_ERROR(EnterPodNamespaces("probe"));
+    KINGLET_RETURN_IF_ERROR(EnterPodNamespaces("probe", host_id));
     pid_t child = fork();
     if (child < 0) return Unexpected(ErrnoError("fork", errno));
     if (child == 0) {
@@ -285,9 +299,10 @@ int Probe() {
         int old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         ContainerSpec spec;
         spec.root_dir = folder;
-        result = EnterRoot(spec, "probe");
-        if (result) result = EnterUserNamespace(1000, 1000);
+        result = EnterRoot(spec, {}, "probe", host_id >= 0 ? kPodUser : 0);
         unlinkat(old_root, folder + 1, AT_REMOVEDIR);
+        if (result) result = EnterContainerUser(host_id >= 0, 1000, 1000);
+        if (result) result = Confine(0);
       }
       if (!result) std::printf("%s\n", result.error().message().c_str());
       std::fflush(stdout);
@@ -315,7 +330,7 @@ int RunPod() {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     return Init(std::move(config)).Run();
   }
-  if (auto entered = EnterPodNamespaces(config.hostname); !entered) {
+  if (auto entered = EnterPodNamespaces(config.hostname, config.host_id); !entered) {
     Json report = Json::MakeObject({{"event", "broken"}, {"message", entered.error().message()}});
     (void)SendPacket(kControlFd, report.Dump());
     return 1;
@@ -338,7 +353,9 @@ int RunPod() {
 }  // namespace
 
 int Main(int argc, char** argv) {
-  if (argc > 1 && std::strcmp(argv[1], "--probe") == 0) return Probe();
+  if (argc > 1 && std::strcmp(argv[1], "--probe") == 0) {
+    return Probe(argc > 2 ? std::strtoll(argv[2], nullptr, 10) : -1);
+  }
   if (argc > 1 && std::strcmp(argv[1], "--probe-network") == 0) {
     auto tried = TryInterception();
     if (!tried) std::printf("%s\n", tried.error().message().c_str());
@@ -348,7 +365,8 @@ int Main(int argc, char** argv) {
     std::printf(
         "kinglet-pod holds the namespaces and processes of one pod.\n"
         "It is started by kinglet's kubelet and has no use of its own.\n"
-        "  --probe          try whether the kernel allows what a pod needs; says why not\n"
+        "  --probe [ID]     try whether the kernel allows what a pod needs, as user and group ID\n"
+        "                   of this machine (default: the present ones); says why not\n"
         "  --probe-network  the same for connections to other pods, services and the world\n"
         "  --help           this text\n");
     return argc > 1 && std::strcmp(argv[1], "--help") != 0 ? 2 : 0;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -19,8 +20,8 @@
 namespace kinglet::kubelet::pod {
 namespace {
 
-Status WriteProc(const char* path, const std::string& text) {
-  Fd fd(open(path, O_WRONLY | O_CLOEXEC));
+Status WriteProc(const std::string& path, const std::string& text) {
+  Fd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!fd || write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
     return Unexpected(ErrnoError(fmt::format("writing {}", path), errno));
   }
@@ -63,8 +64,7 @@ Status RaiseLoopback(const std::string& address) {
   }
 }
 
-}  // namespace
-
+// Moves the process into a user namespace whose only uid and gid stand for the present ones.
 Status EnterUserNamespace(uid_t uid, gid_t gid) {
   const uid_t outer_uid = geteuid();
   const gid_t outer_gid = getegid();
@@ -77,8 +77,67 @@ Status EnterUserNamespace(uid_t uid, gid_t gid) {
   return {};
 }
 
-Status EnterPodNamespaces(const std::string& hostname) {
-  KINGLET_RETURN_IF_ERROR(EnterUserNamespace(0, 0));
+// Moves the process into a user namespace that maps root to itself and kPodUser to `host_id`. Maps
+// of other users are written from outside the namespace: by a child that remains there.
+Status EnterMappedNamespace(int64_t host_id) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    return Unexpected(ErrnoError("socketpair", errno));
+  }
+  Fd ours(ends[0]), theirs(ends[1]);
+  const pid_t self = getpid();
+  pid_t child = fork();
+  if (child < 0) return Unexpected(ErrnoError("fork", errno));
+  if (child == 0) {
+    ours.Reset();
+    if (!ReceivePacket(theirs.get())) _exit(1);
+    const std::string map = fmt::format("0 0 1\n{} {} 1\n", kPodUser, host_id);
+    Status written = WriteProc(fmt::format("/proc/{}/uid_map", self), map);
+    if (written) written = WriteProc(fmt::format("/proc/{}/gid_map", self), map);
+    (void)SendPacket(theirs.get(), written ? "+" : "-" + written.error().message());
+    _exit(0);
+  }
+  theirs.Reset();
+  Status mapped = [&]() -> Status {
+    if (unshare(CLONE_NEWUSER) != 0) {
+      return Unexpected(ErrnoError("the kernel refuses a user namespace", errno));
+    }
+    KINGLET_RETURN_IF_ERROR(SendPacket(ours.get(), "entered"));
+    KINGLET_TRY(Packet answer, ReceivePacket(ours.get()));
+    if (answer.text != "+") {
+      return Fail(Code::kPermissionDenied, "user {} of the host cannot be mapped: {}", host_id,
+                  answer.text.substr(1));
+    }
+    return {};
+  }();
+  ours.Reset();
+  while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return mapped;
+}
+
+// Drops the groups of the kubelet's user, and becomes `id` of the present namespace.
+Status BecomeUser(uid_t id) {
+  if (setgroups(0, nullptr) != 0 || setresgid(id, id, id) != 0 || setresuid(id, id, id) != 0) {
+    return Unexpected(ErrnoError(fmt::format("cannot become user {}", id), errno));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status EnterContainerUser(bool pod_user, uid_t uid, gid_t gid) {
+  if (pod_user) {
+    KINGLET_RETURN_IF_ERROR(BecomeUser(kPodUser));
+    // A process that changed its user may not write its own maps otherwise. The next exec decides
+    // anew; until then the other containers, in namespaces of their own, may not trace it either.
+    prctl(PR_SET_DUMPABLE, 1);
+  }
+  return EnterUserNamespace(uid, gid);
+}
+
+Status EnterPodNamespaces(const std::string& hostname, int64_t host_id) {
+  KINGLET_RETURN_IF_ERROR(host_id < 0 ? EnterUserNamespace(0, 0) : EnterMappedNamespace(host_id));
   if (unshare(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS) != 0) {
     return Unexpected(ErrnoError("the kernel refuses pid, ipc and uts namespaces", errno));
   }

@@ -10,7 +10,7 @@
 namespace kinglet::kubelet::pod {
 namespace {
 
-constexpr size_t kMaxFds = 8;
+constexpr size_t kMaxFds = 128;
 
 Json Strings(const std::vector<std::string>& values) {
   Json array = Json::MakeArray({});
@@ -33,7 +33,8 @@ Json PodConfig::ToJson() const {
                            {"intercept", intercept},
                            {"address", address},
                            {"ownAddress", own_address},
-                           {"dnsPort", dns_port}});
+                           {"dnsPort", dns_port},
+                           {"hostId", host_id}});
 }
 
 PodConfig PodConfig::FromJson(const Json& json) {
@@ -43,20 +44,23 @@ PodConfig PodConfig::FromJson(const Json& json) {
           .intercept = json["intercept"].AsBool(),
           .address = json["address"].AsString(),
           .own_address = json["ownAddress"].AsBool(),
-          .dns_port = static_cast<int>(json["dnsPort"].AsInt())};
+          .dns_port = static_cast<int>(json["dnsPort"].AsInt()),
+          .host_id = json["hostId"].AsInt(-1)};
 }
 
 Json ContainerSpec::ToJson() const {
   Json mount_list = Json::MakeArray({});
   for (const Mount& mount : mounts) {
-    mount_list.Push(Json::MakeObject(
-        {{"source", mount.source}, {"target", mount.target}, {"readOnly", mount.read_only}}));
+    mount_list.Push(Json::MakeObject({{"source", mount.source},
+                                      {"target", mount.target},
+                                      {"readOnly", mount.read_only},
+                                      {"sub", mount.sub},
+                                      {"tree", mount.tree}}));
   }
   return Json::MakeObject({{"argv", Strings(argv)},
                            {"env", Strings(env)},
                            {"cwd", cwd},
                            {"rootDir", root_dir},
-                           {"hostFiles", host_files},
                            {"hostPaths", Strings(host_paths)},
                            {"mounts", std::move(mount_list)},
                            {"hostsFile", hosts_file},
@@ -66,6 +70,7 @@ Json ContainerSpec::ToJson() const {
                            {"podNetwork", pod_network},
                            {"uid", uid},
                            {"gid", gid},
+                           {"capabilities", static_cast<int64_t>(capabilities)},
                            {"join", join}});
 }
 
@@ -75,12 +80,13 @@ ContainerSpec ContainerSpec::FromJson(const Json& json) {
   spec.env = ToStrings(json["env"]);
   spec.cwd = json["cwd"].AsString();
   spec.root_dir = json["rootDir"].AsString();
-  spec.host_files = json["hostFiles"].AsBool();
   spec.host_paths = ToStrings(json["hostPaths"]);
   for (const Json& mount : json["mounts"].AsArray()) {
     spec.mounts.push_back({.source = mount["source"].AsString(),
                            .target = mount["target"].AsString(),
-                           .read_only = mount["readOnly"].AsBool()});
+                           .read_only = mount["readOnly"].AsBool(),
+                           .sub = mount["sub"].AsString(),
+                           .tree = static_cast<int>(mount["tree"].AsInt(-1))});
   }
   spec.hosts_file = json["hostsFile"].AsString();
   spec.resolv_file = json["resolvFile"].AsString();
@@ -89,6 +95,7 @@ ContainerSpec ContainerSpec::FromJson(const Json& json) {
   spec.pod_network = json["podNetwork"].AsBool();
   spec.uid = json["uid"].AsInt(1000);
   spec.gid = json["gid"].AsInt(1000);
+  spec.capabilities = static_cast<uint64_t>(json["capabilities"].AsInt());
   spec.join = json["join"].AsString();
   return spec;
 }

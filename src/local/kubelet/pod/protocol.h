@@ -2,8 +2,9 @@
 //
 // Two sockets lead into kinglet-pod:
 //   control (SOCK_SEQPACKET): one JSON message a packet. Bulky specs travel in a memory file passed
-//     along, together with the write ends of the container's stdout and stderr. kinglet-pod asks
-//     here where a connect(2) of a container is to go ("connect").
+//     along, together with the write ends of the container's stdout and stderr and with detached
+//     mounts of its volumes. kinglet-pod asks here where a connect(2) of a container is to go
+//     ("connect").
 //   sockets (SOCK_SEQPACKET, only with an own network): each byte sent asks for one TCP socket
 //   ('u':
 //     a UDP socket) made inside the pod's network namespace; it comes back by SCM_RIGHTS.
@@ -38,15 +39,21 @@ struct PodConfig {
   std::string address;       // the pod's IP, a loopback address of the host
   bool own_address = false;  // on the host's network: listen at `address`, not at all of them
   int dns_port = 0;          // on the host, at `address`: the cluster's names
+  // The user and group of this machine that the containers run as; -1: those of the kubelet.
+  int64_t host_id = -1;
 
   Json ToJson() const;
   static PodConfig FromJson(const Json& json);
 };
 
 struct Mount {
-  std::string source;  // on the host
+  std::string source;  // a volume on the host, canonical
   std::string target;  // in the container, absolute
   bool read_only = false;
+  std::string sub;  // what is mounted of the volume, relative; made if it does not exist; "": all
+  // The place, among the descriptors that come with the container's start, of a detached mount of
+  // the source; -1: the source is opened by its path.
+  int tree = -1;
 
   bool operator==(const Mount&) const = default;
 };
@@ -57,7 +64,6 @@ struct ContainerSpec {
   std::string cwd;                // "" : "/" in a root of its own, else the kubelet's
   // With namespaces: what the container sees.
   std::string root_dir;                 // an empty folder of the pod to build the root on
-  bool host_files = false;              // the host's files read-only, instead of a minimal root
   std::vector<std::string> host_paths;  // further read-only paths
   std::vector<Mount> mounts;
   std::string hosts_file;   // a host file to bind at /etc/hosts
@@ -65,7 +71,8 @@ struct ContainerSpec {
   std::string tmp_dir;      // a host folder to bind at /tmp
   bool read_only_root = false;
   bool pod_network = false;        // else the host's
-  int64_t uid = 1000, gid = 1000;  // mapped to the user who runs the kubelet
+  int64_t uid = 1000, gid = 1000;  // as the container sees them; on the host PodConfig::host_id
+  uint64_t capabilities = 0;       // a bit each: what a root user of the container may have
   // Run inside an existing container instead (exec): its id.
   std::string join;
 

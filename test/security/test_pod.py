@@ -435,6 +435,44 @@ def test_a_persistent_volumes_path_climbs_out_of_the_data_folder(pods, standalon
         shutil.rmtree(secret)
 
 
+@pytest.mark.parametrize("mode, source", [("ReadOnlyMany", {}), ("ReadWriteOnce", {"readOnly": True})])
+def test_a_container_writes_to_a_claim_that_is_read_only(pods, mode, source):
+    name = f"fixed-{mode.lower()}"
+    pods.create("persistentvolumes", {"metadata": {"name": name}, "spec": {
+        "capacity": {"storage": "1Gi"}, "accessModes": [mode], "hostPath": {"path": name, "type": "DirectoryOrCreate"}}},
+        namespaced=False)
+    pods.create("persistentvolumeclaims", {"metadata": {"name": name}, "spec": {
+        "accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}, "volumeName": name}})
+    script = "(: > /c/file) 2>/dev/null && echo written; ls -d /c"
+    text = printed(pods, shell(script, volumeMounts=[{"name": "c", "mountPath": "/c"}], **ROOT_USER),
+                   volumes=[{"name": "c", "persistentVolumeClaim": {"claimName": name, **source}}])
+    assert text.split() == ["/c"]
+
+
+def test_a_claim_names_a_volume_that_is_bound_to_another_namespace(pods, standalone):
+    """The status says Bound, as whoever may write it can make it say."""
+    ask = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    pods.create("persistentvolumes", {"metadata": {"name": "theirs"}, "spec": {
+        "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+        "claimRef": {"namespace": "kube-system", "name": "theirs"},
+        "hostPath": {"path": "theirs", "type": "DirectoryOrCreate"}}}, namespaced=False)
+    (standalone.data / "theirs").mkdir(exist_ok=True)
+    (standalone.data / "theirs/marker").write_text(MARKER)
+    pods.create("persistentvolumeclaims", {"metadata": {"name": "theirs"}, "spec": {**ask, "volumeName": "theirs"}})
+    name = pods.start({"containers": [shell("cat /c/marker", volumeMounts=[{"name": "c", "mountPath": "/c"}], **ROOT_USER)],
+                       "volumes": [{"name": "c", "persistentVolumeClaim": {"claimName": "theirs"}}]})
+    try:
+        # The controller that binds claims takes the word back sooner or later: whatever comes first is enough.
+        for _ in range(20):
+            pods.call("PATCH", "/api/v1/namespaces/default/persistentvolumeclaims/theirs/status", {"status": {"phase": "Bound"}})
+            if pods.get(name).get("spec", {}).get("nodeName"):
+                break
+        wait_for(lambda: refusal(pods.get(name)) or pods.get(name)["status"].get("conditions"), 30, "the pod to be judged")
+        assert pods.get(name)["status"].get("phase") == "Pending"
+    finally:
+        pods.delete(name)
+
+
 def test_a_pod_of_an_older_version_left_files_to_root(outside):
     """Its volumes become the pod's own when kinglet starts again, without following its links."""
     kinglet = Standalone(tempfile.mkdtemp(prefix="kinglet-attack-"))

@@ -28,7 +28,8 @@ class Pods:
     def call(self, method, path, body=None):
         request = urllib.request.Request(
             self._url + path, method=method, data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"})
+            headers={"Authorization": f"Bearer {self._token}", "Content-Type":
+                     "application/merge-patch+json" if method == "PATCH" else "application/json"})
         with urllib.request.urlopen(request, context=self._tls, timeout=30) as answer:
             return answer.read().decode(errors="replace")
 

@@ -85,6 +85,8 @@ Result<pod::ContainerSpec> ContainerRunner::MakeSpec(const ResolvedImage& image)
 
   pod::ContainerSpec spec;
   spec.capabilities = AllowedCapabilities(spec_);
+  // It is on the host's network, has no use for them, and reads what strangers wrote.
+  spec.unix_sockets = !downloads;
   spec.argv = BuildArguments(spec_, image.entrypoint, environment);
   spec.cwd = spec_["workingDir"].AsString();
   if (sandboxed) {

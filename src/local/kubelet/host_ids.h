@@ -16,8 +16,9 @@
 
 namespace kinglet::kubelet {
 
-// 0x70000000. systemd's list of user ids (UIDS-GIDS.md) leaves these to nobody.
-inline constexpr int64_t kDefaultFirstHostId = 1879048192;
+// 0x7C000000. Of the numbers that systemd's list (UIDS-GIDS.md) leaves to nobody, those that SSSD's
+// default range for directory users ends before.
+inline constexpr int64_t kDefaultFirstHostId = 2080374784;
 // As many as there are pod addresses come after the first; 2^32 - 1 is no user.
 inline constexpr int64_t kMaxFirstHostId = (int64_t{1} << 32) - (int64_t{1} << 22) - 3;
 

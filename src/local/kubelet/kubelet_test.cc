@@ -244,6 +244,19 @@ TEST_P(KubeletTest, SandboxedPodsSeeTheirOwnRootAndProcesses) {
   EXPECT_EQ(cluster_->Logs("inside"), "1234\ninside\n0\n0\n1\n");
 }
 
+TEST_P(KubeletTest, ADownloaderIsOnTheHostsNetworkWithoutItsUnixSockets) {
+  cluster_->Start();
+  auto run = [&](std::string_view name, std::string_view image) {
+    cluster_->Run(name, fmt::format(R"({{"restartPolicy": "Never", "containers": [{{"name": "main",
+      "image": "{}", "args": ["for f in PF_UNIX PF_INET; do perl -MSocket -e \"print socket(S, $f, SOCK_STREAM, 0) ? 1 : 0\"; done"]}}]}})",
+                                    image));
+    cluster_->Await(name, [](const Json& p) { return HasPhase(p, "Succeeded"); });
+    return cluster_->Logs(name);
+  };
+  EXPECT_EQ(run("downloader", "test/host"), "01\n");
+  EXPECT_EQ(run("other", "test/sh"), "11\n");
+}
+
 INSTANTIATE_TEST_SUITE_P(Isolation, KubeletTest,
                          testing::Values(IsolationChoice::kHost, IsolationChoice::kNamespaces),
                          [](const auto& info) {

@@ -45,10 +45,6 @@ const std::map<std::pair<Where, std::string_view>, const char*>& AskingValues() 
   return kValues;
 }
 
-bool OfPod(const SecurityField& field) {
-  return field.where == Where::kPod || field.where == Where::kPodContext;
-}
-
 // A pod of one container in which the field has this value.
 Json PodWith(Where where, std::string_view name, Json value) {
   Json pod = *Json::Parse(R"({"metadata": {"name": "p", "namespace": "n", "uid": "u"},

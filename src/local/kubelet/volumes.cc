@@ -61,6 +61,14 @@ Status MakeOwnFolder(const fs::path& path, mode_t mode) {
   return MakeFolder(path, mode);
 }
 
+// Kubernetes leaves access modes to the driver of the volume, which is the kubelet here.
+bool IsReadOnly(const Json& persistent_volume) {
+  const auto& modes = persistent_volume["spec"]["accessModes"].AsArray();
+  return !modes.empty() && std::all_of(modes.begin(), modes.end(), [](const Json& mode) {
+    return mode.AsString() == "ReadOnlyMany";
+  });
+}
+
 bool LiesIn(const fs::path& path, const fs::path& folder) {
   return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first ==
          folder.end();
@@ -301,13 +309,26 @@ class Preparer {
       KINGLET_RETURN_IF_ERROR(kube::CheckDnsSubdomain(name));
       fs::path folder = folders_.claims_dir / name;
       KINGLET_RETURN_IF_ERROR(MakeOwnFolder(folder, 0755));
-      return Volume{.path = std::move(folder), .shared = true};
+      return Volume{
+          .path = std::move(folder), .read_only = source["readOnly"].AsBool(), .shared = true};
     }
     KINGLET_TRY(Json volume, objects_(kube::kPersistentVolume, volume_name));
+    const Json& bound = volume["spec"]["claimRef"];
+    if (bound.IsObject() && (bound["namespace"].AsString() != kube::Namespace(claim) ||
+                             bound["name"].AsString() != kube::Name(claim))) {
+      return Fail(
+          Code::kPermissionDenied,
+          "PersistentVolumeClaim {} names the volume \"{}\", which is bound to the claim {} of "
+          "namespace {}",
+          name, volume_name, bound["name"].AsString(), bound["namespace"].AsString());
+    }
     for (const char* kind : {"hostPath", "local"}) {
       if (!volume["spec"].Has(kind)) continue;
       const Json& place = volume["spec"][kind];
-      return place["path"].AsString().starts_with('/') ? HostPath(place) : DataPath(place);
+      KINGLET_TRY(Volume found,
+                  place["path"].AsString().starts_with('/') ? HostPath(place) : DataPath(place));
+      found.read_only = source["readOnly"].AsBool() || IsReadOnly(volume);
+      return found;
     }
     return Fail(
         Code::kUnimplemented,

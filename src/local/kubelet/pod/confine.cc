@@ -16,6 +16,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "base/file.h"
@@ -118,7 +119,7 @@ constexpr uint32_t kNamespaceFlags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
 constexpr uint32_t kNewTime = 0x80;  // CLONE_NEWTIME; in clone(2) these bits are a signal
 
 // Others reach the hypervisor (vsock), or rarely used parts of the kernel.
-constexpr uint32_t kSocketFamilies[] = {AF_UNSPEC, AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+constexpr uint32_t kSocketFamilies[] = {AF_INET, AF_INET6, AF_NETLINK, AF_UNIX /* the last */};
 // Both type into a terminal on behalf of its user.
 constexpr uint32_t kTerminalInput[] = {TIOCSTI, TIOCLINUX};
 
@@ -156,9 +157,7 @@ class Program {
   std::vector<sock_filter> code_;
 };
 
-}  // namespace
-
-Status InstallSyscallFilter() {
+Status InstallSyscallFilter(bool unix_sockets) {
   Program program;
   program.Load(offsetof(seccomp_data, arch));
   program.If(BPF_JEQ, kArchitecture, 1);
@@ -175,9 +174,11 @@ Status InstallSyscallFilter() {
   program.LoadArgument(0);
   program.FailIf(BPF_JSET, kNamespaceFlags | kNewTime, EPERM);
   program.Return(SECCOMP_RET_ALLOW);
-  program.Unless(BPF_JEQ, SYS_socket, static_cast<uint8_t>(2 * std::size(kSocketFamilies) + 2));
+  const auto families =
+      std::span(kSocketFamilies).first(std::size(kSocketFamilies) - !unix_sockets);
+  program.Unless(BPF_JEQ, SYS_socket, static_cast<uint8_t>(2 * families.size() + 2));
   program.LoadArgument(0);
-  for (uint32_t family : kSocketFamilies) {
+  for (uint32_t family : families) {
     program.Unless(BPF_JEQ, family, 1);
     program.Return(SECCOMP_RET_ALLOW);
   }
@@ -189,9 +190,11 @@ Status InstallSyscallFilter() {
   return program.Install();
 }
 
-Status Confine(uint64_t capabilities) {
+}  // namespace
+
+Status Confine(const Rights& rights) {
   for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; ++capability) {
-    if (capability < 64 && (capabilities >> capability & 1)) continue;
+    if (capability < 64 && (rights.capabilities >> capability & 1)) continue;
     // A process without CAP_SETPCAP has no capabilities to lose.
     if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno != EPERM) {
       return Unexpected(ErrnoError("cannot drop a capability", errno));
@@ -209,7 +212,7 @@ Status Confine(uint64_t capabilities) {
     getrlimit(RLIMIT_NOFILE, &files);
     for (rlim_t fd = 3; fd < files.rlim_cur; ++fd) fcntl(static_cast<int>(fd), F_SETFD, FD_CLOEXEC);
   }
-  return InstallSyscallFilter();
+  return InstallSyscallFilter(rights.unix_sockets);
 }
 
 }  // namespace kinglet::kubelet::pod

@@ -9,14 +9,15 @@
 
 namespace kinglet::kubelet::pod {
 
-// Takes from the calling process, and from all that it starts: every capability that has no bit in
-// `capabilities`, more privileges by exec, the keyrings of the kubelet's user, core dumps, the
-// descriptors from 3 on (at exec), and the system calls of the filter below.
-Status Confine(uint64_t capabilities);
+struct Rights {
+  uint64_t capabilities = 0;  // a bit each
+  bool unix_sockets = true;
+};
 
-// Installs the filter of system calls alone: those that reconfigure the machine or reach into other
-// processes fail with EPERM, and those that this version does not know with ENOSYS. Needs
-// no_new_privs.
-Status InstallSyscallFilter();
+// Takes from the calling process, and from all that it starts, what `rights` does not give, more
+// privileges by exec, the keyrings of the kubelet's user, core dumps, the descriptors from 3 on (at
+// exec), and system calls: those that reconfigure the machine or reach into other processes fail
+// with EPERM, and those that this version does not know with ENOSYS.
+Status Confine(const Rights& rights);
 
 }  // namespace kinglet::kubelet::pod

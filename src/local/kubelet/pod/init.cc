@@ -199,7 +199,8 @@ class Init {
       return ErrnoError("workingDir " + spec.cwd, errno);
     }
     umask(022);
-    if (auto confined = Confine(spec.capabilities); !confined) return confined.error();
+    if (auto confined = Confine({spec.capabilities, spec.unix_sockets}); !confined)
+      return confined.error();
     std::vector<char*> argv, env;
     for (const std::string& word : spec.argv) argv.push_back(const_cast<char*>(word.c_str()));
     for (const std::string& word : spec.env) env.push_back(const_cast<char*>(word.c_str()));
@@ -302,7 +303,7 @@ int Probe(int64_t host_id) {
         result = EnterRoot(spec, {}, "probe", host_id >= 0 ? kPodUser : 0);
         unlinkat(old_root, folder + 1, AT_REMOVEDIR);
         if (result) result = EnterContainerUser(host_id >= 0, 1000, 1000);
-        if (result) result = Confine(0);
+        if (result) result = Confine({});
       }
       if (!result) std::printf("%s\n", result.error().message().c_str());
       std::fflush(stdout);

@@ -71,6 +71,7 @@ Json ContainerSpec::ToJson() const {
                            {"uid", uid},
                            {"gid", gid},
                            {"capabilities", static_cast<int64_t>(capabilities)},
+                           {"unixSockets", unix_sockets},
                            {"join", join}});
 }
 
@@ -96,6 +97,7 @@ ContainerSpec ContainerSpec::FromJson(const Json& json) {
   spec.uid = json["uid"].AsInt(1000);
   spec.gid = json["gid"].AsInt(1000);
   spec.capabilities = static_cast<uint64_t>(json["capabilities"].AsInt());
+  spec.unix_sockets = json["unixSockets"].AsBool();
   spec.join = json["join"].AsString();
   return spec;
 }

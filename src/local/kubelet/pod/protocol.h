@@ -73,6 +73,7 @@ struct ContainerSpec {
   bool pod_network = false;        // else the host's
   int64_t uid = 1000, gid = 1000;  // as the container sees them; on the host PodConfig::host_id
   uint64_t capabilities = 0;       // a bit each: what a root user of the container may have
+  bool unix_sockets = true;        // those of the host's network are the host's
   // Run inside an existing container instead (exec): its id.
   std::string join;
 

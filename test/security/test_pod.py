@@ -435,6 +435,21 @@ def test_a_persistent_volumes_path_climbs_out_of_the_data_folder(pods, standalon
         shutil.rmtree(secret)
 
 
+def test_a_pod_leaves_folders_too_deep_to_remove(pods, standalone):
+    """Whoever opens one after the other runs out of descriptors, and the API server with it."""
+    script = """
+import os
+os.chdir('/e')
+for depth in range(1500):
+    os.mkdir('d'); os.chdir('d')
+os.chmod('..', 0); os.chmod('.', 0)
+"""
+    before = set((standalone.data / "pods").iterdir())
+    printed(pods, python(script, volumeMounts=[{"name": "e", "mountPath": "/e"}], **ROOT_USER),
+            volumes=[{"name": "e", "emptyDir": {}}])
+    wait_for(lambda: set((standalone.data / "pods").iterdir()) <= before, 30, "the pod's folder to go")
+
+
 @pytest.mark.parametrize("mode, source", [("ReadOnlyMany", {}), ("ReadWriteOnce", {"readOnly": True})])
 def test_a_container_writes_to_a_claim_that_is_read_only(pods, mode, source):
     name = f"fixed-{mode.lower()}"

@@ -10,9 +10,11 @@
 #include <algorithm>
 #include <fstream>
 
+#include "base/log.h"
 #include "kube/object.h"
 #include "local/kubelet/pod_security.h"
 #include "local/kubelet/probes.h"
+#include "local/kubelet/remove_tree.h"
 
 namespace kinglet::kubelet {
 namespace {
@@ -172,17 +174,11 @@ void PodRuntime::TearDown() {
 void PodRuntime::RemoveFolder() { RemovePodFolder(dir_); }
 
 void RemovePodFolder(const fs::path& dir) {
-  std::error_code error;
-  fs::remove_all(dir, error);
-  if (!error) return;
-  // Folders without write permission keep their entries: give it, then try again.
-  for (auto it = fs::recursive_directory_iterator(
-           dir, fs::directory_options::skip_permission_denied, error);
-       it != fs::recursive_directory_iterator(); it.increment(error)) {
-    if (error) break;
-    if (it->is_directory(error) && !it->is_symlink(error)) chmod(it->path().c_str(), 0700);
+  if (auto removed = RemoveTree(dir); !removed) {
+    LogWarning(
+        "cannot remove the folder of a pod that is gone; the next start of kinglet tries again",
+        {{"folder", dir.string()}, {"error", removed.error().message()}});
   }
-  fs::remove_all(dir, error);
 }
 
 Result<std::pair<int, std::string>> PodRuntime::Exec(const pod::ContainerSpec& spec,

@@ -82,7 +82,7 @@ class PodRuntime {
   uint64_t last_exec_ = 0;
 };
 
-// Removes a pod's folder even where files in it are read-only.
+// Removes a pod's folder; logs why it cannot.
 void RemovePodFolder(const std::filesystem::path& dir);
 
 }  // namespace kinglet::kubelet

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "kube/object.h"
 #include "local/kubelet/pod/open.h"
+#include "local/kubelet/remove_tree.h"
 
 namespace kinglet::kubelet {
 namespace {
@@ -134,8 +135,7 @@ class Preparer {
       return Volume{.path = own};
     }
     // Made anew: nothing that was put there meanwhile leads the writes below elsewhere.
-    std::error_code error;
-    fs::remove_all(own, error);
+    KINGLET_RETURN_IF_ERROR(RemoveTree(own));
     KINGLET_RETURN_IF_ERROR(MakeOwnFolder(own, 0755));
     KINGLET_RETURN_IF_ERROR(WriteAll(own, files));
     KINGLET_RETURN_IF_ERROR(Give(own));

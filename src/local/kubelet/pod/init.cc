@@ -199,8 +199,8 @@ class Init {
       return ErrnoError("workingDir " + spec.cwd, errno);
     }
     umask(022);
-    if (auto confined = Confine({spec.capabilities, spec.unix_sockets}); !confined)
-      return confined.error();
+    const Rights rights{.capabilities = spec.capabilities, .unix_sockets = spec.unix_sockets};
+    if (auto confined = Confine(rights); !confined) return confined.error();
     std::vector<char*> argv, env;
     for (const std::string& word : spec.argv) argv.push_back(const_cast<char*>(word.c_str()));
     for (const std::string& word : spec.env) env.push_back(const_cast<char*>(word.c_str()));

@@ -220,6 +220,33 @@ def test_a_container_reads_the_memory_and_environment_of_kinglet_pod(pods):
     assert set(printed(pods, shell(script, **ROOT_USER)).split()) == {"0"}
 
 
+def test_two_containers_of_a_pod_start_threads_without_end(pods):
+    """Together they get no more than 4096, so that the machine can still start processes."""
+    script = """
+import os, sys, threading, time
+threading.stack_size(65536)
+started = 0
+try:
+    while started < 4090:
+        threading.Thread(target=time.sleep, args=(100,), daemon=True).start(); started += 1
+except RuntimeError:
+    pass
+open('/e/' + sys.argv[1], 'w').close()
+while len(os.listdir('/e')) < 2: time.sleep(0.02)
+print(started, flush=True)
+os._exit(0)
+"""
+    names = ("one", "two")
+    pod = {"volumes": [{"name": "e", "emptyDir": {}}], "containers": [
+        python(script, name=each, args=[each], volumeMounts=[{"name": "e", "mountPath": "/e"}], **ROOT_USER) for each in names]}
+    name = pods.start(pod)
+    try:
+        pods.end(name)
+        assert sum(int(pods.logs(name, each)) for each in names) <= 4096
+    finally:
+        pods.delete(name)
+
+
 def test_a_container_ends_its_pod(pods):
     assert "still here" in printed(pods, shell("kill -9 1; kill -TERM 1; sleep 0.2; echo still here", **ROOT_USER))
 

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -133,6 +134,9 @@ Status EnterContainerUser(bool pod_user, uid_t uid, gid_t gid) {
     // anew; until then the other containers, in namespaces of their own, may not trace it either.
     prctl(PR_SET_DUMPABLE, 1);
   }
+  // A user namespace remembers the limit of who made it, and counts there what it has below it.
+  const rlimit processes{kMaxProcesses, kMaxProcesses};
+  if (setrlimit(RLIMIT_NPROC, &processes) != 0) return Unexpected(ErrnoError("setrlimit", errno));
   return EnterUserNamespace(uid, gid);
 }
 

@@ -16,6 +16,8 @@ namespace kinglet::kubelet::pod {
 
 // The user and group, in a pod's user namespace, that its containers run as.
 inline constexpr uid_t kPodUser = 1;
+// OpenShift's default for a pod, which model servers live with.
+inline constexpr unsigned kMaxProcesses = 4096;
 
 // User, ipc and uts namespaces, and a pid namespace for the children from now on. `host_id`: the
 // user and group of the host that kPodUser stands for, which needs root; -1: there is no kPodUser,
@@ -24,7 +26,8 @@ Status EnterPodNamespaces(const std::string& hostname, int64_t host_id);
 
 // Makes the calling (single-threaded) process of the pod's namespace a container's user: first
 // kPodUser without further groups, if the pod has one, then a user namespace whose only uid and
-// gid, `uid` and `gid`, stand for the present ones.
+// gid, `uid` and `gid`, stand for the present ones. The processes and threads of all containers of
+// the pod together are limited to kMaxProcesses.
 Status EnterContainerUser(bool pod_user, uid_t uid, gid_t gid);
 
 // Starts a child that owns a new network namespace with only a loopback interface in it and makes

@@ -11,9 +11,9 @@ namespace kinglet::http {
 namespace {
 
 constexpr size_t kInitialBuffer = 8 << 10;
-constexpr size_t kKeepBuffer = 64 << 10;       // larger ones are given back between requests
-constexpr size_t kWaitForBody = 64 << 10;      // bodies up to this are read before the handler runs
-constexpr size_t kPipelineBacklog = 1 << 20;   // unsent responses: the next request waits
+constexpr size_t kKeepBuffer = 64 << 10;      // larger ones are given back between requests
+constexpr size_t kWaitForBody = 64 << 10;     // bodies up to this are read before the handler runs
+constexpr size_t kPipelineBacklog = 1 << 20;  // unsent responses: the next request waits
 constexpr Duration kLingerTime = std::chrono::seconds(2);
 
 }  // namespace
@@ -126,7 +126,8 @@ void Connection::Advance() {
   if (phase_ == Phase::kHandling) CheckGone();
 }
 
-// After the peer stopped sending while a handler runs: is the client gone, or has it pipelined more?
+// After the peer stopped sending while a handler runs: is the client gone, or has it pipelined
+// more?
 bool Connection::ClientLeft() const {
   if (gone_) return true;
   if (!peer_done_ || read_waiter_ || !body_done_ || Buffered()) return false;
@@ -197,7 +198,8 @@ ssize_t Connection::ReadInput(size_t at_least) {
   if (begin_ == end_) begin_ = end_ = 0;
   if (capacity_ - end_ < at_least) {
     size_t used = Buffered();
-    size_t need = std::max({kInitialBuffer, used + at_least, std::min(used * 2, used + kKeepBuffer)});
+    size_t need =
+        std::max({kInitialBuffer, used + at_least, std::min(used * 2, used + kKeepBuffer)});
     if (capacity_ >= need) {
       memmove(in_.get(), in_.get() + begin_, used);
     } else {
@@ -434,13 +436,20 @@ Duration Connection::Patience(Duration configured) const {
   return crowded ? std::min(configured, core_.options.crowded_timeout) : configured;
 }
 
+// By when more of the body must have come.
+SteadyTime Connection::BodyDeadline() const {
+  const SteadyTime idle = loop_.now() + core_.options.body_idle_timeout;
+  const Duration whole = core_.options.request_timeout;
+  return whole > Duration::zero() ? std::min(idle, head_began_ + whole) : idle;
+}
+
 void Connection::UpdateDeadline() {
   if (phase_ == Phase::kClosed) return;
   if (Backlog()) return;  // Flush has set the time by which the client must take more
   switch (phase_) {
     case Phase::kHead:
       if (head_parsed_) {
-        SetDeadline(loop_.now() + core_.options.body_idle_timeout);
+        SetDeadline(BodyDeadline());
       } else if (Buffered()) {
         SetDeadline(head_began_ + Patience(core_.options.header_timeout));
       } else if (served_) {

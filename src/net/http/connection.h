@@ -147,6 +147,7 @@ class Connection final : public Exchange,
   void CloseAfterFlush();
   void Close();
   void SetDeadline(SteadyTime when);
+  SteadyTime BodyDeadline() const;
   void UpdateDeadline();
   Duration Patience(Duration configured) const;
 
@@ -167,21 +168,22 @@ class Connection final : public Exchange,
   bool linger_ = false;     // unread input may be on its way: closing at once would reset
   bool running_ = false;    // inside Run
   bool registered_ = false;
-  bool served_ = false;     // at least one request
-  bool stalled_ = false;    // the client does not take what is queued
+  bool served_ = false;   // at least one request
+  bool stalled_ = false;  // the client does not take what is queued
 
   std::unique_ptr<char[]> in_;
   size_t capacity_ = 0, begin_ = 0, end_ = 0;
-  std::unique_ptr<char[]> head_keep_;  // the request's head while the body is read into a new buffer
+  std::unique_ptr<char[]>
+      head_keep_;  // the request's head while the body is read into a new buffer
 
   HeadParser parser_;
   bool head_parsed_ = false;
   std::string_view path_, query_;
   ChunkDecoder chunks_;
-  std::string body_;   // decoded or collected
-  std::string some_;   // the piece ReadSome gave
+  std::string body_;  // decoded or collected
+  std::string some_;  // the piece ReadSome gave
   std::string_view body_view_;
-  uint64_t body_left_ = 0;   // of Content-Length, not yet taken from the buffer or the socket
+  uint64_t body_left_ = 0;  // of Content-Length, not yet taken from the buffer or the socket
   uint64_t body_seen_ = 0;
   size_t discarded_ = 0;
   bool body_done_ = true, body_streamed_ = false, continued_ = false, body_failed_ = false;

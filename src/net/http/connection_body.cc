@@ -92,8 +92,7 @@ net::Task<Result<bool>> Connection::MoreBody() {
       }
       continue;
     }
-    bool ready = co_await net::internal::SlotWaiter(
-        &read_waiter_, loop_, Deadline::After(core_.options.body_idle_timeout));
+    bool ready = co_await net::internal::SlotWaiter(&read_waiter_, loop_, Deadline(BodyDeadline()));
     if (!ready) {
       body_failed_ = true;
       co_return Fail(Code::kDeadlineExceeded, "the request's body did not arrive in time");
@@ -208,7 +207,8 @@ bool Connection::DiscardBody() {
     begin_ += used;
     discarded_ += used;
   }
-  if (!body_done_) return discarded_ > kDiscardMost || body_left_ > kDiscardMost ? give_up() : false;
+  if (!body_done_)
+    return discarded_ > kDiscardMost || body_left_ > kDiscardMost ? give_up() : false;
   return true;
 }
 

@@ -85,6 +85,9 @@ struct ServerOptions {
   size_t max_connections = 20'000;
   Duration header_timeout = std::chrono::seconds(30);
   Duration body_idle_timeout = std::chrono::seconds(60);
+  // How long a whole request may take to arrive, from its first byte to the last of its body. Zero:
+  // as long as it likes, if it does not stand still for body_idle_timeout.
+  Duration request_timeout = Duration::zero();
   Duration write_timeout = std::chrono::seconds(60);
   Duration keep_alive_timeout = std::chrono::seconds(180);
   // Takes the place of longer header and keep-alive timeouts of connections that begin to wait when three

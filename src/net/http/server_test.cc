@@ -287,6 +287,23 @@ TEST(Server, IdleConnectionsMakeRoomWhenItIsCrowded) {
   EXPECT_THAT(idle[0]->ReadAll(), HasSubstr("HTTP/1.1 200 "));
 }
 
+// A body that trickles in is never idle, so only request_timeout ends it, small or streamed.
+TEST(Server, TimesOutBodiesThatTrickle) {
+  TestServer server(Echo, {}, {.request_timeout = std::chrono::milliseconds(200)});
+  for (const char* length : {"1000", "1000000"}) {
+    RawClient client(server.server->port());
+    ASSERT_TRUE(client.Send(
+        fmt::format("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", length)));
+    std::jthread trickle([&](const std::stop_token& stop) {
+      while (!stop.stop_requested() && client.Send("x")) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
+    });
+    const std::string answer = client.ReadAll();
+    EXPECT_THAT(answer, testing::AnyOf(StartsWith("HTTP/1.1 408 "), StartsWith("HTTP/1.1 504 ")));
+  }
+}
+
 TEST(Server, DrainAnswersWhatIsInFlight) {
   std::latch started(1), release(1);
   net::Pool pool("test", 1, 1);

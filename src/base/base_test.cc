@@ -47,6 +47,14 @@ TEST(Json, RefusesBadInput) {
   EXPECT_FALSE(Json::Parse("[1]", {.max_bytes = 2}));
 }
 
+TEST(Json, RefusesMoreValuesThanAllowed) {
+  EXPECT_TRUE(Json::Parse(R"({"a": [1, 2]})", {.max_values = 5}));
+  EXPECT_EQ(Json::Parse(R"({"a": [1, 2]})", {.max_values = 4}).error().code(),
+            Code::kResourceExhausted);
+  // What stands in strings is no value.
+  EXPECT_TRUE(Json::Parse(R"(["[[,,\",{{::"])", {.max_values = 2}));
+}
+
 TEST(Json, LookupNeverInserts) {
   const Json value = Json::MakeObject({{"a", Json::MakeArray({1, "x"})}});
   EXPECT_EQ(value["a"][1].AsString(), "x");

@@ -61,11 +61,32 @@ Json FromDom(simdjson::dom::element element, const Unwanted& unwanted,
   return Json();
 }
 
+// Whether the text may have more values and keys than `limit`: each but the first follows one of [
+// { , :
+bool HasMoreValuesThan(size_t limit, std::string_view text) {
+  size_t values = 1;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') {
+      in_string = !in_string;
+    } else if (in_string) {
+      if (c == '\\') ++i;
+    } else if (c == ',' || c == ':' || c == '[' || c == '{') {
+      if (++values > limit) return true;
+    }
+  }
+  return false;
+}
+
 Result<Json> ParseWith(std::string_view text, const Json::Limits& limits,
                        const Unwanted& unwanted) {
   if (text.size() > limits.max_bytes) {
     return Fail(Code::kResourceExhausted, "JSON of {} bytes is over the limit of {} bytes",
                 text.size(), limits.max_bytes);
+  }
+  if (limits.max_values != SIZE_MAX && HasMoreValuesThan(limits.max_values, text)) {
+    return Fail(Code::kResourceExhausted, "JSON has more than {} values", limits.max_values);
   }
   simdjson::dom::parser parser;
   // simdjson counts a scalar document as depth 1.

@@ -77,8 +77,8 @@ class Json {
   Json* Find(std::string_view key);
 
   // Writing. A null becomes an object (Set, Ref) or an array (Push) first; any other type aborts.
-  Json& Set(std::string_view key, Json value);  // returns the stored value
-  Json& Ref(std::string_view key);              // the member, made null where absent
+  Json& Set(std::string_view key, Json value);               // returns the stored value
+  Json& Ref(std::string_view key);                           // the member, made null where absent
   Json& Path(std::initializer_list<std::string_view> path);  // Ref for each key in turn
   void Erase(std::string_view key);
   Json& Push(Json value);
@@ -92,6 +92,9 @@ class Json {
   struct Limits {
     size_t max_bytes = size_t{256} << 20;
     int max_depth = 256;
+    // Values and keys. A Json takes far more memory than a short text such as "[[],[],[]]": this
+    // bounds it.
+    size_t max_values = SIZE_MAX;
   };
   // RFC 8259. Duplicate keys: the last wins. Errors are kInvalidArgument with what and where.
   static Result<Json> Parse(std::string_view text);

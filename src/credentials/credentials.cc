@@ -3,10 +3,13 @@
 #include "api/constants.h"
 #include "api/containers.h"
 #include "base/encoding.h"
+#include "base/text.h"
 #include "kube/object.h"
 
 namespace kinglet::credentials {
 namespace {
+
+constexpr std::string_view kHttpsHost = "https-host";
 
 Json ValueEnv(std::string_view name, std::string_view value) {
   return Json::MakeObject({{"name", name}, {"value", value}});
@@ -93,9 +96,23 @@ void AddAzure(const Json& secret, Json& container) {
   }
 }
 
+// The secret's `headers` for the host that its `https-host` names. The host becomes part of the
+// variable's name, so it must be one: what else the key may hold stays in the secret.
+Status AddHttpsHeaders(const Json& secret, Json& container) {
+  const std::string host = SecretValue(secret, kHttpsHost).value_or("");
+  if (!SecretValue(secret, "headers")) return {};
+  if (!kube::CheckDnsSubdomain(AsciiLower(host))) {
+    return Fail(Code::kInvalidArgument,
+                "key {} of secret {} is not a host name: want one such as models.example.com",
+                kHttpsHost, kube::Name(secret));
+  }
+  container.Ref("env").Push(SecretEnv(host + "-headers", secret, "headers"));
+  return {};
+}
+
 // The first rule that fits the secret's keys.
-void AddSecret(const api::CredentialsConfig& config, const Json& secret, Json& pod_spec,
-               Json& container) {
+Status AddSecret(const api::CredentialsConfig& config, const Json& secret, Json& pod_spec,
+                 Json& container) {
   auto has = [&](std::string_view key) { return SecretValue(secret, key).has_value(); };
   if (has(config.s3.secret_access_key_name)) {
     std::vector<Json> envs = {
@@ -115,18 +132,17 @@ void AddSecret(const api::CredentialsConfig& config, const Json& secret, Json& p
   } else if (has("AZURE_STORAGE_ACCESS_KEY")) {
     container.Ref("env").Push(
         SecretEnv("AZURE_STORAGE_ACCESS_KEY", secret, "AZURE_STORAGE_ACCESS_KEY"));
-  } else if (auto host = SecretValue(secret, "https-host")) {
-    if (auto headers = SecretValue(secret, "headers")) {
-      container.Ref("env").Push(ValueEnv(*host + "-headers", *headers));
-    }
+  } else if (has(kHttpsHost)) {
+    return AddHttpsHeaders(secret, container);
   } else if (has("HDFS_NAMENODE")) {
     constexpr std::string_view kVolume = "hdfs-secrets", kPath = "/var/secrets/kserve-hdfscreds";
     api::AddVolume(pod_spec, SecretVolume(kVolume, secret));
     api::AddVolumeMount(container, api::VolumeMount(kVolume, kPath, true));
-  } else if (auto token = SecretValue(secret, "HF_TOKEN")) {
-    container.Ref("env").Push(ValueEnv("HF_TOKEN", *token));
+  } else if (has("HF_TOKEN")) {
+    container.Ref("env").Push(SecretEnv("HF_TOKEN", secret, "HF_TOKEN"));
     container.Ref("env").Push(ValueEnv("HF_HUB_ENABLE_HF_TRANSFER", "1"));
   }
+  return {};
 }
 
 Result<Json> GetSecret(const SecretSource& source, const std::string& name) {
@@ -154,7 +170,7 @@ Status AddServiceAccountCredentials(const SecretSource& source, const Json& acco
   for (const auto& name : secrets) {
     auto secret = GetSecret(source, name);
     if (!secret) return Unexpected(secret.error());
-    AddSecret(source.config, *secret, pod_spec, container);
+    KINGLET_RETURN_IF_ERROR(AddSecret(source.config, *secret, pod_spec, container));
   }
   return {};
 }

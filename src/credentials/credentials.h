@@ -1,5 +1,9 @@
 // Credentials for storage, from the secrets of a service account or from the storage secret:
 // environment variables and volumes of the container that reads the storage.
+//
+// The objects that get them can be read by others than the secrets, so no value of a secret is
+// copied: variables refer to keys (secretKeyRef), and files are mounted. Errors name secrets and
+// keys, never values.
 #pragma once
 
 #include <optional>

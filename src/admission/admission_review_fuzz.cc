@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "admission/admitter.h"
+#include "admission/review.h"
 #include "admission/testing.h"
 #include "base/encoding.h"
 #include "base/log.h"
@@ -117,12 +118,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Json object = chosen.object;
   const bool updates = input.Byte() % 2 == 0;
   for (int edits = 0; edits < kMaxEdits && input.size > 0; ++edits) Edit(object, input);
-  const Json review = Json::MakeObject(
-      {{"request", Json::MakeObject({{"uid", "u"},
-                                     {"operation", updates ? "UPDATE" : "CREATE"},
-                                     {"namespace", "ns"},
-                                     {"object", object},
-                                     {"oldObject", updates ? chosen.object : Json()}})}});
+  const Json review = admission::MakeReview(chosen.path, updates ? "UPDATE" : "CREATE", object,
+                                            updates ? chosen.object : Json());
   auto answer = AnswerReview(chosen.admitter, chosen.path, review);
   if (!answer || (*answer)["response"]["uid"].AsString() != "u") abort();
   const std::string& patch = (*answer)["response"]["patch"].AsString();

@@ -3,12 +3,14 @@
 #include <set>
 
 #include "admission/admitter.h"
+#include "admission/review.h"
 #include "admission/testing.h"
 #include "base/encoding.h"
 #include "base/hostile_json.h"
 #include "base/yaml.h"
 #include "kube/fake_client.h"
 #include "kube/json_patch.h"
+#include "kube/merge_patch.h"
 
 namespace kinglet::admission {
 namespace {
@@ -47,12 +49,8 @@ TEST(Webhooks, ValuesOfEveryTypeInEveryPlaceAreAnswered) {
     Admitter admitter(client, "kserve");
     const std::string& path = c["path"].AsString();
     auto review = [&](const Json& object, const Json& old) {
-      Json request = Json::MakeObject({{"uid", "u"},
-                                       {"operation", old.IsNull() ? "CREATE" : "UPDATE"},
-                                       {"namespace", "ns"},
-                                       {"object", object},
-                                       {"oldObject", old}});
-      auto answer = AnswerReview(admitter, path, Json::MakeObject({{"request", request}}));
+      auto answer = AnswerReview(admitter, path,
+                                 MakeReview(path, old.IsNull() ? "CREATE" : "UPDATE", object, old));
       ASSERT_TRUE(answer);
       EXPECT_EQ((*answer)["response"]["uid"].AsString(), "u");
       ++reviews;
@@ -76,15 +74,9 @@ TEST(Webhooks, Table) {
     kube::FakeClient client;
     Prepare(client, c["config"], c["cluster"]);
     Admitter admitter(client, "kserve");
-    Json request = Json::MakeObject({{"uid", "u"},
-                                     {"operation", c["operation"].StringOr("CREATE")},
-                                     {"namespace", "ns"},
-                                     {"resource", Json::MakeObject({{"resource", c["resource"]}})},
-                                     {"object", c["object"]},
-                                     {"oldObject", c["old"]}});
-    Json review = Json::MakeObject(
-        {{"apiVersion", "admission.k8s.io/v1"}, {"kind", "AdmissionReview"}, {"request", request}});
-    auto answer = AnswerReview(admitter, c["path"].AsString(), review);
+    const std::string& path = c["path"].AsString();
+    auto answer = AnswerReview(
+        admitter, path, MakeReview(path, c["operation"].StringOr("CREATE"), c["object"], c["old"]));
     ASSERT_TRUE(answer) << answer.error().message();
     const Json& response = (*answer)["response"];
     EXPECT_EQ(response["uid"].AsString(), "u");
@@ -104,6 +96,50 @@ TEST(Webhooks, Table) {
     for (const auto& [pointer, want] : c["changed"].AsObject()) {
       EXPECT_EQ(At(*changed, pointer).Dump(), want.Dump()) << pointer;
     }
+  }
+}
+
+// Whoever may read pods, or forge a review, must not learn what stands in secrets.
+TEST(PodWebhook, NoValueOfASecretIsInTheAnswer) {
+  constexpr std::string_view kSecrets = R"(
+- {apiVersion: v1, kind: ServiceAccount, metadata: {name: default, namespace: ns},
+   secrets: [{name: s3}, {name: gcs}, {name: azure}, {name: key}, {name: https}, {name: hdfs}, {name: hf}]}
+- {apiVersion: v1, kind: Secret, metadata: {name: s3, namespace: ns}, stringData: {AWS_ACCESS_KEY_ID: marker, AWS_SECRET_ACCESS_KEY: marker}}
+- {apiVersion: v1, kind: Secret, metadata: {name: gcs, namespace: ns}, stringData: {gcloud-application-credentials.json: marker}}
+- {apiVersion: v1, kind: Secret, metadata: {name: azure, namespace: ns}, stringData: {AZURE_CLIENT_ID: marker, AZURE_CLIENT_SECRET: marker, AZURE_TENANT_ID: marker, AZURE_SUBSCRIPTION_ID: marker}}
+- {apiVersion: v1, kind: Secret, metadata: {name: key, namespace: ns}, stringData: {AZURE_STORAGE_ACCESS_KEY: marker}}
+- {apiVersion: v1, kind: Secret, metadata: {name: https, namespace: ns}, stringData: {https-host: models.example.com, headers: '{"Authorization": "marker"}'}}
+- {apiVersion: v1, kind: Secret, metadata: {name: hdfs, namespace: ns}, stringData: {HDFS_NAMENODE: marker, KERBEROS_KEYTAB: marker}}
+- {apiVersion: v1, kind: Secret, metadata: {name: hf, namespace: ns}, stringData: {HF_TOKEN: marker}}
+- {apiVersion: v1, kind: Secret, metadata: {name: storage-config, namespace: ns},
+   stringData: {default: '{"type": "s3", "bucket": "b", "access_key_id": "marker", "secret_access_key": "marker"}'}}
+)";
+  constexpr std::string_view kPods = R"(
+- {storage: s3://b/m}
+- {storage: "<scheme-placeholder>://m", spec: "true"}
+- {storage: s3://b/m, agent: true}
+)";
+  kube::FakeClient client;
+  Prepare(client, Json(), *ParseYaml(kSecrets));
+  Admitter admitter(client, "kserve");
+  const Json pods = *ParseYaml(kPods);
+  for (const Json& pod : pods.AsArray()) {
+    Json object = *ParseYaml(
+        "{metadata: {labels: {serving.kserve.io/inferenceservice: i}}, spec: {containers: [{name: "
+        "kserve-container}]}}");
+    Json& annotations = object.Path({"metadata", "annotations"});
+    annotations = Json::MakeObject(
+        {{"internal.serving.kserve.io/storage-initializer-sourceuri", pod["storage"]}});
+    if (pod.Has("spec")) annotations.Set("internal.serving.kserve.io/storage-spec", pod["spec"]);
+    if (pod.Has("agent")) annotations.Set("internal.serving.kserve.io/logger", "true");
+    auto answer =
+        AnswerReview(admitter, "/mutate-pods", MakeReview("/mutate-pods", "CREATE", object));
+    ASSERT_TRUE(answer);
+    const Json& response = (*answer)["response"];
+    ASSERT_TRUE(response["allowed"].AsBool()) << response.Dump();
+    const std::string patch = *Base64Decode(response["patch"].AsString());
+    EXPECT_EQ(patch.find("marker"), std::string::npos) << patch;
+    EXPECT_NE(patch.find("secretKeyRef"), std::string::npos) << patch;
   }
 }
 
@@ -133,18 +169,51 @@ TEST(Admitter, DefaultsThenValidates) {
 TEST(Review, RefusesWhatIsNoReview) {
   kube::FakeClient client;
   Admitter admitter(client, "kserve");
-  EXPECT_EQ(AnswerReview(admitter, "/mutate-pods", Json()).error().code(), Code::kInvalidArgument);
-  Json review = Json::MakeObject({{"request", Json::MakeObject()}});
-  EXPECT_EQ(AnswerReview(admitter, "/nowhere", review).error().code(), Code::kNotFound);
-  // Whatever comes is answered.
+  auto refused = [&](const Json& review) {
+    auto answer = AnswerReview(admitter, "/mutate-pods", review);
+    return !answer && answer.error().code() == Code::kInvalidArgument;
+  };
+  EXPECT_TRUE(refused(Json()));
+  const Json good = MakeReview("/mutate-pods", "CREATE", Json::MakeObject());
+  EXPECT_FALSE(refused(good));
+  EXPECT_EQ(AnswerReview(admitter, "/nowhere", good).error().code(), Code::kNotFound);
+  for (auto change :
+       {R"({"apiVersion": "admission.k8s.io/v2"})", R"({"apiVersion": null})", R"({"kind": "Pod"})",
+        R"({"request": []})", R"({"request": {"uid": ""}})", R"({"request": {"uid": 5}})"}) {
+    EXPECT_TRUE(refused(kube::ApplyMergePatch(good, *Json::Parse(change)))) << change;
+  }
+}
+
+// A forged review makes the webhooks read for another resource or namespace than an API server
+// would ask for.
+TEST(Review, DeniesWhatNoApiServerSends) {
   for (auto path : {"/mutate-pods", "/mutate-serving-kserve-io-v1beta1-inferenceservice",
-                    "/validate-serving-kserve-io-v1beta1-inferenceservice",
-                    "/validate-serving-kserve-io-v1alpha1-trainedmodel",
-                    "/validate-serving-kserve-io-v1alpha1-inferencegraph",
-                    "/validate-serving-kserve-io-v1alpha1-servingruntime",
-                    "/validate-serving-kserve-io-v1alpha1-localmodelcache",
-                    "/validate-localmodelnamespacecaches"}) {
-    EXPECT_TRUE(AnswerReview(admitter, path, review)) << path;
+                    "/validate-serving-kserve-io-v1alpha1-servingruntime"}) {
+    for (auto change : {
+             R"({"namespace": "other", "object": {"metadata": {"namespace": "ns"}}})",
+             R"({"object": {"metadata": {"namespace": "other"}}})",
+             R"({"oldObject": {"metadata": {"namespace": "other"}}})",
+             R"({"namespace": ""})",
+             R"({"namespace": "../kube-system"})",
+             R"({"namespace": null})",
+             R"({"object": {"kind": "Secret"}})",
+             R"({"kind": {"kind": "Secret"}})",
+             R"({"resource": {"resource": "secrets"}})",
+             R"({"resource": {"group": "example.com"}})",
+             R"({"subResource": "status"})",
+         }) {
+      SCOPED_TRACE(fmt::format("{} {}", path, change));
+      kube::FakeClient client;
+      Admitter admitter(client, "kserve");
+      Json review = MakeReview(path, "CREATE", Json::MakeObject());
+      Json& request = review.Ref("request");
+      request = kube::ApplyMergePatch(request, *Json::Parse(change));
+      auto answer = AnswerReview(admitter, path, review);
+      ASSERT_TRUE(answer);
+      EXPECT_FALSE((*answer)["response"]["allowed"].AsBool());
+      EXPECT_EQ((*answer)["response"]["status"]["code"].AsInt(), 400);
+      EXPECT_TRUE(client.calls().empty());
+    }
   }
 }
 

@@ -2,13 +2,12 @@
 
 #include "admission/inference_service.h"
 #include "admission/pod/pod.h"
+#include "admission/review.h"
 #include "admission/runtime.h"
 #include "api/constants.h"
 #include "api/core_types.h"
 #include "api/v1alpha1/inference_graph.h"
 #include "api/v1alpha1/trained_model.h"
-#include "base/encoding.h"
-#include "kube/json_patch.h"
 #include "kube/object.h"
 
 namespace kinglet::admission {
@@ -75,7 +74,7 @@ Response FromStatus(const Status& status) {
 struct Admitter::Webhook {
   std::string_view path;
   std::string_view name;
-  std::string_view group, resource;
+  const kube::ResourceType& type;
   std::string_view operations;
   Response (Admitter::*review)(const Request&) const;
 };
@@ -83,31 +82,31 @@ struct Admitter::Webhook {
 // In the order in which they are called.
 const Admitter::Webhook Admitter::kWebhooks[] = {
     {"/mutate-serving-kserve-io-v1beta1-inferenceservice",
-     "inferenceservice.kserve-webhook-server.defaulter", api::kGroup, "inferenceservices",
-     "CREATE UPDATE", &Admitter::DefaultService},
-    {"/mutate-pods", "inferenceservice.kserve-webhook-server.pod-mutator", "", "pods", "CREATE",
+     "inferenceservice.kserve-webhook-server.defaulter", kube::kInferenceService, "CREATE UPDATE",
+     &Admitter::DefaultService},
+    {"/mutate-pods", "inferenceservice.kserve-webhook-server.pod-mutator", kube::kPod, "CREATE",
      &Admitter::MutatePodOf},
     {"/validate-serving-kserve-io-v1beta1-inferenceservice",
-     "inferenceservice.kserve-webhook-server.validator", api::kGroup, "inferenceservices",
-     "CREATE UPDATE", &Admitter::ValidateService},
+     "inferenceservice.kserve-webhook-server.validator", kube::kInferenceService, "CREATE UPDATE",
+     &Admitter::ValidateService},
     {"/validate-serving-kserve-io-v1alpha1-trainedmodel",
-     "trainedmodel.kserve-webhook-server.validator", api::kGroup, "trainedmodels", "CREATE UPDATE",
+     "trainedmodel.kserve-webhook-server.validator", kube::kTrainedModel, "CREATE UPDATE",
      &Admitter::ValidateModel},
     {"/validate-serving-kserve-io-v1alpha1-inferencegraph",
-     "inferencegraph.kserve-webhook-server.validator", api::kGroup, "inferencegraphs",
-     "CREATE UPDATE", &Admitter::ValidateGraph},
+     "inferencegraph.kserve-webhook-server.validator", kube::kInferenceGraph, "CREATE UPDATE",
+     &Admitter::ValidateGraph},
     {"/validate-serving-kserve-io-v1alpha1-clusterservingruntime",
-     "clusterservingruntime.kserve-webhook-server.validator", api::kGroup, "clusterservingruntimes",
+     "clusterservingruntime.kserve-webhook-server.validator", kube::kClusterServingRuntime,
      "CREATE UPDATE", &Admitter::ValidateRuntime},
     {"/validate-serving-kserve-io-v1alpha1-servingruntime",
-     "servingruntime.kserve-webhook-server.validator", api::kGroup, "servingruntimes",
-     "CREATE UPDATE", &Admitter::ValidateRuntime},
+     "servingruntime.kserve-webhook-server.validator", kube::kServingRuntime, "CREATE UPDATE",
+     &Admitter::ValidateRuntime},
     {"/validate-serving-kserve-io-v1alpha1-localmodelcache",
-     "localmodelcache.kserve-webhook-server.validator", api::kGroup, "localmodelcaches",
+     "localmodelcache.kserve-webhook-server.validator", kube::kLocalModelCache,
      "CREATE UPDATE DELETE", &Admitter::ValidateCache},
     {"/validate-localmodelnamespacecaches",
-     "localmodelnamespacecache.kserve-webhook-server.validator", api::kGroup,
-     "localmodelnamespacecaches", "CREATE UPDATE DELETE", &Admitter::ValidateNamespaceCache},
+     "localmodelnamespacecache.kserve-webhook-server.validator", kube::kLocalModelNamespaceCache,
+     "CREATE UPDATE DELETE", &Admitter::ValidateNamespaceCache},
 };
 
 std::span<const WebhookConfiguration> WebhookConfigurations() {
@@ -125,7 +124,9 @@ Admitter::Admitter(kube::Client& client, std::string config_namespace)
 
 std::optional<Response> Admitter::Review(std::string_view path, const Request& request) const {
   for (const auto& webhook : kWebhooks) {
-    if (webhook.path == path) return (this->*webhook.review)(request);
+    if (webhook.path != path) continue;
+    if (auto valid = CheckRequest(webhook.type, request); !valid) return BadRequest(valid.error());
+    return (this->*webhook.review)(request);
   }
   return std::nullopt;
 }
@@ -134,7 +135,8 @@ Response Admitter::Admit(const Request& request, std::string* denied_by) const {
   Request current = request;
   Response out;
   for (const auto& webhook : kWebhooks) {
-    if (webhook.group != current.group || webhook.resource != current.resource) continue;
+    const kube::ResourceType& type = webhook.type;
+    if (type.group != current.group || type.plural != current.resource) continue;
     if (webhook.operations.find(current.operation) == std::string_view::npos) continue;
     Response answer = (this->*webhook.review)(current);
     for (auto& warning : answer.warnings) out.warnings.push_back(std::move(warning));
@@ -204,6 +206,11 @@ Response Admitter::ValidateService(const Request& request) const {
 }
 
 Response Admitter::MutatePodOf(const Request& request) const {
+  if (request.operation != "CREATE") {
+    return Response::Deny(
+        kBadRequest,
+        fmt::format("operation \"{}\": the pod webhook answers CREATE only", request.operation));
+  }
   if (request.object.IsNull()) return Response::Deny(kBadRequest, std::string(kNoContent));
   if (auto types = api::CheckCoreTypes("Pod", request.object); !types) {
     return BadRequest(types.error());
@@ -336,41 +343,6 @@ Response Admitter::ValidateNamespaceCache(const Request& request) const {
     }
   }
   return Response::Allow();
-}
-
-Result<Json> AnswerReview(const Admitter& admitter, std::string_view path, const Json& review) {
-  const Json& asked = review["request"];
-  if (!asked.IsObject()) {
-    return Fail(Code::kInvalidArgument, "the body is not an AdmissionReview with a request");
-  }
-  Request request{.operation = asked["operation"].AsString(),
-                  .group = asked["kind"]["group"].AsString(),
-                  .version = asked["kind"]["version"].AsString(),
-                  .kind = asked["kind"]["kind"].AsString(),
-                  .resource = asked["resource"]["resource"].AsString(),
-                  .ns = asked["namespace"].AsString(),
-                  .name = asked["name"].AsString(),
-                  .object = asked["object"],
-                  .old_object = asked["oldObject"]};
-  auto answer = admitter.Review(path, request);
-  if (!answer) return Fail(Code::kNotFound, "no webhook at {}", path);
-  Json response = Json::MakeObject({{"uid", asked["uid"]}, {"allowed", answer->allowed}});
-  Json status = Json::MakeObject({{"code", answer->code}});
-  if (!answer->message.empty()) status.Set("message", answer->message);
-  response.Set("status", std::move(status));
-  if (!answer->warnings.empty()) {
-    Json warnings = Json::MakeArray();
-    for (auto& warning : answer->warnings) warnings.Push(std::move(warning));
-    response.Set("warnings", std::move(warnings));
-  }
-  if (answer->allowed && answer->object) {
-    response.Set("patchType", "JSONPatch");
-    response.Set("patch",
-                 Base64Encode(kube::CreateJsonPatch(request.object, *answer->object).Dump()));
-  }
-  return Json::MakeObject({{"apiVersion", review["apiVersion"]},
-                           {"kind", review["kind"]},
-                           {"response", std::move(response)}});
 }
 
 }  // namespace kinglet::admission

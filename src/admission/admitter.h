@@ -19,11 +19,14 @@ class Admitter {
   // `client` must outlive this. `config_namespace`: of ConfigMap inferenceservice-config.
   Admitter(kube::Client& client, std::string config_namespace);
 
-  // One webhook. Nothing where no webhook has this path.
+  // The answer of the webhook at `path`, or nothing if there is none. The request may come from
+  // anybody who reaches the webhook: one that an API server would not send to it (see CheckRequest)
+  // is denied with 400 before anything is read for it.
   std::optional<Response> Review(std::string_view path, const Request& request) const;
 
-  // All webhooks for the request, changing ones first: what an API server with KServe's webhook
-  // configurations answers. `*denied_by` is the name of the webhook that denied.
+  // All webhooks for a request of a trusted API server in this process, mutating ones first: what
+  // an API server with KServe's webhook configurations answers. `*denied_by` is the name of the
+  // webhook that denied.
   Response Admit(const Request& request, std::string* denied_by = nullptr) const;
 
  private:
@@ -51,9 +54,5 @@ struct WebhookConfiguration {
   bool mutating = false;
 };
 std::span<const WebhookConfiguration> WebhookConfigurations();
-
-// The answer to an AdmissionReview document (admission.k8s.io/v1 or v1beta1), with a JSON patch.
-// kInvalidArgument: not a review; kNotFound: no webhook at this path.
-Result<Json> AnswerReview(const Admitter& admitter, std::string_view path, const Json& review);
 
 }  // namespace kinglet::admission

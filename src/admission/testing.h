@@ -1,4 +1,4 @@
-// For tests: the cluster that a case of testdata/cases.yaml is about.
+// For tests: the cluster that a case of testdata/cases.yaml is about, and the review that it sends.
 #pragma once
 
 #include <string>
@@ -6,8 +6,10 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "base/text.h"
 #include "base/yaml.h"
 #include "kube/fake_client.h"
+#include "kube/resource.h"
 
 namespace kinglet::admission {
 
@@ -35,6 +37,30 @@ inline Status MakeCluster(const std::string& source, const Json& config, const J
     if (auto made = client.Create(*type, object); !made) return Unexpected(made.error());
   }
   return {};
+}
+
+// An AdmissionReview in namespace ns, as an API server sends it to the webhook at `path`.
+inline Json MakeReview(std::string_view path, std::string_view operation, const Json& object,
+                       const Json& old_object = {}) {
+  // Paths end with the kind in lower case, or with the plural.
+  const std::string_view word = path.substr(path.rfind('-') + 1);
+  Json request = Json::MakeObject({{"uid", "u"},
+                                   {"operation", operation},
+                                   {"namespace", "ns"},
+                                   {"object", object},
+                                   {"oldObject", old_object}});
+  for (const auto* type : kube::KnownResources()) {
+    if (AsciiLower(type->kind) != word && type->plural != word) continue;
+    request.Set("kind",
+                Json::MakeObject(
+                    {{"group", type->group}, {"version", type->version}, {"kind", type->kind}}));
+    request.Set("resource", Json::MakeObject({{"group", type->group},
+                                              {"version", type->version},
+                                              {"resource", type->plural}}));
+  }
+  return Json::MakeObject({{"apiVersion", "admission.k8s.io/v1"},
+                           {"kind", "AdmissionReview"},
+                           {"request", std::move(request)}});
 }
 
 }  // namespace kinglet::admission

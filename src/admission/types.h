@@ -14,6 +14,7 @@ namespace kinglet::admission {
 struct Request {
   std::string operation;  // CREATE, UPDATE or DELETE
   std::string group, version, kind, resource;
+  std::string subresource;  // "" for the object itself
   std::string ns, name;
   Json object;      // null for DELETE
   Json old_object;  // null for CREATE

@@ -3,7 +3,9 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/guarded.h"
@@ -49,6 +51,51 @@ int SelectHttp11(SSL*, const unsigned char** out, unsigned char* out_size, const
   return SSL_TLSEXT_ERR_NOACK;
 }
 
+using Names = std::vector<std::string>;
+
+void FreeNames(void*, void* names, CRYPTO_EX_DATA*, int, long, void*) {
+  delete static_cast<Names*>(names);
+}
+
+// Where an SSL_CTX keeps its client_names.
+int NamesIndex() {
+  static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, FreeNames);
+  return index;
+}
+
+std::string CommonName(X509* certificate) {
+  X509_NAME* subject = X509_get_subject_name(certificate);
+  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  if (at < 0) return "";
+  unsigned char* text = nullptr;
+  const int size =
+      ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+  if (size < 0) return "";
+  std::string name(reinterpret_cast<char*>(text), static_cast<size_t>(size));
+  OPENSSL_free(text);
+  return name;
+}
+
+bool IsFor(X509* certificate, const Names& names) {
+  const std::string common_name = CommonName(certificate);
+  return std::ranges::any_of(names, [&](const std::string& name) {
+    constexpr unsigned kFlags = X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
+    return name == common_name ||
+           X509_check_host(certificate, name.data(), name.size(), kFlags, nullptr) == 1;
+  });
+}
+
+// After the chain was verified (`ok`): of the client's own certificate, also its name.
+int CheckClientName(int ok, X509_STORE_CTX* chain) {
+  if (ok != 1 || X509_STORE_CTX_get_error_depth(chain) != 0) return ok;
+  auto* ssl =
+      static_cast<SSL*>(X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  auto* names = static_cast<Names*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), NamesIndex()));
+  if (!names || IsFor(X509_STORE_CTX_get_current_cert(chain), *names)) return 1;
+  X509_STORE_CTX_set_error(chain, X509_V_ERR_HOSTNAME_MISMATCH);
+  return 0;
+}
+
 Result<std::shared_ptr<SSL_CTX>> MakeContext(const TlsOptions& options) {
   ERR_clear_error();
   Owned<SSL_CTX> owned(SSL_CTX_new(TLS_server_method()));
@@ -88,7 +135,14 @@ Result<std::shared_ptr<SSL_CTX>> MakeContext(const TlsOptions& options) {
     if (count == 0) return Fail(Code::kInvalidArgument, "TLS client CA: no certificate in it");
     int mode = SSL_VERIFY_PEER;
     if (options.require_client_cert) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-    SSL_CTX_set_verify(context, mode, nullptr);
+    SSL_CTX_set_verify(context, mode, CheckClientName);
+    if (!options.client_names.empty()) {
+      auto names = std::make_unique<Names>(options.client_names);
+      if (SSL_CTX_set_ex_data(context, NamesIndex(), names.get()) != 1) {
+        return Fail(Code::kInternal, "TLS: {}", OpenSslError());
+      }
+      names.release();  // freed with the context
+    }
     static constexpr unsigned char kSessionContext[] = "kinglet";
     SSL_CTX_set_session_id_context(context, kSessionContext, sizeof kSessionContext - 1);
   }

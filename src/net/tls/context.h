@@ -16,6 +16,9 @@ struct TlsOptions {
   std::string key_pem;
   std::string client_ca_pem;  // when set, client certificates are verified
   bool require_client_cert = false;
+  // When not empty, a client certificate must also have one of these as its common name, or be for
+  // one of these DNS names. Wildcards of certificates do not count.
+  std::vector<std::string> client_names = {};
 };
 
 // Thread-safe. TLS 1.2 and later, ALPN http/1.1.

@@ -3,16 +3,34 @@
 #include <charconv>
 
 namespace kinglet {
+namespace {
+
+// Probes and scrapers: few connections, no bodies.
+void LimitToProbes(http::ServerOptions& options) {
+  options.max_connections = 128;
+  options.max_body_bytes = 0;
+  options.header_timeout = std::chrono::seconds(10);
+}
+
+}  // namespace
+
 Result<http::ServerOptions> ListenAt(const std::string& address) {
-  size_t colon = address.rfind(':');
+  constexpr int kMaxPort = 65535;
+  const size_t colon = address.rfind(':');
   http::ServerOptions options;
   const std::string port = colon == std::string::npos ? address : address.substr(colon + 1);
+  std::string host = colon == std::string::npos ? "" : address.substr(0, colon);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
   auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), options.port);
-  if (error != std::errc() || end != port.data() + port.size()) {
-    return Fail(Code::kInvalidArgument, "\"{}\" is not an address: want host:port or :port",
+  // An IPv6 address without brackets would leave it open which colon stands before the port.
+  if (error != std::errc() || end != port.data() + port.size() || options.port < 0 ||
+      options.port > kMaxPort || (!bracketed && host.find(':') != std::string::npos)) {
+    return Fail(Code::kInvalidArgument,
+                "\"{}\" is not an address: want host:port, [IPv6 address]:port, :port or port",
                 address);
   }
-  if (colon != std::string::npos && colon > 0) options.host = address.substr(0, colon);
+  if (!host.empty()) options.host = host;
   return options;
 }
 
@@ -20,6 +38,7 @@ Result<std::unique_ptr<http::Server>> StartHealthServer(net::LoopGroup& loops,
                                                         const std::string& address,
                                                         std::function<bool()> ready) {
   KINGLET_TRY(auto options, ListenAt(address));
+  LimitToProbes(options);
   KINGLET_TRY(auto server,
               http::Server::Listen(
                   loops, std::move(options), [ready](http::Exchange& exchange) -> net::Task<void> {
@@ -42,6 +61,7 @@ Result<std::unique_ptr<http::Server>> StartMetricsServer(net::LoopGroup& loops,
                                                          const std::string& address,
                                                          const MetricsRegistry& metrics) {
   KINGLET_TRY(auto options, ListenAt(address));
+  LimitToProbes(options);
   KINGLET_TRY(auto server,
               http::Server::Listen(loops, std::move(options),
                                    [&metrics](http::Exchange& exchange) -> net::Task<void> {

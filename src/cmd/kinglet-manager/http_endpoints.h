@@ -12,7 +12,8 @@
 
 namespace kinglet {
 
-// "host:port" or ":port".
+// Reads "host:port", "[IPv6 address]:port", ":port" or "port". Without a host: all IPv4 addresses
+// of the machine.
 Result<http::ServerOptions> ListenAt(const std::string& address);
 
 // GET /healthz answers 200, /readyz 200 while `ready` (called on loop threads).

@@ -145,7 +145,7 @@ void ManagerOptions::AddTo(Flags& flags) {
   flags.Add("workers", &workers, "objects of one kind that are reconciled at a time");
   flags.Add("webhooks", &webhooks,
             "serve the webhooks (also when the certificate folder has a certificate)");
-  flags.Add("webhook-port", &webhook_port, "port of the webhooks");
+  flags.Add("webhook-port", &webhook_addr, "port or address (host:port) of the webhooks");
   flags.Add("webhook-certs", &webhook_certs,
             "mounted: from --webhook-cert-dir; self-issued: made and renewed here, kept in Secret "
             "$SECRET_NAME and announced in the webhook configurations");
@@ -154,8 +154,22 @@ void ManagerOptions::AddTo(Flags& flags) {
             "how often self-issued certificates are looked after");
   flags.Add("webhook-host", &webhook_hosts,
             "further name or address for a self-issued certificate");
-  flags.Add("health-probe-addr", &health_probe_addr, "address of /healthz and /readyz");
-  flags.Add("metrics-addr", &metrics_addr, "address of /metrics; 0 serves none");
+  flags.Add(
+      "webhook-client-ca-file", &webhook_client_ca_file,
+      "PEM file of the authorities of the API server's client certificate; connections without a "
+      "certificate of them are refused. Not set: none is asked for. The API server presents one if "
+      "its "
+      "--admission-control-config-file gives MutatingAdmissionWebhook and "
+      "ValidatingAdmissionWebhook a "
+      "kubeConfigFile");
+  flags.Add("webhook-client-name", &webhook_client_names,
+            "with --webhook-client-ca-file: common name or DNS name that the client certificate "
+            "must have; not "
+            "set: any");
+  flags.Add("health-probe-addr", &health_probe_addr,
+            "port or address (host:port) of /healthz and /readyz");
+  flags.Add("metrics-addr", &metrics_addr,
+            "port or address (host:port) of /metrics; 0 serves none");
   flags.Add("leader-elect", &leader_elect, "let only one of several managers reconcile");
   flags.Add("leader-elect-lease-duration", &leader_lease_duration,
             "a leader that says nothing this long is replaced");
@@ -173,6 +187,11 @@ Status RunManager(ManagerOptions options, const sigset_t& signals) {
                 options.webhook_certs);
   }
   KINGLET_TRY(Duration certificate_period, ParseDuration(options.webhook_certs_period));
+  auto webhook_address = ListenAt(options.webhook_addr);
+  if (!webhook_address) return Unexpected(webhook_address.error().WithContext("--webhook-port"));
+  if (!options.webhook_client_names.empty() && options.webhook_client_ca_file.empty()) {
+    return Fail(Code::kInvalidArgument, "--webhook-client-name needs --webhook-client-ca-file");
+  }
   const std::filesystem::path cert_dir = options.webhook_cert_dir;
   std::error_code ignored;
   const bool serve_webhooks =
@@ -196,11 +215,14 @@ Status RunManager(ManagerOptions options, const sigset_t& signals) {
   Reconcilers reconcilers(options, metrics);
   KINGLET_RETURN_IF_ERROR(reconcilers.Make(std::move(config), ns, scope));
 
-  net::LoopGroup loops(1);
+  // Probes and metrics are answered whatever the clients of the webhooks do.
+  net::LoopGroup loops(1), webhook_loops(1);
   loops.Start();
+  webhook_loops.Start();
   net::Pool pool("webhooks", 8, 256);
   admission::Admitter admitter(*webhook_client, ns);
-  WebhookServer webhooks(loops, pool, admitter, static_cast<int>(options.webhook_port));
+  WebhookServer webhooks(webhook_loops, pool, admitter, *std::move(webhook_address),
+                         {options.webhook_client_ca_file, options.webhook_client_names});
   KINGLET_TRY(auto health, StartHealthServer(loops, options.health_probe_addr, [&] {
                 return (!serve_webhooks || webhooks.IsServing()) &&
                        (reconcilers.empty() || reconcilers.IsReady()) && !stop.stop_requested();
@@ -241,8 +263,10 @@ Status RunManager(ManagerOptions options, const sigset_t& signals) {
   // Servers end while their loops still run.
   metrics_server.reset();
   health.reset();
-  loops.Stop();
-  loops.Join();
+  for (auto* group : {&loops, &webhook_loops}) {
+    group->Stop();
+    group->Join();
+  }
   return outcome;
 }
 

@@ -21,11 +21,13 @@ struct ManagerOptions {
   std::string shard;
   int64_t workers = 4;
   bool webhooks = false;
-  int64_t webhook_port = 9443;
+  std::string webhook_addr = "9443";
   std::string webhook_certs = "mounted";
   std::string webhook_cert_dir = "/tmp/k8s-webhook-server/serving-certs";
   std::string webhook_certs_period = "30s";
   std::vector<std::string> webhook_hosts;
+  std::string webhook_client_ca_file;
+  std::vector<std::string> webhook_client_names;
   std::string health_probe_addr = ":8081";
   std::string metrics_addr = ":8080";
   bool leader_elect = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/constants.h"
 #include "base/encoding.h"
 #include "base/log.h"
 #include "control/child_merge.h"
@@ -15,6 +16,16 @@ constexpr std::string_view kByOwner = "owner";
 
 std::string ChildKey(const kube::ResourceType& type, const kube::ObjectKey& key) {
   return fmt::format("{}/{}", type.GroupResource(), key.ToString());
+}
+
+// Whoever may create an InferenceService must not thereby overwrite or delete objects of others
+// that happen to have a child's name. Children bear their owner's name in a label or have it as
+// their controller; those that KServe made over an object without controller have the label only.
+bool IsMarkedAsChildOf(const Json& owner, const Json& object) {
+  const bool of_graph = kube::Kind(owner) == kube::kInferenceGraph.kind;
+  const std::string_view label =
+      of_graph ? api::label::kInferenceGraph : api::label::kInferenceService;
+  return kube::Label(object, label) == kube::Name(owner);
 }
 
 }  // namespace
@@ -51,6 +62,7 @@ Status ChildApplier::Apply(const Json& owner, const DesiredObject& desired) {
   kube::CreateOrUpdateOptions options;
   options.merge = MergeChild;
   options.check_controller = true;
+  options.may_adopt = [&](const Json& existing) { return IsMarkedAsChildOf(owner, existing); };
   if (informer && informer->HasSynced()) options.cached = seen ? *seen : Json();
   auto outcome = kube::CreateOrUpdate(client_, *desired.type, object, options);
   if (!outcome) {

@@ -27,8 +27,9 @@ class ChildApplier {
   // only they are deleted when not wanted any more. Client and informers must outlive this.
   ChildApplier(kube::Client& client, std::vector<kube::Informer*> children);
 
-  // Brings one child to its desired state. Asks the server only where the child or the wish
-  // differs from when it was last brought there.
+  // Brings one child to its desired state. Skips the API call if neither the live nor the desired
+  // object changed since the last call. kAlreadyExists if the object exists and is not the owner's:
+  // another object controls it, or none does and it lacks the owner's label.
   Status Apply(const Json& owner, const DesiredObject& desired);
   // Whether the object is as a write of this applier left it: its event tells nothing new.
   bool IsOwnWrite(const Json& object) const;

@@ -74,11 +74,19 @@ bool IsSuccessor(const Json& owner, const Json& former) {
          owner["name"] == former["name"];
 }
 
-// Whether a predecessor of the desired controller controls the object. kAlreadyExists where
-// somebody else does.
-Result<bool> IsInherited(const ResourceType& type, const Json& existing, const Json& desired) {
+// Whether a predecessor of the desired controller controls the object. kAlreadyExists if the object
+// is not the desired controller's and must not become so.
+Result<bool> IsInherited(const ResourceType& type, const Json& existing, const Json& desired,
+                         const CreateOrUpdateOptions& options) {
   const Json* wanted = ControllerOf(desired);
   const Json* present = ControllerOf(existing);
+  if (wanted && !present && options.may_adopt && !options.may_adopt(existing)) {
+    return Fail(
+        Code::kAlreadyExists,
+        "{} \"{}\" exists and was not made for {} {}: delete it, or give the {} another name",
+        type.GroupResource(), Name(existing), (*wanted)["kind"].AsString(),
+        (*wanted)["name"].AsString(), (*wanted)["kind"].AsString());
+  }
   if (!wanted || !present || (*wanted)["uid"] == (*present)["uid"]) return false;
   if (IsSuccessor(*wanted, *present)) return true;
   return Fail(Code::kAlreadyExists, "{} \"{}\" exists and is controlled by {} {}, not by {} {}",
@@ -97,7 +105,7 @@ Result<ApplyOutcome> UpdateExisting(Client& client, const ResourceType& type, Js
                                     const Json& desired, const CreateOrUpdateOptions& options) {
   bool inherited = false;
   if (options.check_controller) {
-    KINGLET_TRY(inherited, IsInherited(type, existing, desired));
+    KINGLET_TRY(inherited, IsInherited(type, existing, desired, options));
   }
   Json wish = desired;
   // Who owns it is alone no reason to write, as in KServe: the garbage collector removes what it

@@ -30,9 +30,12 @@ struct CreateOrUpdateOptions {
   // differences. Without it the merged object is compared as it is.
   bool server_dry_run = true;
   std::string field_manager = "kinglet";
-  // Refuse to touch an object that another one controls (kAlreadyExists). One that none controls
-  // is taken over; one of a former controller of the same name too, with the first difference.
+  // Refuse to touch an object that another one controls (kAlreadyExists). One of a former
+  // controller of the same name is taken over with the first difference.
   bool check_controller = false;
+  // With check_controller: whether an existing object that nothing controls may be taken over;
+  // otherwise it is refused like one that another object controls. Unset: all may.
+  std::function<bool(const Json& existing)> may_adopt = {};
   int conflict_retries = 4;
   // What the caller's cache has of the object (null: nothing), which saves the first read. A stale
   // cache costs a refused write, after which the server is asked.

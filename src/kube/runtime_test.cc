@@ -349,6 +349,15 @@ TEST(Apply, WritesOnlyWhatChanges) {
   auto refused = CreateOrUpdate(client, kConfigMap, desired, {.check_controller = true});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Code::kAlreadyExists);
+  // One that nothing controls is taken over unless the caller says no.
+  ASSERT_TRUE(client.Create(kConfigMap, MakeObjectMeta("v1", "ConfigMap", {"n", "free"})));
+  desired.Ref("metadata").Set("name", "free");
+  refused =
+      CreateOrUpdate(client, kConfigMap, desired,
+                     {.check_controller = true, .may_adopt = [](const Json&) { return false; }});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::kAlreadyExists);
+  EXPECT_TRUE(CreateOrUpdate(client, kConfigMap, desired, {.check_controller = true}));
 }
 
 TEST(Discovery, AsksAgainForWhatIsMissing) {

@@ -28,6 +28,8 @@ using kube::ObjectKey;
 using kube::ReconcileResult;
 
 constexpr std::string_view kEventSource = "v1beta1Controllers";
+// How often it is tried to get a host that another namespace has.
+constexpr Duration kAwaitHost = std::chrono::seconds(10);
 constexpr Duration kAwaitModelState = std::chrono::seconds(1);
 
 std::vector<ObjectKey> InferenceServiceByLabel(const Json& object) {
@@ -190,6 +192,7 @@ Result<ReconcileResult> InferenceServiceController::Impl::Reconcile(const Object
   kube::ObjectPtr seen = cluster.services_of_kserve().Get(key);
   if (!seen) {
     cluster.children().Forget(key);
+    ingress.Forget(key);
     told.With([&](auto& generations) { generations.erase(key); });
     runtime_users.Forget(key);
     return ReconcileResult::Done();
@@ -380,6 +383,7 @@ Result<ReconcileResult> InferenceServiceController::Impl::ReconcileStandard(
       object, wanted, [&](const kube::ResourceType& type, const Json& child) {
         return MayGo(plan, isvc, type, child);
       }));
+  if (*entry == Entry::kTaken) return ReconcileResult::After(kAwaitHost);
   return ReconcileResult::Done();
 }
 

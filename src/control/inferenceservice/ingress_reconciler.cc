@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "base/log.h"
 #include "control/inferenceservice/children/children.h"
 #include "control/inferenceservice/status.h"
 #include "kube/object.h"
@@ -16,7 +17,7 @@ Result<Entry> IngressReconciler::Reconcile(const Plan& plan, const api::Inferenc
   if (!IsClusterLocal(isvc, ingress) && !ingress.disable_ingress_creation) {
     KINGLET_TRY(Entry entry, ingress.enable_gateway_api
                                  ? ReconcileHttpRoutes(plan, isvc, config, wanted, object)
-                                 : ReconcileIngress(plan, isvc, ingress, wanted, object));
+                                 : ReconcileIngress(plan, isvc, config, wanted, object));
     if (entry != Entry::kOpen) return entry;
   }
   KINGLET_TRY(std::string url, MakeUrl(isvc, ingress));
@@ -33,9 +34,32 @@ Result<Entry> IngressReconciler::Reconcile(const Plan& plan, const api::Inferenc
   return Entry::kOpen;
 }
 
+Result<bool> IngressReconciler::ClaimHosts(std::span<const DesiredObject> routes,
+                                           const api::IngressConfig& config,
+                                           const kube::Informer& live, Json& object) {
+  if (live.KindExists() && !live.HasSynced()) {
+    return Fail(Code::kAborted, "{} objects are not listed yet", live.type().kind);
+  }
+  // With pathTemplate the domain itself is for all: each has its path there.
+  const std::string shared = config.path_template.empty() ? "" : config.IngressHost();
+  auto conflict = claims_.Claim(kube::KeyOf(object), routes, shared, live);
+  if (!conflict) return true;
+  LogWarning("the host of an InferenceService is in use",
+             {{"inferenceservice", kube::KeyOf(object).ToString()},
+              {"host", conflict->host},
+              {"used by", conflict->holder.ToString()}});
+  // Whose it is, a user of one namespace need not learn of others.
+  Conditions(object, clock_)
+      .MarkFalse("IngressReady", "HostInUse",
+                 fmt::format("host {} is used by an InferenceService of another namespace: choose "
+                             "another name, or ask for another domainTemplate",
+                             conflict->host));
+  return false;
+}
+
 Result<Entry> IngressReconciler::ReconcileIngress(const Plan& plan,
                                                   const api::InferenceService& isvc,
-                                                  const api::IngressConfig& config,
+                                                  const api::Config& config,
                                                   std::vector<DesiredObject>& wanted,
                                                   Json& object) {
   KINGLET_TRY(Json ingress, MakeIngress(isvc, IngressNamesOf(plan), config));
@@ -51,6 +75,9 @@ Result<Entry> IngressReconciler::ReconcileIngress(const Plan& plan,
                    fmt::format("{} ingress not created", ComponentTitle(component.kind)), "");
     return Entry::kClosed;
   }
+  KINGLET_TRY(bool claimed,
+              ClaimHosts(std::span(&desired, 1), *config.ingress, cluster_.ingresses(), object));
+  if (!claimed) return Entry::kTaken;
   KINGLET_RETURN_IF_ERROR(cluster_.children().Apply(object, desired));
   return Entry::kOpen;
 }
@@ -64,6 +91,8 @@ Result<Entry> IngressReconciler::ReconcileHttpRoutes(const Plan& plan,
   KINGLET_TRY(auto routes, MakeHttpRoutes(isvc, plan.components, predictors, config));
   for (Json& route : routes) wanted.push_back({&kube::kHttpRoute, std::move(route)});
   const std::span mine(wanted.end() - static_cast<ptrdiff_t>(routes.size()), wanted.end());
+  KINGLET_TRY(bool claimed, ClaimHosts(mine, *config.ingress, cluster_.http_routes(), object));
+  if (!claimed) return Entry::kTaken;
   // Each component that is ready gets its route; the top one, which leads to all, comes last.
   std::vector<bool> applied;
   for (size_t i = 0; i < mine.size(); ++i) {

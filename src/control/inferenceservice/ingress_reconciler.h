@@ -2,10 +2,12 @@
 // API; then its URL and address.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
 #include "control/inferenceservice/cluster.h"
+#include "control/inferenceservice/host_claims.h"
 #include "control/inferenceservice/plan.h"
 
 namespace kinglet::control {
@@ -15,6 +17,7 @@ enum class Entry {
   kOpen,
   kClosed,   // IngressReady says why
   kWaiting,  // for components behind a gateway
+  kTaken,    // another namespace has one of its hosts, as IngressReady says
 };
 
 // Thread-safe.
@@ -29,16 +32,22 @@ class IngressReconciler {
   Result<Entry> Reconcile(const Plan& plan, const api::InferenceService& isvc,
                           const api::Config& config, std::vector<DesiredObject>& wanted,
                           Json& object);
+  // The InferenceService is gone: its hosts are free for others.
+  void Forget(const kube::ObjectKey& isvc) { claims_.Release(isvc); }
 
  private:
+  // Whether all hosts of the routes are the object's; otherwise IngressReady says which is not.
+  Result<bool> ClaimHosts(std::span<const DesiredObject> routes, const api::IngressConfig& config,
+                          const kube::Informer& live, Json& object);
   Result<Entry> ReconcileIngress(const Plan& plan, const api::InferenceService& isvc,
-                                 const api::IngressConfig& config,
-                                 std::vector<DesiredObject>& wanted, Json& object);
+                                 const api::Config& config, std::vector<DesiredObject>& wanted,
+                                 Json& object);
   Result<Entry> ReconcileHttpRoutes(const Plan& plan, const api::InferenceService& isvc,
                                     const api::Config& config, std::vector<DesiredObject>& wanted,
                                     Json& object);
 
   Cluster& cluster_;
+  HostClaims claims_;
   const std::string cluster_domain_;
   const Clock& clock_;
 };

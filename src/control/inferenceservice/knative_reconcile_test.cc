@@ -244,6 +244,7 @@ kind: Service
 metadata:
   name: iris-predictor-default
   namespace: ns
+  labels: {serving.kserve.io/inferenceservice: iris}
   annotations: {serving.knative.dev/creator: admin}
 spec: {}
 )");

@@ -62,6 +62,28 @@ class StandardTest : public ReconcileTest {
   }
 };
 
+// The name of an InferenceService gives no right to what has the name of one of its children.
+TEST_F(StandardTest, ObjectsOfOthersAreLeftAlone) {
+  constexpr std::string_view kTheirs = R"(
+apiVersion: v1
+kind: Service
+metadata: {name: iris-predictor, namespace: ns}
+spec: {selector: {app: theirs}, ports: [{port: 80}]}
+)";
+  Create(kube::kService, kTheirs);
+  Create(kube::kInferenceService, kIris);
+  EXPECT_TRUE(AwaitEvent("InternalError", "exists and was not made for InferenceService iris"));
+  Json service = *client_.Get(kube::kService, {.ns = "ns", .name = "iris-predictor"});
+  EXPECT_EQ(service["spec"], Yaml(kTheirs)["spec"]);
+  EXPECT_FALSE(kube::ControllerOf(service));
+  // With the label of the InferenceService it is one that KServe wrote over: it is taken over.
+  kube::SetLabel(service, "serving.kserve.io/inferenceservice", "iris");
+  ASSERT_TRUE(client_.Update(kube::kService, service));
+  Json ours = Await(kube::kService, "iris-predictor",
+                    [](const Json& now) { return kube::ControllerOf(now) != nullptr; });
+  EXPECT_EQ(ours["spec"]["selector"]["app"].AsString(), "isvc.iris-predictor");
+}
+
 TEST_F(StandardTest, RoutesOfReadyComponentsAndTheirGateways) {
   SetIngress(R"(, "enableGatewayApi": true, "kserveIngressGateway": "kserve/gw")");
   Create(kube::kInferenceService,
@@ -233,7 +255,10 @@ class OldExplainerTest : public StandardTest {
     Create(kube::kService, R"(
 apiVersion: v1
 kind: Service
-metadata: {name: iris-explainer-default, namespace: ns}
+metadata:
+  name: iris-explainer-default
+  namespace: ns
+  labels: {serving.kserve.io/inferenceservice: iris}
 spec: {ports: [{port: 80}]}
 )");
     StandardTest::SetUp();

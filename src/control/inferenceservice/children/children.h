@@ -66,8 +66,10 @@ Result<std::string> MakeComponentUrl(std::string_view name, const api::Inference
 bool IsClusterLocal(const api::InferenceService& isvc, const api::IngressConfig& config);
 // The path by pathTemplate, which must be set.
 Result<std::string> MakePath(const api::InferenceService& isvc, const api::IngressConfig& config);
+// With the annotations of the InferenceService but those of serviceAnnotationDisallowedList:
+// ingress controllers take orders from annotations.
 Result<Json> MakeIngress(const api::InferenceService& isvc, const IngressNames& names,
-                         const api::IngressConfig& config);
+                         const api::Config& config);
 
 // Gateway API: a route for each component, then the one of the InferenceService. `predictors`: the
 // predictor's Service, and those of canaries.

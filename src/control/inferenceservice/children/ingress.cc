@@ -59,6 +59,13 @@ Result<std::string> MakeHost(std::string_view name, const api::InferenceService&
   dot.Set("IngressDomain", config.IngressHost());
   KINGLET_TRY(std::string host, RenderTemplate(config.domain_template, dot));
   KINGLET_RETURN_IF_ERROR(CheckDomainName(host));
+  if (!config.path_template.empty() && host == config.IngressHost()) {
+    return Fail(
+        Code::kInvalidArgument,
+        "domainTemplate gives \"{}\", the ingress domain, where each InferenceService has only "
+        "the path of pathTemplate",
+        host);
+  }
   return host;
 }
 
@@ -97,10 +104,11 @@ bool IsClusterLocal(const api::InferenceService& isvc, const api::IngressConfig&
 }
 
 Result<Json> MakeIngress(const api::InferenceService& isvc, const IngressNames& names,
-                         const api::IngressConfig& config) {
+                         const api::Config& config) {
+  if (!config.inference_service) return Unexpected(config.inference_service.error());
   Json rules = Json::MakeArray();
   auto add = [&](std::string_view host_of, std::string_view service) -> Status {
-    KINGLET_TRY(std::string host, MakeHost(host_of, isvc, config));
+    KINGLET_TRY(std::string host, MakeHost(host_of, isvc, *config.ingress));
     rules.Push(Rule(host, service));
     return {};
   };
@@ -123,10 +131,15 @@ Result<Json> MakeIngress(const api::InferenceService& isvc, const IngressNames& 
   Json ingress = kube::MakeObjectMeta("networking.k8s.io/v1", "Ingress",
                                       {.ns = isvc.ns(), .name = isvc.name()});
   if (isvc.metadata.Has("annotations")) {
-    ingress.Ref("metadata").Set("annotations", isvc.metadata["annotations"]);
+    Json annotations = isvc.metadata["annotations"];
+    for (const auto& name : config.inference_service->service_annotation_disallowed_list) {
+      annotations.Erase(name);
+    }
+    ingress.Ref("metadata").Set("annotations", std::move(annotations));
   }
   Json spec = Json::MakeObject({{"rules", std::move(rules)}});
-  if (config.ingress_class_name) spec.Set("ingressClassName", *config.ingress_class_name);
+  const auto& ingress_class = config.ingress->ingress_class_name;
+  if (ingress_class) spec.Set("ingressClassName", *ingress_class);
   ingress.Set("spec", std::move(spec));
   return ingress;
 }

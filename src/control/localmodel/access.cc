@@ -19,7 +19,7 @@ std::vector<kube::Access> LocalModelAccess() {
   out.push_back(Watched(kube::kInferenceService));
   out.push_back(Watched(kube::kLlmInferenceService));
   out.push_back(Watched(kube::kNode));
-  out.push_back(Watched(kube::kConfigMap));
+  out.push_back(kube::WatchedNearby(kube::kConfigMap));  // the configuration
   return out;
 }
 

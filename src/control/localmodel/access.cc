@@ -13,9 +13,9 @@ std::vector<kube::Access> LocalModelAccess() {
   }
   out.push_back(Watched(kube::kLocalModelNodeGroup));
   out.push_back(kube::Managed(kube::kLocalModelNode));
-  // They are given once: claims and the sources of volumes cannot be changed.
+  // Claims and the sources of volumes cannot be changed: they are replaced.
   out.push_back({kube::kPersistentVolume, {"create", "delete", "list", "watch"}});
-  out.push_back({kube::kPersistentVolumeClaim, {"create", "delete", "list", "watch"}});
+  out.push_back({kube::kPersistentVolumeClaim, {"create", "delete", "get", "list", "watch"}});
   out.push_back(Watched(kube::kInferenceService));
   out.push_back(Watched(kube::kLlmInferenceService));
   out.push_back(Watched(kube::kNode));

@@ -7,6 +7,7 @@
 #include "api/constants.h"
 #include "base/log.h"
 #include "control/lazy_watches.h"
+#include "control/localmodel/cache_volumes.h"
 #include "control/localmodel/model.h"
 #include "control/localmodel/node_group.h"
 #include "control/localmodel/status.h"
@@ -29,21 +30,6 @@ kube::InformerOptions Whole() { return {.transform = kube::DropManagedFields}; }
 
 kube::InformerOptions LabelsOfUsers() {
   return {.label_selector = std::string(api::label::kLocalModel), .metadata_only = true};
-}
-
-// The cache that a volume or a claim belongs to: its owner, or the one that its labels name where
-// it cannot have an owner. An empty name where it is nobody's.
-ObjectKey CacheOfVolume(const Json& object) {
-  const Json* owner = kube::ControllerOf(object);
-  if (!owner) return CacheOfLabels(object);
-  if ((*owner)["apiVersion"].AsString() != kube::kLocalModelCache.ApiVersion()) return {};
-  const std::string& kind = (*owner)["kind"].AsString();
-  const std::string& name = (*owner)["name"].AsString();
-  if (kind == kube::kLocalModelCache.kind) return {.ns = "", .name = name};
-  if (kind == kube::kLocalModelNamespaceCache.kind) {
-    return {.ns = kube::Namespace(object), .name = name};
-  }
-  return {};
 }
 
 // The cache that an InferenceService or an LLMInferenceService uses. Those of a namespace are for
@@ -87,10 +73,11 @@ struct LocalModelController::Impl {
         node_models(client, kube::kLocalModelNode, Whole(), clock),
         services(client, kube::kInferenceService, LabelsOfUsers(), clock),
         llm_services(client, kube::kLlmInferenceService, LabelsOfUsers(), clock),
-        volumes(client, kube::kPersistentVolume, {.metadata_only = true}, clock),
+        volumes(client, kube::kPersistentVolume, {.transform = KeepVolumeFacts}, clock),
         claims(client, kube::kPersistentVolumeClaim, {.metadata_only = true}, clock),
         config(client, options.config_namespace, clock),
         events(kube::MakeEventRecorder(client, std::string(kEventSource), clock)),
+        cache_volumes(client, volumes, claims, *events),
         controller({.name = "localmodel",
                     .workers = options.workers,
                     .metrics = options.metrics,
@@ -177,15 +164,12 @@ struct LocalModelController::Impl {
   Json FirstList(const Json& node, bool say_group);
   Status PutOnNode(const CachedModel& model, const Json& node, const std::string& group);
   Status DropFromNode(const ObjectKey& model, const std::string& node);
-  Status MakeVolumes(const Json& cache, const CachedModel& model, const VolumeAndClaim& wish);
-  Status MakeOnce(const Json& cache, kube::Informer& informer, Json object);
   Status MakeServingVolumes(const Json& cache, const CachedModel& model,
                             const std::vector<Json>& model_groups, const std::vector<Json>& users,
                             const std::string& job_namespace);
   Json AsHere(const Json& group) const {
     return options.volume_path.empty() ? group : WithVolumesAt(group, options.volume_path);
   }
-  Status DeleteOne(kube::Informer& informer, const ObjectKey& key);
   Status WriteStatus(const Json& before, const Json& object);
 
   kube::Client& client;
@@ -196,6 +180,7 @@ struct LocalModelController::Impl {
   WatchedConfig config;
   LazyWatches neighbours;
   std::unique_ptr<kube::EventRecorder> events;
+  CacheVolumes cache_volumes;
   kube::Controller controller;  // last: its threads use what is above
 };
 
@@ -251,7 +236,7 @@ Result<ReconcileResult> LocalModelController::Impl::Reconcile(const ObjectKey& k
   }
   note(WriteStatus(object, changed));
   for (const Json& group : model_groups) {
-    note(MakeVolumes(object, *model,
+    note(cache_volumes.Make(object, *model,
                      MakeDownloadVolume(*model, AsHere(group), settings.job_namespace)));
   }
   if (!settings.disable_volume_management) {
@@ -271,7 +256,7 @@ Result<ReconcileResult> LocalModelController::Impl::Delete(const Json& object) {
     // Owners do not reach across namespaces: nobody else collects these.
     for (auto* informer : {&claims, &volumes}) {
       for (const auto& volume : informer->KeysByIndex(kByCache, key.ToString())) {
-        KINGLET_RETURN_IF_ERROR(DeleteOne(*informer, volume));
+        KINGLET_RETURN_IF_ERROR(cache_volumes.Delete(*informer, volume));
       }
     }
   }
@@ -379,38 +364,6 @@ Status LocalModelController::Impl::DropFromNode(const ObjectKey& model, const st
   return {};
 }
 
-Status LocalModelController::Impl::MakeVolumes(const Json& cache, const CachedModel& model,
-                                               const VolumeAndClaim& wish) {
-  for (auto* informer : {&volumes, &claims}) {
-    const Json& object = informer == &volumes ? wish.volume : wish.claim;
-    Json owned = object;
-    if (!model.OfNamespace() || kube::Namespace(object) == model.key.ns) {
-      KINGLET_RETURN_IF_ERROR(kube::SetControllerReference(owned, cache));
-    } else {
-      owned.Path({"metadata", "labels"}) = CacheLabels(model.key);
-    }
-    if (auto made = MakeOnce(cache, *informer, std::move(owned)); !made) {
-      return Unexpected(made.error().WithContext(
-          fmt::format("{} {}", informer->type().kind, kube::KeyOf(object).ToString())));
-    }
-  }
-  return {};
-}
-
-Status LocalModelController::Impl::MakeOnce(const Json& cache, kube::Informer& informer,
-                                            Json object) {
-  if (informer.Get(kube::KeyOf(object))) return {};
-  auto created = client.Create(informer.type(), object);
-  if (created) {
-    LogInfo("a volume of a cached model is made",
-            {{"kind", informer.type().kind}, {"name", kube::KeyOf(object).ToString()}});
-    return {};
-  }
-  if (created.error().code() == Code::kAlreadyExists) return {};
-  events->Warning(cache, "VolumeNotCreated", created.error().message());
-  return Unexpected(created.error());
-}
-
 Status LocalModelController::Impl::MakeServingVolumes(const Json& cache, const CachedModel& model,
                                                       const std::vector<Json>& model_groups,
                                                       const std::vector<Json>& users,
@@ -424,9 +377,9 @@ Status LocalModelController::Impl::MakeServingVolumes(const Json& cache, const C
     // The claims of downloads have no InferenceService.
     if (used.contains(claim.ns) || claim.ns == job_namespace) continue;
     const ObjectKey volume{.ns = "", .name = ServingVolumeName(claim)};
-    note(DeleteOne(claims, claim));
+    note(cache_volumes.Delete(claims, claim));
     kube::ObjectPtr present = volumes.Get(volume);
-    if (present && CacheOfVolume(*present) == model.key) note(DeleteOne(volumes, volume));
+    if (present && CacheOfVolume(*present) == model.key) note(cache_volumes.Delete(volumes, volume));
   }
   if (options.claim_after_download && cache["status"]["copies"]["available"].AsInt() == 0) {
     return outcome;
@@ -434,18 +387,16 @@ Status LocalModelController::Impl::MakeServingVolumes(const Json& cache, const C
   for (const auto& [ns, names] : used) {
     for (const Json& group : model_groups) {
       if (!names.contains(kube::Name(group))) continue;
-      note(MakeVolumes(cache, model, MakeServingVolume(model, AsHere(group), ns)));
+      auto desired = MakeServingVolume(model, AsHere(group), ns);
+      if (!desired) {
+        events->Warning(cache, "VolumeNotCreated", desired.error().message());
+        note(Unexpected(desired.error()));
+        continue;
+      }
+      note(cache_volumes.Make(cache, model, *desired));
     }
   }
   return outcome;
-}
-
-Status LocalModelController::Impl::DeleteOne(kube::Informer& informer, const ObjectKey& key) {
-  kube::ObjectPtr seen = informer.Get(key);
-  if (!seen || kube::IsDeleting(*seen)) return {};
-  LogInfo("a volume of a cached model is deleted",
-          {{"kind", informer.type().kind}, {"name", key.ToString()}});
-  return client.DeleteIfExists(informer.type(), key, {.uid = kube::Uid(*seen)});
 }
 
 Status LocalModelController::Impl::WriteStatus(const Json& before, const Json& object) {

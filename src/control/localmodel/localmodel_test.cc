@@ -23,9 +23,9 @@ TEST(CachedModel, NamesOfWhatBelongsToIt) {
   EXPECT_EQ(kube::KeyOf(download.claim).ToString(), "jobs/iris-gpu");
   EXPECT_EQ(download.claim["spec"]["volumeName"].AsString(), "iris-gpu-download");
   auto serving = MakeServingVolume(cluster, group, "team");
-  EXPECT_EQ(kube::Name(serving.volume), "iris-gpu-team");
-  EXPECT_EQ(kube::KeyOf(serving.claim).ToString(), "team/iris-gpu");
-  EXPECT_EQ(serving.volume["spec"]["hostPath"]["path"].AsString(), "/m");
+  ASSERT_TRUE(serving);
+  EXPECT_EQ(kube::Name(serving->volume), "iris-gpu-team");
+  EXPECT_EQ(kube::KeyOf(serving->claim).ToString(), "team/iris-gpu");
 
   CachedModel own{.key = {.ns = "team", .name = "iris"}, .spec = {}};
   download = MakeDownloadVolume(own, group, "jobs");
@@ -33,6 +33,34 @@ TEST(CachedModel, NamesOfWhatBelongsToIt) {
   EXPECT_EQ(kube::KeyOf(download.claim).ToString(), "jobs/iris-gpu-team-download");
   EXPECT_EQ(ModelFolder(own.key), "team_iris");
   EXPECT_EQ(ModelStatusName(own.key), "team/iris");
+}
+
+TEST(CachedModel, AServingVolumeShowsOneModelForReading) {
+  CachedModel own{.key = {.ns = "team", .name = "iris"}, .spec = {}};
+  auto serving = MakeServingVolume(
+      own,
+      Yaml("{metadata: {name: gpu}, spec: {persistentVolumeSpec: {hostPath: {path: /m, type: "
+           "DirectoryOrCreate}, persistentVolumeReclaimPolicy: Recycle}, "
+           "persistentVolumeClaimSpec: {accessModes: [ReadWriteMany], storageClassName: x}}}"),
+      "team");
+  ASSERT_TRUE(serving);
+  EXPECT_EQ(serving->volume["spec"],
+            Yaml("{hostPath: {path: /m/models/team_iris, type: Directory}, accessModes: "
+                 "[ReadOnlyMany], persistentVolumeReclaimPolicy: Retain, claimRef: {apiVersion: "
+                 "v1, kind: PersistentVolumeClaim, namespace: team, name: iris-gpu}}"));
+  EXPECT_EQ(serving->claim["spec"], Yaml("{accessModes: [ReadOnlyMany], storageClassName: x, "
+                                         "volumeName: iris-gpu-team}"));
+  serving = MakeServingVolume(
+      own, Yaml("{metadata: {name: gpu}, spec: {persistentVolumeSpec: {local: {path: /m/}}}}"),
+      "team");
+  ASSERT_TRUE(serving);
+  EXPECT_EQ(serving->volume["spec"]["local"], Yaml("{path: /m/models/team_iris}"));
+  EXPECT_EQ(serving->volume["spec"]["mountOptions"], Yaml("[ro]"));
+  auto other = MakeServingVolume(
+      own, Yaml("{metadata: {name: gpu}, spec: {persistentVolumeSpec: {csi: {driver: d}}}}"),
+      "team");
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code(), Code::kInvalidArgument);
 }
 
 TEST(CachedModel, EntriesSayWhatTheCacheSaysOfCredentials) {
@@ -250,6 +278,69 @@ TEST_F(LocalModelTest, VolumesWhereInferenceServicesAre) {
   EXPECT_TRUE(AwaitGone(client_, kube::kPersistentVolumeClaim, "iris-gpu"));
   EXPECT_TRUE(AwaitGone(client_, kube::kPersistentVolume, "iris-gpu-ns"));
   EXPECT_TRUE(client_.Get(kube::kPersistentVolumeClaim, {.ns = "jobs", .name = "iris-gpu"}));
+}
+
+// Without the uid, any claim that names a volume first could be bound to it.
+TEST_F(LocalModelTest, VolumesAreReservedForTheirClaims) {
+  Cache("iris");
+  Service("a");
+  for (auto [name, ns] : {std::pair("iris-gpu-download", "jobs"), std::pair("iris-gpu-ns", "ns")}) {
+    Json volume = Await(client_, kube::kPersistentVolume, name);
+    ASSERT_FALSE(volume.IsNull());
+    auto claim = client_.Get(kube::kPersistentVolumeClaim, {.ns = ns, .name = "iris-gpu"});
+    ASSERT_TRUE(claim);
+    EXPECT_EQ(volume["spec"]["claimRef"],
+              Yaml(fmt::format("{{apiVersion: v1, kind: PersistentVolumeClaim, namespace: {}, "
+                               "name: iris-gpu, uid: {}}}",
+                               ns, kube::Uid(*claim))));
+  }
+  // A claim that took the place of the first one gets a volume of its own.
+  Json first = *client_.Get(kube::kPersistentVolume, {.ns = "", .name = "iris-gpu-ns"});
+  ASSERT_TRUE(client_.Delete(kube::kPersistentVolumeClaim, {.ns = "ns", .name = "iris-gpu"}));
+  Json second = Await(client_, kube::kPersistentVolume, "iris-gpu-ns", [&](const Json& volume) {
+    return kube::Uid(volume) != kube::Uid(first);
+  });
+  ASSERT_FALSE(second.IsNull());
+  auto claim = client_.Get(kube::kPersistentVolumeClaim, {.ns = "ns", .name = "iris-gpu"});
+  ASSERT_TRUE(claim);
+  EXPECT_EQ(second["spec"]["claimRef"]["uid"].AsString(), kube::Uid(*claim));
+}
+
+TEST_F(LocalModelTest, VolumesThatShowAllModelsAreReplaced) {
+  Create(client_, R"(
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: iris-gpu-ns}
+spec: {hostPath: {path: /models}, claimRef: {namespace: ns, name: iris-gpu, uid: u1}}
+)");
+  Cache("iris");
+  Service("a");
+  EXPECT_FALSE(Await(client_, kube::kPersistentVolume, "iris-gpu-ns", [](const Json& volume) {
+                 return volume["spec"]["hostPath"]["path"].AsString() == "/models/models/iris";
+               }).IsNull());
+}
+
+// With the same claim for both, one's services would serve the other's model.
+TEST_F(LocalModelTest, AClaimOfAnotherCacheIsNotTaken) {
+  Create(client_, R"(
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: iris-gpu
+  namespace: ns
+  ownerReferences:
+  - {apiVersion: serving.kserve.io/v1alpha1, kind: LocalModelNamespaceCache, name: iris, uid: u1, controller: true}
+spec: {}
+)");
+  Cache("iris");
+  Service("a");
+  EXPECT_FALSE(Await(client_, kube::kEvent, "", [](const Json& event) {
+                 return event["reason"].AsString() == "VolumeNotCreated" &&
+                        event["message"].AsString().contains(
+                            "PersistentVolumeClaim ns/iris-gpu exists and belongs to cache "
+                            "ns/iris");
+               }, "default").IsNull());
+  EXPECT_FALSE(client_.Get(kube::kPersistentVolume, {.ns = "", .name = "iris-gpu-ns"}));
 }
 
 TEST_F(LocalModelTest, LlmInferenceServicesAreUsersToo) {

@@ -1,6 +1,7 @@
 #include "control/localmodel/volumes.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "api/constants.h"
 #include "base/log.h"
@@ -8,19 +9,32 @@
 namespace kinglet::control {
 namespace {
 
+constexpr std::string_view kFolderSources[] = {"hostPath", "local"};
+
 VolumeAndClaim Make(const Json& group, const std::string& volume_name,
                     const kube::ObjectKey& claim_key) {
   VolumeAndClaim out;
   out.volume =
       kube::MakeObjectMeta("v1", kube::kPersistentVolume.kind, {.ns = "", .name = volume_name});
   out.volume.Set("spec", group["spec"]["persistentVolumeSpec"]);
+  out.volume.Ref("spec").Set("claimRef",
+                             Json::MakeObject({{"apiVersion", "v1"},
+                                               {"kind", kube::kPersistentVolumeClaim.kind},
+                                               {"namespace", claim_key.ns},
+                                               {"name", claim_key.name}}));
   out.claim = kube::MakeObjectMeta("v1", kube::kPersistentVolumeClaim.kind, claim_key);
   Json& spec = out.claim.Set("spec", group["spec"]["persistentVolumeClaimSpec"]);
   spec.Set("volumeName", volume_name);
   return out;
 }
 
-// What of a PersistentVolumeSpec is not about where it lies.
+// Agents keep a model in "models/<folder>" of their group's volume.
+std::string FolderOfModel(const Json& source, const kube::ObjectKey& model) {
+  return (std::filesystem::path(source["path"].AsString()) / "models" / ModelFolder(model))
+      .string();
+}
+
+// The fields of a PersistentVolumeSpec that do not say where the volume lies.
 constexpr std::string_view kVolumeFacts[] = {"accessModes", "capacity", "nodeAffinity",
                                              "persistentVolumeReclaimPolicy", "storageClassName"};
 
@@ -50,15 +64,61 @@ VolumeAndClaim MakeDownloadVolume(const CachedModel& model, const Json& group,
               {.ns = job_namespace, .name = claim});
 }
 
-VolumeAndClaim MakeServingVolume(const CachedModel& model, const Json& group,
-                                 const std::string& ns) {
+Result<VolumeAndClaim> MakeServingVolume(const CachedModel& model, const Json& group,
+                                         const std::string& ns) {
   const kube::ObjectKey claim{.ns = ns,
-                              .name = fmt::format("{}-{}", model.key.name, kube::Name(group))};
-  return Make(group, ServingVolumeName(claim), claim);
+                              .name = ServingClaimName(model.key.name, kube::Name(group))};
+  VolumeAndClaim out = Make(group, ServingVolumeName(claim), claim);
+  Json& spec = out.volume.Ref("spec");
+  Json* source = nullptr;
+  for (std::string_view kind : kFolderSources) {
+    if (!source) source = spec.Find(kind);
+  }
+  if (!source) {
+    return Fail(Code::kInvalidArgument,
+                "the persistentVolumeSpec of LocalModelNodeGroup {} has neither hostPath nor "
+                "local: with another kind of volume, every namespace would see the models of all",
+                kube::Name(group));
+  }
+  source->Set("path", FolderOfModel(*source, model.key));
+  if (spec.Has("hostPath")) {
+    // kubelet must not make the folder: it would belong to root, and downloads could not fill it.
+    source->Set("type", "Directory");
+  } else {
+    // Only local volumes take mount options.
+    spec.Ref("mountOptions") = Json::MakeArray({"ro"});
+  }
+  // Deleting the claim must not delete a model that others use.
+  spec.Set("persistentVolumeReclaimPolicy", "Retain");
+  for (Json* of : {&spec, &out.claim.Ref("spec")}) {
+    of->Set("accessModes", Json::MakeArray({"ReadOnlyMany"}));
+  }
+  return out;
+}
+
+std::string ServingClaimName(const std::string& cache, const std::string& group) {
+  return fmt::format("{}-{}", cache, group);
 }
 
 std::string ServingVolumeName(const kube::ObjectKey& claim) {
   return fmt::format("{}-{}", claim.name, claim.ns);
+}
+
+void KeepVolumeFacts(Json& volume) {
+  const Json spec = volume["spec"];
+  Json kept = Json::MakeObject();
+  for (std::string_view fact : {"hostPath", "local", "claimRef"}) {
+    if (spec.Has(fact)) kept.Set(fact, spec[fact]);
+  }
+  volume.Set("spec", std::move(kept));
+  volume.Erase("status");
+  kube::DropManagedFields(volume);
+}
+
+bool ShowsSameFolder(const Json& existing, const Json& desired) {
+  return std::ranges::all_of(kFolderSources, [&](std::string_view kind) {
+    return existing["spec"][kind]["path"] == desired["spec"][kind]["path"];
+  });
 }
 
 std::map<std::string, std::set<std::string>> GroupsInUse(const CachedModel& model,

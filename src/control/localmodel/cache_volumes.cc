@@ -36,8 +36,7 @@ Status CacheVolumes::Make(const Json& cache, const CachedModel& model,
   kube::ObjectPtr volume = volumes_.Get(key), present = claims_.Get(claim_key);
   if (volume) {
     // KServe's volumes of a LocalModelNamespaceCache have neither an owner nor labels.
-    KINGLET_RETURN_IF_ERROR(
-        CheckOwner(cache, volumes_.type(), *volume, IsFor(*volume, claim_key)));
+    KINGLET_RETURN_IF_ERROR(CheckOwner(cache, volumes_.type(), *volume, IsFor(*volume, claim_key)));
   }
   if (present) KINGLET_RETURN_IF_ERROR(CheckOwner(cache, claims_.type(), *present, true));
   // What is being deleted is made anew when it is gone.
@@ -111,8 +110,8 @@ Result<Json> CacheVolumes::CreateOwned(const Json& cache, const CachedModel& mod
   if (created.error().code() != Code::kAlreadyExists) {
     events_.Warning(cache, "VolumeNotCreated", created.error().message());
   }
-  return Unexpected(created.error().WithContext(
-      fmt::format("{} {}", type.kind, kube::KeyOf(object).ToString())));
+  return Unexpected(
+      created.error().WithContext(fmt::format("{} {}", type.kind, kube::KeyOf(object).ToString())));
 }
 
 }  // namespace kinglet::control

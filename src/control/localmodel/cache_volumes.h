@@ -1,4 +1,5 @@
-// Makes the volumes and claims of cached models in the cluster, and replaces those that cannot stay.
+// Makes the volumes and claims of cached models in the cluster, and replaces those that cannot
+// stay.
 #pragma once
 
 #include "base/json.h"

@@ -237,7 +237,7 @@ Result<ReconcileResult> LocalModelController::Impl::Reconcile(const ObjectKey& k
   note(WriteStatus(object, changed));
   for (const Json& group : model_groups) {
     note(cache_volumes.Make(object, *model,
-                     MakeDownloadVolume(*model, AsHere(group), settings.job_namespace)));
+                            MakeDownloadVolume(*model, AsHere(group), settings.job_namespace)));
   }
   if (!settings.disable_volume_management) {
     note(MakeServingVolumes(changed, *model, model_groups, users, settings.job_namespace));
@@ -379,7 +379,8 @@ Status LocalModelController::Impl::MakeServingVolumes(const Json& cache, const C
     const ObjectKey volume{.ns = "", .name = ServingVolumeName(claim)};
     note(cache_volumes.Delete(claims, claim));
     kube::ObjectPtr present = volumes.Get(volume);
-    if (present && CacheOfVolume(*present) == model.key) note(cache_volumes.Delete(volumes, volume));
+    if (present && CacheOfVolume(*present) == model.key)
+      note(cache_volumes.Delete(volumes, volume));
   }
   if (options.claim_after_download && cache["status"]["copies"]["available"].AsInt() == 0) {
     return outcome;

@@ -31,7 +31,7 @@ TEST(CachedModel, NamesOfWhatBelongsToIt) {
   download = MakeDownloadVolume(own, group, "jobs");
   EXPECT_EQ(kube::Name(download.volume), "iris-gpu-team-download");
   EXPECT_EQ(kube::KeyOf(download.claim).ToString(), "jobs/iris-gpu-team-download");
-  EXPECT_EQ(ModelFolder(own.key), "team_iris");
+  EXPECT_EQ(ModelFolderName(own.key), "team_iris");
   EXPECT_EQ(ModelStatusName(own.key), "team/iris");
 }
 
@@ -297,9 +297,8 @@ TEST_F(LocalModelTest, VolumesAreReservedForTheirClaims) {
   // A claim that took the place of the first one gets a volume of its own.
   Json first = *client_.Get(kube::kPersistentVolume, {.ns = "", .name = "iris-gpu-ns"});
   ASSERT_TRUE(client_.Delete(kube::kPersistentVolumeClaim, {.ns = "ns", .name = "iris-gpu"}));
-  Json second = Await(client_, kube::kPersistentVolume, "iris-gpu-ns", [&](const Json& volume) {
-    return kube::Uid(volume) != kube::Uid(first);
-  });
+  Json second = Await(client_, kube::kPersistentVolume, "iris-gpu-ns",
+                      [&](const Json& volume) { return kube::Uid(volume) != kube::Uid(first); });
   ASSERT_FALSE(second.IsNull());
   auto claim = client_.Get(kube::kPersistentVolumeClaim, {.ns = "ns", .name = "iris-gpu"});
   ASSERT_TRUE(claim);
@@ -334,12 +333,16 @@ spec: {}
 )");
   Cache("iris");
   Service("a");
-  EXPECT_FALSE(Await(client_, kube::kEvent, "", [](const Json& event) {
-                 return event["reason"].AsString() == "VolumeNotCreated" &&
-                        event["message"].AsString().contains(
-                            "PersistentVolumeClaim ns/iris-gpu exists and belongs to cache "
-                            "ns/iris");
-               }, "default").IsNull());
+  EXPECT_FALSE(Await(
+                   client_, kube::kEvent, "",
+                   [](const Json& event) {
+                     return event["reason"].AsString() == "VolumeNotCreated" &&
+                            event["message"].AsString().contains(
+                                "PersistentVolumeClaim ns/iris-gpu exists and belongs to cache "
+                                "ns/iris");
+                   },
+                   "default")
+                   .IsNull());
   EXPECT_FALSE(client_.Get(kube::kPersistentVolume, {.ns = "", .name = "iris-gpu-ns"}));
 }
 

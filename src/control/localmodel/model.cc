@@ -33,7 +33,7 @@ std::string_view CacheFinalizer(const kube::ObjectKey& key) {
 
 std::string ModelStatusName(const kube::ObjectKey& key) { return key.ToString(); }
 
-std::string ModelFolder(const kube::ObjectKey& key) {
+std::string ModelFolderName(const kube::ObjectKey& key) {
   return key.ns.empty() ? key.name : fmt::format("{}_{}", key.ns, key.name);
 }
 

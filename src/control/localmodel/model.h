@@ -29,7 +29,7 @@ std::string_view CacheFinalizer(const kube::ObjectKey& key);
 // How LocalModelNode.status names a model: "iris", "team/iris".
 std::string ModelStatusName(const kube::ObjectKey& key);
 // Its folder on the nodes, beneath the root of models: "iris", "team_iris" (no name has a "_").
-std::string ModelFolder(const kube::ObjectKey& key);
+std::string ModelFolderName(const kube::ObjectKey& key);
 
 // An entry of LocalModelNode.spec.localModels (`group`: its nodeGroup, empty where that is not
 // said), and whose it is.

@@ -30,7 +30,7 @@ VolumeAndClaim Make(const Json& group, const std::string& volume_name,
 
 // Agents keep a model in "models/<folder>" of their group's volume.
 std::string FolderOfModel(const Json& source, const kube::ObjectKey& model) {
-  return (std::filesystem::path(source["path"].AsString()) / "models" / ModelFolder(model))
+  return (std::filesystem::path(source["path"].AsString()) / "models" / ModelFolderName(model))
       .string();
 }
 

@@ -14,6 +14,8 @@ std::vector<kube::Access> WebhookAccess() {
       {kube::kLocalModelCache, {"list"}},
       {kube::kLocalModelNamespaceCache, {"list"}},
       {kube::kLocalModelNodeGroup, {"get"}},
+      // Whether the name of a cache's claim is free.
+      {kube::kPersistentVolumeClaim, {"get"}},
       {kube::kInferenceService, {"get"}},
       {kube::kLlmInferenceService, {"get"}},
   };

@@ -6,6 +6,7 @@
 #include "admission/runtime.h"
 #include "api/constants.h"
 #include "api/core_types.h"
+#include "api/storage_uri.h"
 #include "api/v1alpha1/inference_graph.h"
 #include "api/v1alpha1/trained_model.h"
 #include "kube/object.h"
@@ -335,12 +336,38 @@ Response Admitter::ValidateNamespaceCache(const Request& request) const {
   }
   // Its finalizer must be able to go.
   if (kube::IsDeleting(request.object)) return Response::Allow();
+  const std::string& uri = request.object["spec"]["sourceModelUri"].AsString();
+  if (api::NamesLocalFiles(uri)) {
+    return Response::Forbid(
+        fmt::format("sourceModelUri {} names files where downloads run: a LocalModelNamespaceCache "
+                    "must come from a store",
+                    uri));
+  }
   for (const Json& group : request.object["spec"]["nodeGroups"].AsArray()) {
     auto found = client_.Get(kube::kLocalModelNodeGroup, {.ns = "", .name = group.AsString()});
     if (!found) {
       return Response::Forbid(
           fmt::format("NodeGroup {} not found: {}", group.AsString(), found.error().message()));
     }
+    if (request.operation != "CREATE") continue;
+    // With one claim for two caches, InferenceServices of one would serve the model of the other.
+    const kube::ObjectKey claim{
+        .ns = request.ns,
+        .name = fmt::format("{}-{}", kube::Name(request.object), group.AsString())};
+    auto taken = client_.Get(kube::kPersistentVolumeClaim, claim);
+    if (taken) {
+      const Json* owner = kube::ControllerOf(*taken);
+      if (!owner || !(*owner)["kind"].AsString().starts_with("LocalModel") ||
+          ((*owner)["kind"].AsString() == kube::kLocalModelNamespaceCache.kind &&
+           (*owner)["name"] == request.object["metadata"]["name"])) {
+        continue;
+      }
+      return Response::Forbid(fmt::format(
+          "PersistentVolumeClaim {}, whose name this cache's claim would have, belongs to {} {}: "
+          "choose another name",
+          claim.ToString(), (*owner)["kind"].AsString(), (*owner)["name"].AsString()));
+    }
+    if (taken.error().code() != Code::kNotFound) return ServerError(taken.error());
   }
   return Response::Allow();
 }

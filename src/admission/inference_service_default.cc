@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "admission/inference_service.h"
 #include "api/constants.h"
@@ -92,6 +93,29 @@ void DefaultComponents(const api::InferenceServiceSpec& spec, bool model_mesh,
   }
 }
 
+// Which cache a service uses is this webhook's word: what users wrote about it is removed.
+void ForgetLocalModel(Json& object) {
+  Json& metadata = object.Ref("metadata");
+  for (auto [map, keys] :
+       {std::pair("labels", std::array{api::label::kLocalModel, api::label::kLocalModelNamespace}),
+        std::pair("annotations", std::array{api::annotation::kLocalModelSourceUri,
+                                            api::annotation::kLocalModelPvcName})}) {
+    Json* found = metadata.Find(map);
+    if (!found || !found->IsObject()) continue;
+    for (std::string_view key : keys) found->Erase(key);
+  }
+}
+
+// Whether a claim of that name is, or would be, one of a cache of the namespace.
+bool IsClaimOfNamespaceCache(std::span<const NamedCache> caches, const std::string& claim) {
+  return std::ranges::any_of(caches, [&](const NamedCache& cache) {
+    return !cache.ns.empty() &&
+           std::ranges::any_of(cache.spec.node_groups, [&](const std::string& group) {
+             return claim == fmt::format("{}-{}", cache.name, group);
+           });
+  });
+}
+
 void AssignLocalModel(const api::InferenceServiceSpec& spec, std::span<const NamedCache> caches,
                       Json& object) {
   auto uri = api::StorageUriOf(spec.predictor);
@@ -103,16 +127,14 @@ void AssignLocalModel(const api::InferenceServiceSpec& spec, std::span<const Nam
     const std::string group = metadata["annotations"][api::annotation::kNodeGroup].StringOr(
         groups.empty() ? "" : groups[0]);
     if (!cache.ns.empty() && std::ranges::find(groups, group) == groups.end()) continue;
+    const std::string claim = fmt::format("{}-{}", cache.name, group);
+    // Its claim would show the model of the namespace's cache.
+    if (cache.ns.empty() && IsClaimOfNamespaceCache(caches, claim)) continue;
     metadata.Path({"labels", api::label::kLocalModel}) = cache.name;
-    if (!cache.ns.empty()) {
-      metadata.Path({"labels", api::label::kLocalModelNamespace}) = cache.ns;
-    } else {
-      metadata.Ref("labels").Erase(api::label::kLocalModelNamespace);
-    }
+    if (!cache.ns.empty()) metadata.Path({"labels", api::label::kLocalModelNamespace}) = cache.ns;
     metadata.Path({"annotations", api::annotation::kLocalModelSourceUri}) =
         cache.spec.source_model_uri;
-    metadata.Path({"annotations", api::annotation::kLocalModelPvcName}) =
-        fmt::format("{}-{}", cache.name, group);
+    metadata.Path({"annotations", api::annotation::kLocalModelPvcName}) = claim;
     return;
   }
 }
@@ -163,6 +185,7 @@ Result<Json> DefaultInferenceService(const Json& object, const api::Config& conf
   KINGLET_TRY(auto isvc, api::Decode<api::InferenceService>(out));
   DefaultComponents(isvc.spec, model_mesh, config.explainers->art,
                     config.inference_service->resource, out);
+  ForgetLocalModel(out);
   if (!isvc.HasAnnotation(api::annotation::kDisableLocalModel)) {
     AssignLocalModel(isvc.spec, caches, out);
   }

@@ -7,6 +7,7 @@
 #include <re2/re2.h>
 
 #include "api/constants.h"
+#include "base/text.h"
 
 namespace kinglet::api {
 namespace {
@@ -45,6 +46,11 @@ std::string CommonParent(std::span<const std::string> paths) {
 std::string_view SchemeOf(std::string_view uri) {
   size_t end = uri.find("://");
   return end == std::string_view::npos ? std::string_view() : uri.substr(0, end);
+}
+
+bool NamesLocalFiles(std::string_view uri) {
+  const std::string scheme = AsciiLower(SchemeOf(uri));
+  return scheme.empty() || scheme == "file" || scheme == "pvc";
 }
 
 Status CheckStorageUri(std::string_view uri, std::span<const ClusterStorageContainer> containers) {

@@ -21,6 +21,9 @@ std::string CommonParent(std::span<const std::string> paths);
 // "s3" of "s3://..."; "" where there is none. Lower and upper case stay as written.
 std::string_view SchemeOf(std::string_view uri);
 
+// Whether the URI names files of the machine or container that reads it: a path, file:// or pvc://.
+bool NamesLocalFiles(std::string_view uri);
+
 // Ok when an enabled storage container (an init container) takes it, when it is a local path, or
 // when the storage initializer knows its scheme. The message is KServe's.
 Status CheckStorageUri(std::string_view uri, std::span<const ClusterStorageContainer> containers);

@@ -23,7 +23,16 @@ constexpr std::string_view kCaVolume = "cabundle-cert";
 constexpr std::string_view kGlobalCaConfigMap = "global-ca-bundle";
 constexpr std::string_view kDefaultCaPath = "/etc/ssl/custom-certs";
 
-// The URI of the cached copy where the InferenceService uses a LocalModelCache.
+// Whether the claim of a cached model shows that model's folder only, for reading, as our
+// controller makes them. Claims that others manage show all models of the node group, as KServe's
+// do.
+bool HasClaimOfItsOwn(const Pod& pod) {
+  const auto& config = pod.config.local_model;
+  return kube::Labels(pod.object).Has(api::label::kLocalModel) && config && config->enabled &&
+         !config->disable_volume_management;
+}
+
+// The URI of the cached copy if the InferenceService uses a cached model.
 Result<std::string> LocalModelUri(const Pod& pod, const std::string& uri) {
   if (!kube::Labels(pod.object).Has(api::label::kLocalModel)) return uri;
   const std::string& model = pod.Label(api::label::kLocalModel);
@@ -35,6 +44,7 @@ Result<std::string> LocalModelUri(const Pod& pod, const std::string& uri) {
   const std::string source = pod.AnnotationOr(api::annotation::kLocalModelSourceUri, "");
   if (rest.starts_with(source)) rest.remove_prefix(source.size());
   if (rest.starts_with('/')) rest.remove_prefix(1);
+  if (HasClaimOfItsOwn(pod)) return fmt::format("{}{}/{}", kPvcScheme, claim->AsString(), rest);
   const std::string& ns = pod.Label(api::label::kLocalModelNamespace);
   // As the agents of the nodes name its folder.
   const std::string folder = ns.empty() ? model : fmt::format("{}_{}", ns, model);
@@ -70,14 +80,15 @@ void MountForReaders(Pod& pod, std::string_view server, const Json& mount) {
   }
 }
 
-Json PvcVolume(const PvcUri& uri) {
-  return Json::MakeObject(
-      {{"name", kPvcVolume},
-       {"persistentVolumeClaim", Json::MakeObject({{"claimName", uri.claim}})}});
+// With `read_only`, kubelet mounts it read-only in every container, whatever their mounts say.
+Json PvcVolume(const PvcUri& uri, bool read_only) {
+  Json claim = Json::MakeObject({{"claimName", uri.claim}});
+  if (read_only) claim.Set("readOnly", true);
+  return Json::MakeObject({{"name", kPvcVolume}, {"persistentVolumeClaim", std::move(claim)}});
 }
 
 // A claim is mounted where the model is expected: nothing is copied.
-void MountPvc(Pod& pod, std::string_view server, const PvcUri& uri, bool read_only) {
+void MountPvc(Pod& pod, std::string_view server, const PvcUri& uri, bool read_only, bool cached) {
   Json mount = api::VolumeMount(kPvcVolume, api::kModelMountPath, read_only);
   if (!uri.path.empty()) mount.Set("subPath", uri.path);
   for (std::string_view name : Readers(server)) {
@@ -88,7 +99,7 @@ void MountPvc(Pod& pod, std::string_view server, const PvcUri& uri, bool read_on
     api::AddVolumeMount(*container, mount);
   }
   PointAtModel(*pod.Container(server));
-  pod.AppendVolume(PvcVolume(uri));
+  pod.AppendVolume(PvcVolume(uri, cached));
 }
 
 // The folder of a file, without "." and ".." in it.
@@ -200,7 +211,9 @@ Status InjectStorageInitializer(Pod& pod) {
     return Fail(Code::kInternal, "Invalid configuration: cannot find container: {}",
                 api::kKserveContainer);
   }
-  const bool read_only = pod.AnnotationOr(api::annotation::kStorageReadonly, "") != "false";
+  const bool cached = HasClaimOfItsOwn(pod);
+  const bool read_only =
+      cached || pod.AnnotationOr(api::annotation::kStorageReadonly, "") != "false";
   KINGLET_TRY(uri, LocalModelUri(pod, uri));
 
   std::string source = uri;
@@ -208,10 +221,10 @@ Status InjectStorageInitializer(Pod& pod) {
   if (from_pvc) {
     PvcUri pvc = ParsePvc(uri);
     if (config.enable_direct_pvc_volume_mount) {
-      MountPvc(pod, server, pvc, read_only);
+      MountPvc(pod, server, pvc, read_only, cached);
       return {};
     }
-    pod.AppendVolume(PvcVolume(pvc));
+    pod.AppendVolume(PvcVolume(pvc, cached));
     source = fmt::format("{}/{}", kPvcMountPath, pvc.path);
     MountForReaders(pod, server, api::VolumeMount(kPvcVolume, kPvcMountPath, read_only));
   }

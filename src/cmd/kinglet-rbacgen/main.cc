@@ -78,10 +78,13 @@ int Run(const std::filesystem::path& folder, bool check) {
       {"localmodelnode_role.yaml",
        Role("ClusterRole", {.ns = "", .name = "kserve-localmodelnode-agent-role"}, OfNodeAgent(),
             {kCluster, kNamespace})},
+      {"localmodelnode_namespace_role.yaml",
+       Role("Role", {.ns = "kserve", .name = "kserve-localmodelnode-agent-namespace-role"},
+            OfNodeAgent(), {kOwnNamespace})},
       // Bound in the namespace of the download jobs, wherever that is.
-      {"localmodelnode_credentials_role.yaml",
-       Role("ClusterRole", {.ns = "", .name = "kserve-localmodelnode-agent-credentials-role"},
-            control::DownloadCredentialsAccess(), {kNamespace})},
+      {"localmodelnode_jobs_role.yaml",
+       Role("ClusterRole", {.ns = "", .name = "kserve-localmodelnode-agent-jobs-role"},
+            control::DownloadJobAccess(), {kNamespace})},
   };
   for (const auto& [name, text] : files) {
     if (check) {

@@ -13,14 +13,14 @@ std::vector<kube::Access> LocalModelNodeAccess() {
       Watched(kube::kLocalModelNodeGroup),
       Watched(kube::kClusterStorageContainer),
       Watched(kube::kNode),
-      Watched(kube::kConfigMap),
-      {kube::kJob, {"create", "delete", "list", "watch"}},
-      {kube::kPod, {"list"}},  // why a download failed
+      kube::WatchedNearby(kube::kConfigMap),
   };
 }
 
-std::vector<kube::Access> DownloadCredentialsAccess() {
+std::vector<kube::Access> DownloadJobAccess() {
   return {
+      {kube::kJob, {"create", "delete", "list", "watch"}},
+      {kube::kPod, {"list"}},  // why a download failed
       {kube::kServiceAccount, {"get"}},
       {kube::kSecret, {"get"}},
   };

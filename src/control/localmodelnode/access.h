@@ -8,7 +8,7 @@
 namespace kinglet::control {
 
 std::vector<kube::Access> LocalModelNodeAccess();
-// Only in the namespace of the download jobs.
-std::vector<kube::Access> DownloadCredentialsAccess();
+// In the namespace of the download jobs only.
+std::vector<kube::Access> DownloadJobAccess();
 
 }  // namespace kinglet::control

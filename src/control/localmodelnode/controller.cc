@@ -9,6 +9,7 @@
 #include "control/localmodel/volumes.h"
 #include "control/localmodelnode/decision.h"
 #include "control/localmodelnode/download_job.h"
+#include "control/localmodelnode/download_jobs.h"
 #include "control/localmodelnode/job_credentials.h"
 #include "control/localmodelnode/job_failures.h"
 #include "control/localmodelnode/model_store.h"
@@ -28,6 +29,7 @@ using kube::ReconcileResult;
 
 constexpr std::string_view kEventSource = "LocalModelNodeAgent";
 constexpr std::string_view kRetry = "serving.kserve.io/retry";
+constexpr size_t kMaxFolderName = 200;  // records and staging folders have longer names
 constexpr int64_t kDefaultPeriod = 60;  // seconds between two looks at the disk
 
 // Of a cache only what its copies on a node depend on.
@@ -60,6 +62,16 @@ struct Model {
   FolderState state;
   Room room = Room::kKeep;
   Decision decision;
+  std::optional<Error> error;  // of this pass: nothing more is done about the model in it
+
+  // Models of one scope, source and credentials: whoever may read one may read the other.
+  bool SameAs(const Model& other) const {
+    return uri == other.uri && credentials == other.credentials;
+  }
+  std::string Content() const {
+    return fmt::format("{} {} {} {}", uri, credentials.ns, credentials.service_account,
+                       credentials.storage.Dump());
+  }
 };
 
 }  // namespace
@@ -78,11 +90,6 @@ struct LocalModelNodeController::Impl {
         nodes(client, kube::kNode,
               {.field_selector = "metadata.name=" + options.node, .transform = KeepNodeFacts},
               clock),
-        jobs(client, kube::kJob,
-             {.label_selector = fmt::format("{}={}", kJobNodeLabel, options.node),
-              .metadata_only = false,
-              .transform = kube::DropManagedFields},
-             clock),
         groups(client, kube::kLocalModelNodeGroup, {.transform = kube::DropManagedFields}, clock),
         containers(client, kube::kClusterStorageContainer, {.transform = kube::DropManagedFields},
                    clock),
@@ -91,6 +98,8 @@ struct LocalModelNodeController::Impl {
                          clock),
         config(client, options.config_namespace, clock),
         events(kube::MakeEventRecorder(client, std::string(kEventSource), clock)),
+        jobs(
+            client, options.node, [this] { controller.Enqueue(key); }, clock),
         failures(client),
         report(client, *events),
         // One worker: there is one disk.
@@ -106,7 +115,6 @@ struct LocalModelNodeController::Impl {
       return kube::GenerationChanged(before, after) ||
              kube::Annotations(*before) != kube::Annotations(*after);
     });
-    controller.WatchOptional(jobs, this_node);
     controller.WatchOptional(groups, this_node, kube::GenerationChanged);
     controller.WatchOptional(caches, this_node, FactsChanged);
     controller.WatchOptional(namespace_caches, this_node, FactsChanged);
@@ -114,10 +122,6 @@ struct LocalModelNodeController::Impl {
   }
 
   Result<ReconcileResult> Reconcile(const ObjectKey& name, const std::stop_token& stop);
-  Result<std::vector<Json>> ListJobs(const std::string& ns);
-  // Deletes jobs of models that the node shall not have.
-  Status DropJobs(const std::vector<Json>& all, const std::vector<Model>& models);
-  Status DeleteJob(const Json& job);
   std::vector<Model> ReadModels(const Json& object, const std::vector<Json>& all) const;
   Status Inspect(const Json& object, Model& model, const std::stop_token& stop);
   void GiveRoom(std::vector<Model>& models, const std::vector<Json>& own_groups);
@@ -129,7 +133,6 @@ struct LocalModelNodeController::Impl {
                   const api::Config& current);
   std::vector<Json> OwnGroups();
   kube::ObjectPtr CacheOf(const ObjectKey& model) const;
-  Status RemoveUnwanted(const std::vector<Model>& models);
   int64_t Now() const {
     return std::chrono::duration_cast<std::chrono::seconds>(clock.Wall().time_since_epoch())
         .count();
@@ -140,11 +143,12 @@ struct LocalModelNodeController::Impl {
   const Clock& clock;
   const ObjectKey key;
   const ModelStore store;
-  kube::Informer node_models, nodes, jobs, groups, containers, caches, namespace_caches;
+  kube::Informer node_models, nodes, groups, containers, caches, namespace_caches;
   WatchedConfig config;
   LazyWatches neighbours;
   std::unique_ptr<kube::EventRecorder> events;
   // Of the worker alone.
+  DownloadJobs jobs;
   JobFailures failures;
   NodeReport report;
   kube::Controller controller;  // last: its threads use what is above
@@ -157,7 +161,7 @@ Result<ReconcileResult> LocalModelNodeController::Impl::Reconcile(const ObjectKe
   // Without it nothing is known, so nothing is removed.
   if (!seen || kube::IsDeleting(*seen)) return ReconcileResult::Done();
   for (auto* informer :
-       {&config.informer(), &nodes, &jobs, &groups, &containers, &caches, &namespace_caches}) {
+       {&config.informer(), &nodes, &groups, &containers, &caches, &namespace_caches}) {
     KINGLET_RETURN_IF_ERROR(neighbours.Need(*informer));
   }
   auto now = config.Read();
@@ -168,57 +172,55 @@ Result<ReconcileResult> LocalModelNodeController::Impl::Reconcile(const ObjectKe
     return Unexpected(opened.error());
   }
   // Not the watched ones: a job that was just made must be seen, or it would be made twice.
-  KINGLET_TRY(std::vector<Json> all_jobs, ListJobs(settings.job_namespace));
-  std::vector<Model> models = ReadModels(*seen, all_jobs);
-  KINGLET_RETURN_IF_ERROR(DropJobs(all_jobs, models));
-  for (Model& model : models) KINGLET_RETURN_IF_ERROR(Inspect(*seen, model, stop));
+  auto all_jobs = jobs.List(*seen, settings.job_namespace);
+  if (!all_jobs) {
+    events->Warning(*seen, "JobsUnusable", all_jobs.error().message());
+    return Unexpected(all_jobs.error());
+  }
+  jobs.Watch(settings.job_namespace, stop);
+  std::vector<Model> models = ReadModels(*seen, *all_jobs);
+  for (const Json& job : *all_jobs) {
+    const ObjectKey of = ModelOfJob(job);
+    if (of.name.empty() || std::ranges::find(models, of, &Model::key) != models.end()) continue;
+    KINGLET_RETURN_IF_ERROR(jobs.Delete(job));
+  }
+  // What is wrong with one model must not keep the others from being downloaded and reported.
+  for (Model& model : models) {
+    if (model.error) continue;
+    auto inspected = Inspect(*seen, model, stop);
+    if (stop.stop_requested()) return Fail(Code::kCancelled, "stopped");
+    if (!inspected) model.error = inspected.error();
+  }
   const std::vector<Json> own_groups = OwnGroups();
   GiveRoom(models, own_groups);
 
   Status outcome;
   Duration wait = std::chrono::seconds(
       std::max<int64_t>(1, settings.reconcilation_frequency_in_secs.value_or(kDefaultPeriod)));
+  auto note = [&](Status status) {
+    if (!status && outcome) outcome = std::move(status);
+  };
   for (size_t i = 0; i < models.size(); ++i) {
-    Status acted =
-        Act(*seen, models[i], std::span<const Model>(models).first(i), own_groups, *now, all_jobs);
-    if (!acted && outcome) outcome = std::move(acted);
-    if (models[i].decision.wait > Duration::zero()) wait = std::min(wait, models[i].decision.wait);
-    if (models[i].record != models[i].stored) {
-      KINGLET_RETURN_IF_ERROR(store.WriteRecord(models[i].folder, models[i].record));
+    Model& model = models[i];
+    if (model.error) {
+      model.decision = {.state = "ModelDownloadError", .reason = model.error->message()};
+      note(Unexpected(model.error->WithContext(fmt::format("model {}", model.key.ToString()))));
+      continue;
     }
+    note(Act(*seen, model, std::span<const Model>(models).first(i), own_groups, *now, *all_jobs));
+    if (model.decision.wait > Duration::zero()) wait = std::min(wait, model.decision.wait);
+    if (model.record != model.stored) note(store.WriteRecord(model.folder, model.record));
   }
   std::vector<ModelReport> lines;
+  std::vector<std::string> wanted;
   for (const Model& model : models) {
+    wanted.push_back(model.folder);
     lines.push_back({ModelStatusName(model.key), model.decision.state, model.decision.reason});
   }
   KINGLET_RETURN_IF_ERROR(report.Write(*seen, lines));
-  KINGLET_RETURN_IF_ERROR(RemoveUnwanted(models));
+  note(store.RemoveExcept(wanted));
   if (!outcome) return Unexpected(outcome.error());
   return ReconcileResult::After(wait);
-}
-
-Result<std::vector<Json>> LocalModelNodeController::Impl::ListJobs(const std::string& ns) {
-  kube::ListOptions own;
-  own.label_selector = fmt::format("{}={}", kJobNodeLabel, options.node);
-  KINGLET_TRY(auto found, client.ListAll(kube::kJob, ns, own));
-  std::erase_if(found, [](const Json& job) { return kube::IsDeleting(job); });
-  return found;
-}
-
-Status LocalModelNodeController::Impl::DeleteJob(const Json& job) {
-  LogInfo("a download job is deleted", {{"job", kube::KeyOf(job).ToString()}});
-  return client.DeleteIfExists(kube::kJob, kube::KeyOf(job),
-                               {.propagation = kube::DeleteOptions::Propagation::kBackground});
-}
-
-Status LocalModelNodeController::Impl::DropJobs(const std::vector<Json>& all,
-                                                const std::vector<Model>& models) {
-  for (const Json& job : all) {
-    const ObjectKey of = ModelOfJob(job);
-    if (of.name.empty() || std::ranges::find(models, of, &Model::key) != models.end()) continue;
-    KINGLET_RETURN_IF_ERROR(DeleteJob(job));
-  }
-  return {};
 }
 
 std::vector<Model> LocalModelNodeController::Impl::ReadModels(const Json& object,
@@ -230,12 +232,21 @@ std::vector<Model> LocalModelNodeController::Impl::ReadModels(const Json& object
     model.uri = entry["sourceModelUri"].AsString();
     model.group = entry["nodeGroup"].AsString();
     model.credentials = {.service_account = entry["serviceAccountName"].AsString(),
-                         .storage = entry["storage"]};
-    model.folder = ModelFolder(model.key);
+                         .storage = entry["storage"],
+                         .ns = model.key.ns};
+    model.folder = ModelFolderName(model.key);
     // The name becomes a path.
     if (!kube::CheckDnsSubdomain(model.key.name) ||
         (!model.key.ns.empty() && !kube::CheckDnsLabel(model.key.ns))) {
       LogWarning("a model's name cannot be a folder's", {{"model", model.key.ToString()}});
+      continue;
+    }
+    if (model.folder.size() > kMaxFolderName) {
+      model.error = Error(Code::kInvalidArgument,
+                          fmt::format("the names of the cache and its namespace have over {} "
+                                      "characters together: they name a folder",
+                                      kMaxFolderName));
+      out.push_back(std::move(model));
       continue;
     }
     std::vector<const Json*> own;
@@ -323,17 +334,17 @@ void LocalModelNodeController::Impl::GiveRoom(std::vector<Model>& models,
     const int64_t other = Bytes(group["spec"]["storageLimit"]);
     if (other > 0 && (limit == 0 || other < limit)) limit = other;
   }
-  std::vector<Tenant> tenants;
+  std::vector<RoomRequest> requests;
   for (const Model& model : models) {
     kube::ObjectPtr cache = CacheOf(model.key);
     const int64_t promised = cache ? Bytes((*cache)["spec"]["modelSize"]) : 0;
-    tenants.push_back({.uri = model.uri,
-                       .bytes = std::max({promised, model.state.bytes, model.record.bytes}),
-                       .pinned = cache && (*cache)["used"].AsBool(),
-                       .present = model.state.health == Health::kWhole,
-                       .last_used = model.record.last_used});
+    requests.push_back({.content = model.Content(),
+                        .bytes = std::max({promised, model.state.bytes, model.record.bytes}),
+                        .pinned = cache && (*cache)["used"].AsBool(),
+                        .present = model.state.health == Health::kWhole,
+                        .last_used = model.record.last_used});
   }
-  const std::vector<Room> rooms = ShareRoom(tenants, limit);
+  const std::vector<Room> rooms = ShareRoom(requests, limit);
   for (size_t i = 0; i < models.size(); ++i) models[i].room = rooms[i];
 }
 
@@ -343,7 +354,7 @@ Status LocalModelNodeController::Impl::Act(const Json& object, Model& model,
                                            const api::Config& current,
                                            const std::vector<Json>& all_jobs) {
   auto same = [&](const Model& other) {
-    return other.uri == model.uri && other.room == Room::kKeep;
+    return other.SameAs(model) && !other.error && other.room == Room::kKeep;
   };
   auto twin = std::ranges::find_if(before, same);
   ModelFacts facts{.health = model.state.health,
@@ -391,7 +402,7 @@ Status LocalModelNodeController::Impl::Act(const Json& object, Model& model,
       model.record.files.clear();
       model.record.damage.clear();
       for (const Json& job : all_jobs) {
-        if (ModelOfJob(job) == model.key) KINGLET_RETURN_IF_ERROR(DeleteJob(job));
+        if (ModelOfJob(job) == model.key) KINGLET_RETURN_IF_ERROR(jobs.Delete(job));
       }
       if (model.state.health == Health::kMissing) return {};
       LogInfo("a cached model is removed to make room", {{"model", model.key.ToString()}});
@@ -419,6 +430,7 @@ Status LocalModelNodeController::Impl::Download(const Json& object, Model& model
     if (group.empty()) {
       return Fail(Code::kNotFound, "did not find matching nodegroup for node: {}", options.node);
     }
+    KINGLET_RETURN_IF_ERROR(CheckSource(model.key, model.uri));
     std::vector<Json> storage_containers;
     for (const auto& container : containers.List()) storage_containers.push_back(*container);
     KINGLET_TRY(Json container, DownloadContainer(storage_containers, model.uri, settings));
@@ -431,6 +443,9 @@ Status LocalModelNodeController::Impl::Download(const Json& object, Model& model
                                std::move(container), settings);
     if (auto added = AddJobCredentials(client, current.credentials, model.credentials, job);
         !added) {
+      if (added.error().code() == Code::kPermissionDenied && !model.key.ns.empty()) {
+        return Unexpected(added.error());
+      }
       // The source may be one that needs none; if not, the job says so.
       const std::string why = fmt::format("{}: {}", model.key.ToString(), added.error().message());
       LogWarning("a download job lacks credentials", {{"why", why}});
@@ -450,6 +465,9 @@ Status LocalModelNodeController::Impl::Download(const Json& object, Model& model
   };
   auto job = launch();
   if (!job) {
+    if (job.error().code() == Code::kPermissionDenied) {
+      model.decision.state = "ModelDownloadError";
+    }
     model.decision.reason = job.error().message();
     return Unexpected(job.error().WithContext(fmt::format("model {}", model.key.ToString())));
   }
@@ -458,18 +476,6 @@ Status LocalModelNodeController::Impl::Download(const Json& object, Model& model
                                      {"job", kube::KeyOf(*job).ToString()},
                                      {"why", model.decision.reason}});
   return {};
-}
-
-Status LocalModelNodeController::Impl::RemoveUnwanted(const std::vector<Model>& models) {
-  KINGLET_TRY(auto folders, store.Folders());
-  std::vector<std::string> wanted;
-  for (const Model& model : models) wanted.push_back(model.folder);
-  for (const auto& folder : folders) {
-    if (std::ranges::find(wanted, folder) != wanted.end()) continue;
-    LogInfo("a model that is not wanted is removed", {{"folder", folder}});
-    KINGLET_RETURN_IF_ERROR(store.Remove(folder));
-  }
-  return store.DropRecordsExcept(wanted);
 }
 
 LocalModelNodeController::LocalModelNodeController(kube::Client& client, Options options)
@@ -487,7 +493,10 @@ bool LocalModelNodeController::WaitForSync(Deadline deadline, std::stop_token st
   return impl_->node_models.WaitForSync(deadline, stop);
 }
 
-void LocalModelNodeController::Join() { impl_->controller.Join(); }
+void LocalModelNodeController::Join() {
+  impl_->controller.Join();
+  impl_->jobs.StopWatch();  // it wakes the controller
+}
 
 bool LocalModelNodeController::Idle() const { return impl_->controller.Idle(); }
 

@@ -4,6 +4,7 @@
 
 #include "api/core_types.h"
 #include "api/images.h"
+#include "api/storage_uri.h"
 #include "kube/conditions.h"
 
 namespace kinglet::control {
@@ -40,13 +41,21 @@ Result<Json> DownloadContainer(const std::vector<Json>& storage_containers, cons
                            {"terminationMessagePolicy", "FallbackToLogsOnError"}});
 }
 
+Status CheckSource(const kube::ObjectKey& model, const std::string& uri) {
+  if (model.ns.empty() || !api::NamesLocalFiles(uri)) return {};
+  return Fail(Code::kPermissionDenied,
+              "a LocalModelNamespaceCache cannot come from {}: it names files where downloads "
+              "run, not those of namespace {}",
+              uri, model.ns);
+}
+
 Json MakeDownloadJob(const DownloadJob& wish, Json container, const api::LocalModelConfig& config) {
   container.Set("args", Json::MakeArray({wish.uri, kMountPath}));
   container.Set("volumeMounts",
                 Json::MakeArray({Json::MakeObject(
                     {{"name", kVolume},
                      {"mountPath", kMountPath},
-                     {"subPath", fmt::format("models/{}", ModelFolder(wish.model))}})}));
+                     {"subPath", fmt::format("models/{}", ModelFolderName(wish.model))}})}));
   Json security = Json::MakeObject();
   if (config.fs_group) security.Set("fsGroup", *config.fs_group);
   Json volume =
@@ -63,7 +72,12 @@ Json MakeDownloadJob(const DownloadJob& wish, Json container, const api::LocalMo
   } else {
     pod.Set("nodeName", wish.node);
   }
-  if (!wish.service_account.empty()) pod.Set("serviceAccountName", wish.service_account);
+  if (!wish.service_account.empty()) {
+    pod.Set("serviceAccountName", wish.service_account);
+  } else if (!wish.model.ns.empty()) {
+    // Downloads of a namespace do not need the API as the account of the jobs' namespace.
+    pod.Set("automountServiceAccountToken", false);
+  }
 
   Json job = Json::MakeObject({{"apiVersion", kube::kJob.ApiVersion()}, {"kind", kube::kJob.kind}});
   Json labels = Json::MakeObject({{kJobModelLabel, wish.model.name}, {kJobNodeLabel, wish.node}});

@@ -21,6 +21,11 @@ inline constexpr std::string_view kJobModelNamespaceLabel = "modelNamespace";
 Result<Json> DownloadContainer(const std::vector<Json>& storage_containers, const std::string& uri,
                                const api::LocalModelConfig& config);
 
+// Whether the model may come from there. The files of the download's own container, and the claims
+// of the jobs' namespace, are the administrator's: no LocalModelNamespaceCache gets them.
+// kPermissionDenied.
+Status CheckSource(const kube::ObjectKey& model, const std::string& uri);
+
 struct DownloadJob {
   kube::ObjectKey model;
   std::string uri, service_account, node, claim;

@@ -35,14 +35,15 @@ stringData: {minio: '{"type": "s3", "bucket": "b"}', typeless: '{}'}
       ASSERT_TRUE(client_.Create(kube::kServiceAccount, object));
     }
   }
-  Status Add(std::string_view account, std::string_view storage) {
+  Status Add(std::string_view account, std::string_view storage, std::string_view ns = "") {
     job_ = Yaml(R"(
 metadata: {namespace: jobs}
 spec: {template: {spec: {containers: [{name: c, args: ["s3://b/m", /mnt/models]}], volumes: [{name: models}]}}}
 )");
-    return AddJobCredentials(client_, api::ParseConfig(Json::MakeObject()).credentials,
-                             {.service_account = std::string(account), .storage = Yaml(storage)},
-                             job_);
+    return AddJobCredentials(
+        client_, api::ParseConfig(Json::MakeObject()).credentials,
+        {.service_account = std::string(account), .storage = Yaml(storage), .ns = std::string(ns)},
+        job_);
   }
   const Json& pod() const { return job_.At({"spec", "template", "spec"}); }
   const Json& container() const { return pod()["containers"][0]; }
@@ -100,6 +101,34 @@ TEST_F(JobCredentials, WhatCameBeforeAnErrorStays) {
   EXPECT_TRUE(Add("nobody", "null").error().message().contains("service account nobody"));
   EXPECT_TRUE(Add("", "{key: none}").error().message().contains("storage key none not found"));
   EXPECT_EQ(EnvNames(), "");
+}
+
+// The credentials of the jobs' namespace are the administrator's.
+TEST_F(JobCredentials, OfANamespaceOnlyWhereTheyAreAllowed) {
+  const std::pair<const char*, const char*> kWishes[] = {
+      {"", "{key: minio}"}, {"google", "null"},          {"google", "{key: minio}"},
+      {"", "{}"},           {"", "{key: not-an-entry}"}, {"gone", "null"},
+  };
+  for (auto [account, storage] : kWishes) {
+    Status added = Add(account, storage, "team");
+    ASSERT_FALSE(added) << account << storage;
+    EXPECT_EQ(added.error().code(), Code::kPermissionDenied);
+    EXPECT_EQ(EnvNames(), "");
+  }
+  const Json allowed =
+      Yaml("{metadata: {annotations: {serving.kserve.io/localmodel-namespaces: 'other, team'}}}");
+  ASSERT_TRUE(client_.Patch(kube::kSecret, {.ns = "jobs", .name = "storage-config"},
+                            kube::PatchType::kMerge, allowed));
+  EXPECT_TRUE(Add("", "{key: minio}", "team"));
+  EXPECT_EQ(EnvNames(), "STORAGE_CONFIG ");
+  EXPECT_FALSE(Add("", "{key: minio}", "tea"));
+  EXPECT_FALSE(Add("", "{key: minio}", "team2"));
+  // The account's identity counts besides the key.
+  EXPECT_FALSE(Add("google", "{key: minio}", "team"));
+  ASSERT_TRUE(client_.Patch(kube::kServiceAccount, {.ns = "jobs", .name = "google"},
+                            kube::PatchType::kMerge, allowed));
+  EXPECT_TRUE(Add("google", "{key: minio}", "team"));
+  EXPECT_TRUE(Add("google", "null", "team"));
 }
 
 }  // namespace

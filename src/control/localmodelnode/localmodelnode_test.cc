@@ -1,3 +1,4 @@
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -6,7 +7,6 @@
 #include "control/localmodelnode/controller.h"
 #include "control/localmodelnode/decision.h"
 #include "control/localmodelnode/download_job.h"
-#include "control/localmodelnode/model_store.h"
 #include "control/localmodelnode/room.h"
 #include "control/testing.h"
 
@@ -17,19 +17,21 @@ namespace fs = std::filesystem;
 
 TEST(Room, PinnedThenLastUsed) {
   using enum Room;
-  auto share = [](std::vector<Tenant> tenants, int64_t limit) { return ShareRoom(tenants, limit); };
-  const Tenant old{.uri = "a", .bytes = 4, .present = true, .last_used = 1};
-  const Tenant late{.uri = "b", .bytes = 4, .present = true, .last_used = 2};
-  const Tenant pinned{.uri = "c", .bytes = 4, .pinned = true, .last_used = 0};
+  auto share = [](std::vector<RoomRequest> requests, int64_t limit) {
+    return ShareRoom(requests, limit);
+  };
+  const RoomRequest old{.content = "a", .bytes = 4, .present = true, .last_used = 1};
+  const RoomRequest late{.content = "b", .bytes = 4, .present = true, .last_used = 2};
+  const RoomRequest pinned{.content = "c", .bytes = 4, .pinned = true, .last_used = 0};
   EXPECT_EQ(share({old, late, pinned}, 0), (std::vector{kKeep, kKeep, kKeep}));
   EXPECT_EQ(share({old, late, pinned}, 12), (std::vector{kKeep, kKeep, kKeep}));
   EXPECT_EQ(share({old, late, pinned}, 8), (std::vector{kGive, kKeep, kKeep}));
   EXPECT_EQ(share({old, late, pinned}, 4), (std::vector{kTooBig, kTooBig, kKeep}));
   EXPECT_EQ(share({pinned, pinned}, 3), (std::vector{kTooBig, kTooBig}));
   // What serves is not taken away, however small the room becomes.
-  const Tenant serving{.uri = "d", .bytes = 9, .pinned = true, .present = true};
+  const RoomRequest serving{.content = "d", .bytes = 9, .pinned = true, .present = true};
   EXPECT_EQ(share({serving, old}, 4), (std::vector{kKeep, kTooBig}));
-  const Tenant same{.uri = "a", .bytes = 4, .last_used = 3};
+  const RoomRequest same{.content = "a", .bytes = 4, .last_used = 3};
   EXPECT_EQ(share({old, same}, 4), (std::vector{kKeep, kKeep}));
 }
 
@@ -324,6 +326,114 @@ spec:
   EXPECT_FALSE(Await(client_, kube::kEvent, "", said, "default").IsNull());
 }
 
+// Whether a second reader may have a model is the store's to say.
+TEST_F(AgentTest, NothingIsSharedBeyondANamespaceOrItsCredentials) {
+  Create(client_, R"(
+apiVersion: serving.kserve.io/v1alpha1
+kind: LocalModelNode
+metadata: {name: n1}
+spec:
+  localModels:
+  - {modelName: first, sourceModelUri: "s3://a"}
+  - {modelName: first, namespace: team, sourceModelUri: "s3://a"}
+  - {modelName: second, namespace: team, sourceModelUri: "s3://a"}
+  - {modelName: other, namespace: rival, sourceModelUri: "s3://a"}
+  - {modelName: keyed, sourceModelUri: "s3://a", storage: {key: k}}
+)");
+  Json job = AwaitJob("first");
+  ASSERT_FALSE(job.IsNull());
+  Deliver("first", "s3://a", "12345");
+  Succeed(job);
+  EXPECT_TRUE(AwaitState("first", "ModelDownloaded"));
+  for (auto model : {"other", "keyed"}) EXPECT_FALSE(AwaitJob(model).IsNull()) << model;
+  EXPECT_FALSE(fs::exists(root_ / "rival_other" / "weights"));
+  EXPECT_FALSE(fs::exists(root_ / "keyed" / "weights"));
+  Json own = Await(client_, kube::kJob, "", [&](const Json& found) {
+    return kube::Label(found, "model") == "first" && kube::Label(found, "modelNamespace") == "team";
+  });
+  ASSERT_FALSE(own.IsNull());
+  Deliver("team_first", "s3://a", "12345");
+  Succeed(own);
+  EXPECT_TRUE(AwaitState("team/second", "ModelDownloaded"));
+  EXPECT_TRUE(fs::equivalent(root_ / "team_first" / "weights", root_ / "team_second" / "weights"));
+  EXPECT_EQ(fs::hard_link_count(root_ / "first" / "weights"), 1u);
+}
+
+TEST_F(AgentTest, ANamespaceGetsNeitherCredentialsNorFilesOfTheJobs) {
+  Create(client_, R"(
+apiVersion: v1
+kind: Secret
+metadata: {name: storage-config, namespace: ns}
+stringData: {private: '{"type": "s3"}'}
+)");
+  Create(client_, R"(
+apiVersion: serving.kserve.io/v1alpha1
+kind: LocalModelNode
+metadata: {name: n1}
+spec:
+  localModels:
+  - {modelName: keyed, namespace: team, sourceModelUri: "s3://a", storage: {key: private}}
+  - {modelName: local, namespace: team, sourceModelUri: "file:///var/run/secrets/token"}
+  - {modelName: plain, namespace: team, sourceModelUri: "s3://b"}
+)");
+  EXPECT_TRUE(AwaitReason("team/keyed", "caches of namespace team may not use Secret"));
+  EXPECT_TRUE(AwaitReason("team/local", "cannot come from file:///var/run/secrets/token"));
+  EXPECT_TRUE(AwaitState("team/keyed", "ModelDownloadError"));
+  // What is refused of them does not keep the next from being downloaded.
+  Json pod = AwaitJob("plain").At({"spec", "template", "spec"});
+  EXPECT_EQ(pod["automountServiceAccountToken"], Json(false));
+  for (const Json& job : (*client_.List(kube::kJob, "ns"))["items"].AsArray()) {
+    EXPECT_EQ(kube::Label(job, "model"), "plain");
+  }
+}
+
+TEST_F(AgentTest, OneModelsTroubleIsNotTheOthers) {
+  const std::string endless(230, 'a');
+  Create(client_, fmt::format(R"(
+apiVersion: serving.kserve.io/v1alpha1
+kind: LocalModelNode
+metadata: {{name: n1}}
+spec:
+  localModels:
+  - {{modelName: {}, namespace: rival, sourceModelUri: "s3://a"}}
+  - {{modelName: piped, sourceModelUri: "s3://b"}}
+  - {{modelName: elsewhere, sourceModelUri: "s3://c"}}
+  - {{modelName: iris, sourceModelUri: "s3://d"}}
+)",
+                              endless));
+  fs::create_directories(root_ / "piped");
+  ASSERT_EQ(mkfifo((root_ / "piped" / ".kinglet-complete").c_str(), 0666), 0);
+  fs::create_directory_symlink("/", root_ / "elsewhere");
+  EXPECT_FALSE(AwaitJob("iris").IsNull());
+  EXPECT_TRUE(AwaitReason("rival/" + endless, "over 200 characters"));
+  EXPECT_TRUE(AwaitReason("elsewhere", "is not a folder"));
+  EXPECT_FALSE(AwaitJob("piped").IsNull());
+}
+
+// Anybody may put labels on a job.
+TEST_F(AgentTest, JobsOfOthersAreLeftAlone) {
+  Create(client_, R"(
+apiVersion: batch/v1
+kind: Job
+metadata: {name: forged, namespace: ns, labels: {model: iris, node: n1}}
+status: {succeeded: 1}
+)");
+  Create(client_, R"(
+apiVersion: batch/v1
+kind: Job
+metadata: {name: stranger, namespace: ns, labels: {model: unknown, node: n1}}
+)");
+  fs::create_directories(root_ / "iris");
+  std::ofstream(root_ / "iris" / "weights") << "forged";
+  Want("iris: s3://a");
+  auto own = [](const Json& job) {
+    return kube::Label(job, "model") == "iris" && kube::Name(job) != "forged";
+  };
+  EXPECT_FALSE(Await(client_, kube::kJob, "", own).IsNull());
+  EXPECT_TRUE(AwaitState("iris", "ModelDownloadPending"));
+  EXPECT_TRUE(client_.Get(kube::kJob, {.ns = "ns", .name = "stranger"}));
+}
+
 TEST_F(AgentTest, OneUriIsDownloadedOnce) {
   Want("first: s3://a, second: s3://a");
   Json job = AwaitJob("first");
@@ -364,73 +474,6 @@ spec: {{sourceModelUri: "{}", modelSize: 1, nodeGroups: [gpu]}}
   // Its size is remembered, though the cache promises less: it does not come and go.
   EXPECT_TRUE((*client_.List(kube::kJob, "ns"))["items"].empty());
   EXPECT_TRUE(fs::exists(root_ / "a" / "weights"));
-}
-
-TEST(ModelStore, RefusesTopLevelRoots) {
-  for (auto root : {"/", "/var", "relative", "/tmp/.."}) EXPECT_FALSE(ModelStore(root).Open());
-}
-
-TEST(ModelStore, IsGivenToItsUser) {
-  auto folder = *TemporaryFolder::Make("store");
-  ModelStore store(folder.path() / "volume" / "models");
-  ASSERT_TRUE(store.GiveTo(getuid()));
-  EXPECT_TRUE(fs::is_directory(store.root()));
-  ASSERT_TRUE(store.GiveTo(getuid()));
-  // What lies elsewhere is nobody's to give.
-  fs::create_directory_symlink(store.root(), folder.path() / "volume" / "link");
-  EXPECT_FALSE(ModelStore(folder.path() / "volume" / "link").GiveTo(getuid()));
-  EXPECT_FALSE(ModelStore("/var").GiveTo(getuid()));
-}
-
-TEST(ModelStore, WhatIsStagedBelongsToItsModel) {
-  auto folder = *TemporaryFolder::Make("store");
-  ModelStore store(folder.path() / "models");
-  ASSERT_TRUE(store.Open());
-  fs::create_directories(store.root() / ".coming.kinglet-staging");
-  fs::create_directories(store.PathOf("there"));
-  EXPECT_EQ(*store.Folders(), (std::vector<std::string>{"coming", "there"}));
-  ASSERT_TRUE(store.Remove("coming"));
-  EXPECT_FALSE(fs::exists(store.root() / ".coming.kinglet-staging"));
-}
-
-TEST(ModelStore, DigestsAreCheckedWhereTheFileChanged) {
-  auto folder = *TemporaryFolder::Make("store");
-  ModelStore store(folder.path() / "models");
-  ASSERT_TRUE(store.Open());
-  fs::create_directories(store.PathOf("m"));
-  std::ofstream(store.PathOf("m") / "w") << "hello";
-  ASSERT_TRUE(WriteFileAtomic(
-      store.PathOf("m") / ".kinglet-complete",
-      R"({"sources":[{"uri":"u","files":[{"path":"w","size":5,"digest":"md5:5d41402abc4b2a76b9719d911017c592"}]}]})"));
-  auto state = store.Inspect("m", "u", {}, {});
-  ASSERT_TRUE(state);
-  EXPECT_EQ(state->health, Health::kWhole);
-  ModelRecord record{.uri = "u", .whole = true, .files = state->files};
-  // Touched, but the same bytes.
-  fs::last_write_time(store.PathOf("m") / "w",
-                      fs::file_time_type::clock::now() + std::chrono::seconds(9));
-  EXPECT_EQ(store.Inspect("m", "u", record, {})->health, Health::kWhole);
-  std::ofstream(store.PathOf("m") / "w") << "jello";
-  auto damaged = store.Inspect("m", "u", record, {});
-  EXPECT_EQ(damaged->health, Health::kDamaged);
-  EXPECT_EQ(damaged->problem, "w does not have its digest any more");
-  ASSERT_TRUE(store.Invalidate("m", *damaged));
-  EXPECT_FALSE(fs::exists(store.PathOf("m") / "w"));
-  // The check value of CRC-32C.
-  std::ofstream(store.PathOf("m") / "w") << "123456789";
-  const std::string crc =
-      R"({"sources":[{"uri":"u","files":[{"path":"w","size":9,"digest":"crc32c:e3069283"}]}]})";
-  ASSERT_TRUE(WriteFileAtomic(store.PathOf("m") / ".kinglet-complete", crc));
-  EXPECT_EQ(store.Inspect("m", "u", {}, {})->health, Health::kWhole);
-  std::ofstream(store.PathOf("m") / "w") << "123456780";
-  EXPECT_EQ(store.Inspect("m", "u", {}, {})->health, Health::kDamaged);
-  // A marker that names what lies elsewhere.
-  ASSERT_TRUE(
-      WriteFileAtomic(store.PathOf("m") / ".kinglet-complete",
-                      R"({"sources":[{"uri":"u","files":[{"path":"../../x","size":5}]}]})"));
-  auto escape = store.Inspect("m", "u", {}, {});
-  EXPECT_EQ(escape->health, Health::kDamaged);
-  EXPECT_TRUE(store.Invalidate("m", *escape));
 }
 
 }  // namespace

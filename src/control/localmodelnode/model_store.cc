@@ -8,8 +8,9 @@
 #include <cerrno>
 #include <map>
 
-#include "base/encoding.h"
 #include "base/file.h"
+#include "base/log.h"
+#include "control/localmodelnode/model_folder.h"
 #include "storage/destination.h"
 
 namespace kinglet::control {
@@ -20,59 +21,13 @@ namespace fs = std::filesystem;
 constexpr std::string_view kOwn = ".kinglet-";
 constexpr std::string_view kStaging = ".kinglet-staging";
 constexpr std::string_view kRecords = ".kinglet-records";
-constexpr size_t kMaxFiles = 1'000'000;
 constexpr size_t kMaxMarker = size_t{64} << 20;
 
 // Where a download that is not into a mount point is staged: beside its folder.
 std::string StagingOf(const std::string& folder) { return fmt::format(".{}{}", folder, kStaging); }
 
-int64_t Nanoseconds(const timespec& time) {
-  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
-
-// A name from a marker or a record as a path beneath the folder; nothing where it leads elsewhere.
-std::optional<fs::path> Beneath(const fs::path& folder, const std::string& name) {
-  const fs::path path = fs::path(name).lexically_normal();
-  if (path.empty() || path.is_absolute() || *path.begin() == "..") return std::nullopt;
-  return folder / path;
-}
-
-std::optional<FileFacts> Look(const fs::path& path, std::string name) {
-  struct stat info{};
-  if (lstat(path.c_str(), &info) != 0) return std::nullopt;
-  if (!S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode)) return std::nullopt;
-  return FileFacts{.path = std::move(name),
-                   .size = info.st_size,
-                   .modified = Nanoseconds(info.st_mtim),
-                   .changed = Nanoseconds(info.st_ctim),
-                   .inode = static_cast<int64_t>(info.st_ino),
-                   .link = S_ISLNK(info.st_mode)};
-}
-
-Result<std::vector<FileFacts>> Walk(const fs::path& folder) {
-  std::vector<FileFacts> out;
-  std::error_code error;
-  auto it = fs::recursive_directory_iterator(folder, error);
-  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-    if (it.depth() == 0 && it->path().filename().string().starts_with(kOwn)) {
-      it.disable_recursion_pending();
-      continue;
-    }
-    auto facts = Look(it->path(), it->path().lexically_relative(folder).string());
-    if (!facts) continue;
-    out.push_back(*std::move(facts));
-    if (out.size() > kMaxFiles) {
-      return Fail(Code::kResourceExhausted, "{} has over {} files", folder.string(), kMaxFiles);
-    }
-  }
-  if (error) {
-    return Fail(Code::kPermissionDenied, "cannot read {}: {}", folder.string(), error.message());
-  }
-  return out;
-}
-
-Json SourceInMarker(const fs::path& folder, const std::string& uri) {
-  auto text = ReadFile(folder / storage::kCompleteMarker, kMaxMarker);
+Json SourceInMarker(const ModelFolder& folder, const std::string& uri) {
+  auto text = folder.Read(std::string(storage::kCompleteMarker), kMaxMarker);
   auto marker = text ? Json::Parse(*text) : Result<Json>(Unexpected(text.error()));
   if (!marker) return {};
   for (const Json& source : (*marker)["sources"].AsArray()) {
@@ -81,101 +36,53 @@ Json SourceInMarker(const fs::path& folder, const std::string& uri) {
   return {};
 }
 
-// A digest of a marker, "algorithm:hex".
-struct KnownDigest {
-  std::string algorithm, hex;
-};
-
-// Nothing where there is none, or none that can be checked here.
-std::optional<KnownDigest> ReadDigest(std::string_view text) {
-  const size_t colon = text.find(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  KnownDigest out{std::string(text.substr(0, colon)), std::string(text.substr(colon + 1))};
-  for (auto algorithm : {"sha256", "md5", "sha1", "crc32c"}) {
-    if (out.algorithm == algorithm) return out;
-  }
-  return std::nullopt;
-}
-
-Result<bool> HasDigest(const fs::path& path, const KnownDigest& wanted,
-                       const std::stop_token& stop) {
-  Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file) return Unexpected(ErrnoError(fmt::format("open {}", path.string()), errno));
-  const bool is_crc = wanted.algorithm == "crc32c";
-  Digest digest(is_crc ? "md5" : wanted.algorithm);
-  uint32_t crc = 0;
-  std::string buffer(size_t{1} << 20, '\0');
-  while (true) {
-    if (stop.stop_requested()) return Fail(Code::kCancelled, "stopped");
-    const ssize_t got = read(file.get(), buffer.data(), buffer.size());
-    if (got < 0) return Unexpected(ErrnoError(fmt::format("read {}", path.string()), errno));
-    if (got == 0) break;
-    const auto bytes = std::string_view(buffer).substr(0, static_cast<size_t>(got));
-    if (is_crc) {
-      crc = Crc32c(bytes, crc);
-    } else {
-      digest.Update(bytes);
-    }
-  }
-  return (is_crc ? fmt::format("{:08x}", crc) : HexEncode(digest.Finish())) == wanted.hex;
-}
-
 // One file that must be there.
 struct Expected {
   std::string path;
   int64_t size = 0;
   std::string digest;
-  const FileFacts* known = nullptr;  // as it was when the model was last whole
+  const FileFacts* known = nullptr;  // as it was when the model was last whole; null: never
 };
 
-std::vector<Expected> WhatMustBeThere(const Json& source, const ModelRecord& record) {
-  std::map<std::string_view, const FileFacts*> known;
-  if (record.whole) {
-    for (const auto& file : record.files) known[file.path] = &file;
-  }
+std::vector<Expected> ByRecord(const ModelRecord& record) {
   std::vector<Expected> out;
-  for (const Json& file : source["files"].AsArray()) {
-    auto it = known.find(file["path"].AsString());
-    out.push_back({.path = file["path"].AsString(),
-                   .size = file["size"].AsInt(),
-                   .digest = file["digest"].AsString(),
-                   .known = it == known.end() ? nullptr : it->second});
-  }
-  if (!source.IsNull()) return out;
   for (const auto& file : record.files) {
-    out.push_back({.path = file.path, .size = file.size, .digest = "", .known = &file});
+    out.push_back({.path = file.path, .size = file.size, .digest = file.digest, .known = &file});
   }
   return out;
 }
 
-// What is wrong with a file; "" where nothing is.
-Result<std::string> Check(const fs::path& folder, const Expected& wish,
-                          std::optional<FileFacts>& found, const std::stop_token& stop) {
-  auto path = Beneath(folder, wish.path);
-  if (path) found = Look(*path, wish.path);
-  if (!found) return fmt::format("{} is missing", wish.path);
-  if (found->link) return "";
-  if (found->size != wish.size) {
-    return fmt::format("{} has {} bytes, not {}", wish.path, found->size, wish.size);
+std::vector<Expected> ByMarker(const Json& source) {
+  std::vector<Expected> out;
+  for (const Json& file : source["files"].AsArray()) {
+    out.push_back({.path = fs::path(file["path"].AsString()).lexically_normal().string(),
+                   .size = file["size"].AsInt(),
+                   .digest = file["digest"].AsString(),
+                   .known = nullptr});
   }
-  if (wish.known && *wish.known == *found) return "";
-  if (const auto digest = ReadDigest(wish.digest)) {
-    KINGLET_TRY(bool good, HasDigest(*path, *digest, stop));
-    return good ? "" : fmt::format("{} does not have its digest any more", wish.path);
-  }
-  if (wish.known && wish.known->modified != found->modified) {
-    return fmt::format("{} was changed after it was downloaded", wish.path);
-  }
-  return "";
+  return out;
 }
 
-Status LinkOver(const fs::path& from, const fs::path& to) {
-  if (link(from.c_str(), to.c_str()) == 0) return {};
-  if (errno == EEXIST) {
-    unlink(to.c_str());
-    if (link(from.c_str(), to.c_str()) == 0) return {};
+// What is wrong with a file; "" if nothing is. `found`: null if it does not exist.
+Result<std::string> Check(const ModelFolder& folder, const Expected& expected,
+                          const FileFacts* found, const std::stop_token& stop) {
+  if (!found) return fmt::format("{} is missing", expected.path);
+  if (expected.known && *expected.known == *found) return "";
+  if (expected.known && (found->link || expected.known->link)) {
+    return fmt::format("{} was replaced after it was downloaded", expected.path);
   }
-  return Unexpected(ErrnoError(fmt::format("link {} to {}", to.string(), from.string()), errno));
+  if (found->link) return "";
+  if (found->size != expected.size) {
+    return fmt::format("{} has {} bytes, not {}", expected.path, found->size, expected.size);
+  }
+  if (!expected.digest.empty()) {
+    KINGLET_TRY(bool good, folder.HasDigest(expected.path, expected.digest, stop));
+    return good ? "" : fmt::format("{} does not have its digest any more", expected.path);
+  }
+  if (expected.known && expected.known->modified != found->modified) {
+    return fmt::format("{} was changed after it was downloaded", expected.path);
+  }
+  return "";
 }
 
 Status RemoveAll(const fs::path& path) {
@@ -198,8 +105,9 @@ Status CheckRoot(const fs::path& root) {
 
 Status ModelStore::Open() const {
   KINGLET_RETURN_IF_ERROR(CheckRoot(root_));
+  const fs::path records = root_ / kRecords;
   std::error_code error;
-  fs::create_directories(root_ / kRecords, error);
+  fs::create_directories(records, error);
   if (error) {
     return Fail(
         Code::kPermissionDenied,
@@ -207,7 +115,8 @@ Status ModelStore::Open() const {
         "the volume",
         root_.string(), error.message());
   }
-  return {};
+  KINGLET_TRY(ModelFolder opened, ModelFolder::Open(records));
+  return opened.SetMode(0700);
 }
 
 Status ModelStore::GiveTo(uid_t owner) const {
@@ -227,83 +136,87 @@ Status ModelStore::MakeFolder(const std::string& folder) const {
   if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
     return Unexpected(ErrnoError(fmt::format("make {}", path.string()), errno));
   }
-  // Jobs of another user share the group.
-  chmod(path.c_str(), 0775);
+  KINGLET_TRY(ModelFolder opened, ModelFolder::Open(path));
+  // Jobs of another user share the group. A folder that the agent does not own stays as it is.
+  (void)opened.SetMode(0775);
   return {};
 }
 
 Result<FolderState> ModelStore::Inspect(const std::string& folder, const std::string& uri,
                                         const ModelRecord& record,
                                         const std::stop_token& stop) const {
-  const fs::path path = PathOf(folder);
-  std::error_code error;
   FolderState state;
-  if (!fs::is_directory(fs::symlink_status(path, error))) return state;
-  const Json source = SourceInMarker(path, uri);
-  if (source.IsNull() && !(record.whole && record.uri == uri)) {
-    KINGLET_TRY(state.files, Walk(path));
-    for (const auto& file : state.files) state.bytes += file.size;
+  auto opened = ModelFolder::Open(PathOf(folder));
+  if (!opened) {
+    if (opened.error().code() == Code::kNotFound) return state;
+    return Unexpected(opened.error());
+  }
+  const bool recorded = record.whole && record.uri == uri;
+  const Json source = recorded ? Json() : SourceInMarker(*opened, uri);
+  KINGLET_TRY(ModelFolder::Content content, opened->Walk());
+  for (const auto& file : content.files) state.bytes += file.size;
+  if (!recorded && source.IsNull()) {
+    state.files = std::move(content.files);
     state.health = Health::kUnknown;
     return state;
   }
-  for (const Expected& wish : WhatMustBeThere(source, record)) {
-    std::optional<FileFacts> found;
-    KINGLET_TRY(std::string problem, Check(path, wish, found, stop));
-    if (found) state.bytes += found->size;
-    if (!problem.empty()) {
-      if (state.problem.empty()) state.problem = std::move(problem);
-      state.damaged.push_back(wish.path);
-    } else if (found) {
-      state.files.push_back(*std::move(found));
+  auto damage = [&](std::string name, std::string problem) {
+    if (state.problem.empty()) state.problem = std::move(problem);
+    state.damaged.push_back(std::move(name));
+  };
+  std::map<std::string_view, FileFacts*> found;
+  for (FileFacts& file : content.files) found[file.path] = &file;
+  for (Expected& expected : recorded ? ByRecord(record) : ByMarker(source)) {
+    auto it = found.find(expected.path);
+    FileFacts* file = it == found.end() ? nullptr : it->second;
+    if (file) file->digest = expected.digest;
+    KINGLET_TRY(std::string problem, Check(*opened, expected, file, stop));
+    if (!problem.empty()) damage(expected.path, std::move(problem));
+    if (file) found.erase(it);
+  }
+  if (recorded) {
+    for (const auto& [name, file] : found) {
+      damage(std::string(name), fmt::format("{} was added after the download", name));
+    }
+    for (const auto& name : content.others) {
+      damage(name, fmt::format("{} is not a file", name));
     }
   }
   if (state.damaged.size() > 1) {
     state.problem += fmt::format(" (and {} more)", state.damaged.size() - 1);
   }
   state.health = state.damaged.empty() ? Health::kWhole : Health::kDamaged;
+  if (state.health == Health::kWhole) state.files = std::move(content.files);
   return state;
 }
 
 Status ModelStore::Invalidate(const std::string& folder, const FolderState& state) const {
-  const fs::path path = PathOf(folder);
-  std::error_code error;
+  KINGLET_TRY(ModelFolder opened, ModelFolder::Open(PathOf(folder)));
   // First what makes a reader take the folder for the model.
-  fs::remove(path / storage::kCompleteMarker, error);
-  if (error) {
-    return Fail(Code::kPermissionDenied, "cannot remove the marker of {}: {}", path.string(),
-                error.message());
-  }
+  KINGLET_RETURN_IF_ERROR(opened.Remove(std::string(storage::kCompleteMarker)));
   for (const auto& name : state.damaged) {
-    if (auto file = Beneath(path, name)) fs::remove(*file, error);
-    if (error) {
-      return Fail(Code::kPermissionDenied, "cannot remove {} of {}: {}", name, path.string(),
-                  error.message());
-    }
+    auto removed = opened.Remove(name);
+    // A marker may name anything.
+    if (!removed && removed.error().code() != Code::kInvalidArgument) return removed;
   }
   return {};
 }
 
 Status ModelStore::Share(const std::string& from, const FolderState& state, const std::string& to,
                          const std::string& uri) const {
-  const fs::path source = PathOf(from), target = PathOf(to);
+  KINGLET_RETURN_IF_ERROR(MakeFolder(to));
+  KINGLET_TRY(ModelFolder source, ModelFolder::Open(PathOf(from)));
+  KINGLET_TRY(ModelFolder target, ModelFolder::Open(PathOf(to)));
   Json files = Json::MakeArray();
-  const Json marker = SourceInMarker(source, uri);
   for (const auto& file : state.files) {
-    auto old_path = Beneath(source, file.path), new_path = Beneath(target, file.path);
-    if (!old_path || !new_path) continue;
-    std::error_code error;
-    fs::create_directories(new_path->parent_path(), error);
-    if (error) {
-      return Fail(Code::kPermissionDenied, "cannot make {}: {}", new_path->parent_path().string(),
-                  error.message());
-    }
-    KINGLET_RETURN_IF_ERROR(LinkOver(*old_path, *new_path));
-    files.Push(Json::MakeObject({{"path", file.path}, {"size", file.size}}));
+    KINGLET_RETURN_IF_ERROR(target.Link(source, file));
+    Json entry = Json::MakeObject({{"path", file.path}, {"size", file.size}});
+    if (!file.digest.empty()) entry.Set("digest", file.digest);
+    files.Push(std::move(entry));
   }
-  Json entry =
-      marker.IsNull() ? Json::MakeObject({{"uri", uri}, {"files", std::move(files)}}) : marker;
+  Json entry = Json::MakeObject({{"uri", uri}, {"files", std::move(files)}});
   Json whole = Json::MakeObject({{"version", 1}, {"sources", Json::MakeArray({std::move(entry)})}});
-  return WriteFileAtomic(target / storage::kCompleteMarker, whole.Dump());
+  return target.Write(std::string(storage::kCompleteMarker), whole.Dump());
 }
 
 Result<std::vector<std::string>> ModelStore::Folders() const {
@@ -329,11 +242,24 @@ Result<std::vector<std::string>> ModelStore::Folders() const {
 
 Status ModelStore::Remove(const std::string& folder) const {
   const fs::path path = PathOf(folder);
-  // Whoever looks meanwhile must not find a marker beside half of a model.
-  std::error_code ignored;
-  fs::remove(path / storage::kCompleteMarker, ignored);
+  // A reader must not find a marker beside half of a model meanwhile.
+  if (auto opened = ModelFolder::Open(path)) {
+    KINGLET_RETURN_IF_ERROR(opened->Remove(std::string(storage::kCompleteMarker)));
+  }
   KINGLET_RETURN_IF_ERROR(RemoveAll(root_ / StagingOf(folder)));
   return RemoveAll(path);
+}
+
+Status ModelStore::RemoveExcept(const std::vector<std::string>& folders) const {
+  KINGLET_TRY(auto present, Folders());
+  Status outcome;
+  for (const auto& folder : present) {
+    if (std::ranges::find(folders, folder) != folders.end()) continue;
+    LogInfo("a model that is not wanted is removed", {{"folder", folder}});
+    if (auto removed = Remove(folder); !removed && outcome) outcome = std::move(removed);
+  }
+  KINGLET_RETURN_IF_ERROR(DropRecordsExcept(folders));
+  return outcome;
 }
 
 fs::path ModelStore::RecordPath(const std::string& folder) const {

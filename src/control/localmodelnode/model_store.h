@@ -5,7 +5,6 @@
 #include <sys/types.h>
 
 #include <filesystem>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -27,7 +26,7 @@ struct FolderState {
   Health health = Health::kMissing;
   std::string problem;               // of kDamaged: a sentence
   std::vector<std::string> damaged;  // files to throw away
-  std::vector<FileFacts> files;      // of kWhole: what it consists of; of kUnknown: what is there
+  std::vector<FileFacts> files;      // of kWhole and kUnknown: what is there
   int64_t bytes = 0;
 };
 
@@ -44,9 +43,10 @@ class ModelStore {
   const std::filesystem::path& root() const { return root_; }
   std::filesystem::path PathOf(const std::string& folder) const { return root_ / folder; }
 
-  // Compares a folder with its completion marker, as our storage initializer leaves it, and with
-  // what it was when it was last whole. Digests are checked where the marker has them and the file
-  // changed since the record.
+  // Compares a folder with what it was when it was last whole, which the record says; the
+  // completion marker in the folder, as our storage initializer leaves it, counts only until then,
+  // since pods may write to the folder. A file whose facts changed must have its digest; a file
+  // that was added is damage.
   Result<FolderState> Inspect(const std::string& folder, const std::string& uri,
                               const ModelRecord& record, const std::stop_token& stop) const;
   // Removes the marker and the damaged files, so that nobody takes the rest for the model.
@@ -61,12 +61,14 @@ class ModelStore {
   Result<std::vector<std::string>> Folders() const;
   // With what is staged of it.
   Status Remove(const std::string& folder) const;
+  // Removes all other folders and records. One that cannot be removed does not keep the others.
+  Status RemoveExcept(const std::vector<std::string>& folders) const;
 
   ModelRecord ReadRecord(const std::string& folder) const;
   Status WriteRecord(const std::string& folder, const ModelRecord& record) const;
-  Status DropRecordsExcept(const std::vector<std::string>& folders) const;
 
  private:
+  Status DropRecordsExcept(const std::vector<std::string>& folders) const;
   std::filesystem::path RecordPath(const std::string& folder) const;
   std::filesystem::path root_;
 };

@@ -10,7 +10,8 @@ Json ToJson(const ModelRecord& record) {
                                  {"modified", file.modified},
                                  {"changed", file.changed},
                                  {"inode", file.inode},
-                                 {"link", file.link}}));
+                                 {"link", file.link},
+                                 {"digest", file.digest}}));
   }
   return Json::MakeObject({{"uri", record.uri},
                            {"whole", record.whole},
@@ -35,7 +36,8 @@ ModelRecord RecordFromJson(const Json& value) {
                             .modified = file["modified"].AsInt(),
                             .changed = file["changed"].AsInt(),
                             .inode = file["inode"].AsInt(),
-                            .link = file["link"].AsBool()});
+                            .link = file["link"].AsBool(),
+                            .digest = file["digest"].AsString()});
   }
   record.damage = value["damage"].AsString();
   record.spent_job = value["spentJob"].AsString();

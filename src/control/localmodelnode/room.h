@@ -7,8 +7,8 @@
 
 namespace kinglet::control {
 
-struct Tenant {
-  std::string uri;
+struct RoomRequest {
+  std::string content;  // models of equal content share their bytes on the disk
   int64_t bytes = 0;
   bool pinned = false;   // an InferenceService uses it
   bool present = false;  // whole on the disk
@@ -21,9 +21,9 @@ enum class Room {
   kTooBig,  // there is no room for it whatever is removed of what may be
 };
 
-// One answer a tenant, in their order. `limit` in bytes; zero or less: none. The room goes first to
-// what is pinned, then to what was used last (of equals, to what was added last). What is both
-// pinned and present stays even over the limit. Models of one URI share their bytes.
-std::vector<Room> ShareRoom(const std::vector<Tenant>& tenants, int64_t limit);
+// One answer a request, in their order. `limit` in bytes; zero or less: none. The room goes first
+// to what is pinned, then to what was used last (of equals, to what was added last). What is both
+// pinned and present stays even over the limit.
+std::vector<Room> ShareRoom(const std::vector<RoomRequest>& requests, int64_t limit);
 
 }  // namespace kinglet::control

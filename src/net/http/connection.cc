@@ -80,7 +80,7 @@ void Connection::Start() {
   }
   loop_.Add(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, this);
   registered_ = true;
-  SetDeadline(loop_.now() + Patience(core_.options.header_timeout));
+  SetDeadline(loop_.now() + IdleTimeout(core_.options.header_timeout));
   if (core_.options.tls) {
     tls_ = net::TlsSession::Accept(*core_.options.tls, fd_.get());
     if (!tls_) return Close();
@@ -429,8 +429,8 @@ void Connection::SetDeadline(SteadyTime when) {
   if (!armed() || when < this->when()) loop_.Arm(this, when);
 }
 
-// How long a client that sends nothing is waited for.
-Duration Connection::Patience(Duration configured) const {
+// How long a client may send nothing: less when connections are running out.
+Duration Connection::IdleTimeout(Duration configured) const {
   const bool crowded = core_.connections.load(std::memory_order_relaxed) >
                        core_.options.max_connections / 4 * 3;
   return crowded ? std::min(configured, core_.options.crowded_timeout) : configured;
@@ -451,9 +451,9 @@ void Connection::UpdateDeadline() {
       if (head_parsed_) {
         SetDeadline(BodyDeadline());
       } else if (Buffered()) {
-        SetDeadline(head_began_ + Patience(core_.options.header_timeout));
+        SetDeadline(head_began_ + IdleTimeout(core_.options.header_timeout));
       } else if (served_) {
-        SetDeadline(loop_.now() + Patience(core_.options.keep_alive_timeout));
+        SetDeadline(loop_.now() + IdleTimeout(core_.options.keep_alive_timeout));
       }
       break;
     case Phase::kDiscard:

@@ -149,7 +149,7 @@ class Connection final : public Exchange,
   void SetDeadline(SteadyTime when);
   SteadyTime BodyDeadline() const;
   void UpdateDeadline();
-  Duration Patience(Duration configured) const;
+  Duration IdleTimeout(Duration configured) const;
 
   ServerCore& core_;
   ServerLoop& home_;

@@ -113,8 +113,27 @@ void ChildApplier::Forget(const kube::ObjectKey& owner) {
   });
 }
 
+void ChildApplier::ForgetUnwanted(const Json& owner, const std::vector<DesiredObject>& wanted) {
+  std::set<std::string> kept;
+  for (const DesiredObject& other : wanted) {
+    kept.insert(ChildKey(*other.type, kube::KeyOf(other.object)));
+  }
+  applied_.With([&](Applied& applied) {
+    auto it = applied.of_owner.find(kube::KeyOf(owner));
+    if (it == applied.of_owner.end()) return;
+    std::erase_if(it->second, [&](const std::string& id) {
+      if (kept.contains(id)) return false;
+      applied.states.erase(id);
+      return true;
+    });
+  });
+}
+
 Status ChildApplier::DeleteOthers(const Json& owner, const std::vector<DesiredObject>& wanted,
                                   const MayGo& may_go) {
+  // Before the look at the informers: a child that was applied but is not listed yet must be looked
+  // at when its event comes, and not pass for a write of ours that tells nothing new.
+  ForgetUnwanted(owner, wanted);
   for (auto* informer : children_) {
     for (const auto& key : informer->KeysByIndex(kByOwner, kube::Uid(owner))) {
       bool keep = std::ranges::any_of(wanted, [&](const DesiredObject& other) {
@@ -129,11 +148,6 @@ Status ChildApplier::DeleteOthers(const Json& owner, const std::vector<DesiredOb
           client_.DeleteIfExists(informer->type(), kube::KeyOf(*object),
                                  {.propagation = kube::DeleteOptions::Propagation::kBackground,
                                   .uid = kube::Uid(*object)}));
-      applied_.With([&](Applied& applied) {
-        const std::string id = ChildKey(informer->type(), key);
-        applied.states.erase(id);
-        applied.of_owner[kube::KeyOf(owner)].erase(id);
-      });
     }
   }
   return {};

@@ -51,6 +51,7 @@ class ChildApplier {
     std::map<std::string, AppliedState> states;                 // by kind and key
     std::map<kube::ObjectKey, std::set<std::string>> of_owner;  // which of them
   };
+  void ForgetUnwanted(const Json& owner, const std::vector<DesiredObject>& wanted);
   bool IsAsApplied(const std::string& id, const std::string& wish, const Json& seen);
   kube::Informer* InformerOf(const kube::ResourceType& type) const;
 

@@ -78,15 +78,16 @@ struct Admitter::Webhook {
   const kube::ResourceType& type;
   std::string_view operations;
   Response (Admitter::*review)(const Request&) const;
+  bool reads_namespace = false;  // objects of the review's namespace, which it must name
 };
 
 // In the order in which they are called.
 const Admitter::Webhook Admitter::kWebhooks[] = {
     {"/mutate-serving-kserve-io-v1beta1-inferenceservice",
      "inferenceservice.kserve-webhook-server.defaulter", kube::kInferenceService, "CREATE UPDATE",
-     &Admitter::DefaultService},
+     &Admitter::DefaultService, true},
     {"/mutate-pods", "inferenceservice.kserve-webhook-server.pod-mutator", kube::kPod, "CREATE",
-     &Admitter::MutatePodOf},
+     &Admitter::MutatePodOf, true},
     {"/validate-serving-kserve-io-v1beta1-inferenceservice",
      "inferenceservice.kserve-webhook-server.validator", kube::kInferenceService, "CREATE UPDATE",
      &Admitter::ValidateService},
@@ -101,13 +102,13 @@ const Admitter::Webhook Admitter::kWebhooks[] = {
      "CREATE UPDATE", &Admitter::ValidateRuntime},
     {"/validate-serving-kserve-io-v1alpha1-servingruntime",
      "servingruntime.kserve-webhook-server.validator", kube::kServingRuntime, "CREATE UPDATE",
-     &Admitter::ValidateRuntime},
+     &Admitter::ValidateRuntime, true},
     {"/validate-serving-kserve-io-v1alpha1-localmodelcache",
      "localmodelcache.kserve-webhook-server.validator", kube::kLocalModelCache,
      "CREATE UPDATE DELETE", &Admitter::ValidateCache},
     {"/validate-localmodelnamespacecaches",
      "localmodelnamespacecache.kserve-webhook-server.validator", kube::kLocalModelNamespaceCache,
-     "CREATE UPDATE DELETE", &Admitter::ValidateNamespaceCache},
+     "CREATE UPDATE DELETE", &Admitter::ValidateNamespaceCache, true},
 };
 
 std::span<const WebhookConfiguration> WebhookConfigurations() {
@@ -126,7 +127,8 @@ Admitter::Admitter(kube::Client& client, std::string config_namespace)
 std::optional<Response> Admitter::Review(std::string_view path, const Request& request) const {
   for (const auto& webhook : kWebhooks) {
     if (webhook.path != path) continue;
-    if (auto valid = CheckRequest(webhook.type, request); !valid) return BadRequest(valid.error());
+    auto valid = CheckRequest(webhook.type, webhook.reads_namespace, request);
+    if (!valid) return BadRequest(valid.error());
     return (this->*webhook.review)(request);
   }
   return std::nullopt;

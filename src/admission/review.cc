@@ -24,12 +24,13 @@ Status CheckObject(const kube::ResourceType& type, const std::string& ns, const 
 
 }  // namespace
 
-Status CheckRequest(const kube::ResourceType& type, const Request& request) {
+Status CheckRequest(const kube::ResourceType& type, bool needs_namespace, const Request& request) {
   if (request.group != type.group) return Mismatch("group", request.group, type.group);
   if (request.resource != type.plural) return Mismatch("resource", request.resource, type.plural);
   if (request.kind != type.kind) return Mismatch("kind", request.kind, type.kind);
   if (!request.subresource.empty()) return Mismatch("subresource", request.subresource, "");
-  if (type.namespaced && !kube::CheckDnsLabel(request.ns)) {
+  const bool names_one = static_cast<bool>(kube::CheckDnsLabel(request.ns));
+  if (!names_one && (needs_namespace || !request.ns.empty())) {
     return Fail(Code::kInvalidArgument,
                 "the namespace of the review is \"{}\": want a namespace's name", request.ns);
   }

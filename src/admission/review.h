@@ -17,9 +17,10 @@
 
 namespace kinglet::admission {
 
-// Whether the request is about an object of `type` in the request's own namespace. kInvalidArgument
-// says what differs.
-Status CheckRequest(const kube::ResourceType& type, const Request& request);
+// Whether the request is about an object of `type` in the request's own namespace.
+// `needs_namespace`: it must name one, since objects of it are read. kInvalidArgument says what
+// differs.
+Status CheckRequest(const kube::ResourceType& type, bool needs_namespace, const Request& request);
 
 // The answer to an AdmissionReview of version v1 or v1beta1, with a JSON patch. kInvalidArgument:
 // not a review; kNotFound: no webhook at this path.

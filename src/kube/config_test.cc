@@ -139,5 +139,19 @@ users:
   EXPECT_FALSE(MakeCredentials(*config)->Get(false, {}));
 }
 
+TEST_F(ConfigTest, NobodyElseMayChooseTheProgramThatIsRun) {
+  constexpr std::string_view kText =
+      R"({"current-context": "c", "contexts": [{"name": "c", "context":
+    {"cluster": "k", "user": "u"}}], "clusters": [{"name": "k", "cluster": {"server": "http://a"}}],
+    "users": [{"name": "u", "user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1",
+    "command": "/bin/true"}}}]})";
+  EXPECT_TRUE(LoadKubeconfigFiles({Write("own", kText)}));
+  const std::string open = Write("open", kText);
+  std::filesystem::permissions(open, std::filesystem::perms(0666));
+  auto refused = LoadKubeconfigFiles({open});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::kPermissionDenied);
+}
+
 }  // namespace
 }  // namespace kinglet::kube

@@ -15,6 +15,7 @@ from conftest import BIN, ROOT, Standalone, wait_for
 BOUNDARY = "web-page"
 
 EVIL = "http://evil.example"
+APP = "http://localhost:3000"  # a page that its user allows
 ROWS = json.dumps({"instances": [[6.8, 2.8, 4.8, 1.4]]})
 # What a page can send without asking first (no preflight).
 SIMPLE = {"Content-Type": "text/plain"}
@@ -180,17 +181,16 @@ def test_a_model_server_on_loopback_answers_no_page(served, method, path, header
 
 
 def test_an_origin_that_was_allowed_reads_the_answers_and_no_other_does():
-    app = "http://localhost:3000"
-    with Served("serve", f"--allowed-origins={app}", "--allowed-hosts=models.test") as server:
+    with Served("serve", f"--allowed-origins={APP}", "--allowed-hosts=models.test") as server:
         status, headers, _ = ask(server.url, "OPTIONS", "/v1/models/m:predict", {
-            "Origin": app, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"})
-        assert status == 204 and headers["access-control-allow-origin"] == app
+            "Origin": APP, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"})
+        assert status == 204 and headers["access-control-allow-origin"] == APP
         assert headers["access-control-allow-headers"] == "content-type"
-        status, headers, _ = ask(server.url, "POST", "/v1/models/m:predict", {"Origin": app}, ROWS)
-        assert status == 200 and headers["access-control-allow-origin"] == app and headers["vary"] == "Origin"
+        status, headers, _ = ask(server.url, "POST", "/v1/models/m:predict", {"Origin": APP}, ROWS)
+        assert status == 200 and headers["access-control-allow-origin"] == APP and headers["vary"] == "Origin"
         assert ask(server.url, "GET", "/v1/models", {"Host": "models.test"})[0] == 200
-        assert ask(server.url, "POST", UNLOAD, {"Origin": app})[0] == 403  # allowed to predict only
-        assert ask(server.url, "GET", "/v1/models", {"Origin": app + "0"})[0] == 403
+        assert ask(server.url, "POST", UNLOAD, {"Origin": APP})[0] == 403  # allowed to predict only
+        assert ask(server.url, "GET", "/v1/models", {"Origin": APP + "0"})[0] == 403
         assert ask(server.url, "GET", "/v1/models", {"Host": "x.models.test"})[0] == 403
 
 
@@ -230,7 +230,8 @@ def test_the_pod_of_an_unloaded_model_is_not_ready():
     folder = tempfile.mkdtemp(prefix="kinglet-attack-")
     standalone = Standalone(folder)
     try:
-        standalone.start("--isolation", "host")  # where the model server trusts its own user, who runs this test
+        # Where the model server trusts its own user, who runs this test.
+        standalone.start("--isolation", "host", f"--allowed-origins={APP}")
         manifest = {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
                     "metadata": {"name": "page", "namespace": "default"},
                     "spec": {"predictor": {"model": {
@@ -238,6 +239,10 @@ def test_the_pod_of_an_unloaded_model_is_not_ready():
                         "readinessProbe": {"periodSeconds": 1, "failureThreshold": 1}}}}}
         standalone.cli("apply", "-f", "-", input=json.dumps(manifest))
         standalone.wait_ready("page")
+        # An origin that was allowed at the gateway need not be known to pods.
+        status, headers, _ = ask(standalone.state()["gateway"], "POST", PREDICT, {"Origin": APP}, ROWS)
+        assert status == 200 and headers["access-control-allow-origin"] == APP
+        assert ask(standalone.state()["gateway"], "POST", PREDICT, {"Origin": EVIL}, ROWS)[0] == 403
         pods = json.loads(standalone.cli("get", "pods", "-o", "json").stdout)["items"]
         address = f"http://{pods[0]['status']['podIP']}:8080"
         assert ask(address, "POST", "/v2/repository/models/page/unload")[0] == 200

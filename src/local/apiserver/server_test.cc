@@ -185,6 +185,26 @@ TEST_F(ServerTest, StreamsLogs) {
   EXPECT_EQ(client_->Do(Request("GET", base + "?container=zzz"))->status, 400);
 }
 
+class EventLifetimeTest : public Fixture {};
+
+TEST_F(EventLifetimeTest, OldEventsAreDeleted) {
+  for (const auto& [name, time] : {std::pair{"old", std::string("2020-01-01T00:00:00Z")},
+                                   std::pair{"new", FormatRfc3339(Clock::System().Wall())}}) {
+    auto made = Call("POST", "/api/v1/namespaces/default/events",
+                     Yaml(fmt::format(R"({{apiVersion: v1, kind: Event, metadata: {{name: {}}},
+                       involvedObject: {{kind: Pod, name: p, namespace: default}}, lastTimestamp: "{}"}})",
+                                      name, time)));
+    ASSERT_EQ(made.status, 201) << made.Message();
+  }
+  server_->Start();
+  const Deadline deadline = Deadline::After(std::chrono::seconds(20));
+  while (Get("/api/v1/namespaces/default/events/old").status != 404 && !deadline.Expired()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(Get("/api/v1/namespaces/default/events/old").status, 404);
+  EXPECT_EQ(Get("/api/v1/namespaces/default/events/new").status, 200);
+}
+
 // KINGLET_APISERVER_LISTEN=port (0: any): prints the URL and serves until standard input ends.
 TEST(ServeForClients, UntilStandardInputEnds) {
   const char* listen = std::getenv("KINGLET_APISERVER_LISTEN");

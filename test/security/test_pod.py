@@ -674,7 +674,8 @@ def test_a_container_writes_to_a_read_only_root(pods):
 @pytest.fixture(scope="module")
 def nobodys(programs):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="kinglet-nobody-"))
-    folder.chmod(0o777)
+    folder.chmod(0o755)
+    os.chown(folder, 65534, 65534)
     kinglet = Standalone(folder / "data")
     kinglet.data.mkdir()
     (kinglet.data / "test.log").touch()

@@ -443,31 +443,28 @@ Result<std::vector<std::string>> CopyStrings(const Array& array, Budget& budget)
 }
 
 template <class T>
-Result<std::vector<T>> CopyField(const Array& array, std::string_view field, Budget& budget) {
+Result<FieldView<T>> FieldView<T>::Of(const Array& array, std::string_view field, Budget& budget) {
   for (const Field& candidate : array.dtype.fields) {
     if (candidate.name != field) continue;
     if (!IsNumeric(candidate.type.kind)) return Bad("field {} holds no numbers", field);
-    KINGLET_RETURN_IF_ERROR(PayForCopy(array, sizeof(T), budget));
-    std::vector<T> out(array.count);
-    const char* at = array.bytes.data() + candidate.offset;
-    if (IsStoredAs<T>(candidate.type)) {
-      for (T& value : out) {
-        std::memcpy(&value, at, sizeof(T));
-        at += array.dtype.size;
-      }
-      return out;
-    }
-    for (T& value : out) {
-      value = LoadNumber<T>(at, candidate.type);
-      at += array.dtype.size;
-    }
-    return out;
+    KINGLET_RETURN_IF_ERROR(budget.Spend(array.count));
+    FieldView view;
+    view.first_ = array.bytes.data() + candidate.offset;
+    view.stride_ = array.dtype.size;
+    view.stored_ = IsStoredAs<T>(candidate.type);
+    view.type_ = &candidate.type;
+    return view;
   }
   return Bad("the numpy structure has no field {}", field);
 }
 
-template Result<std::vector<double>> CopyField(const Array&, std::string_view, Budget&);
-template Result<std::vector<int64_t>> CopyField(const Array&, std::string_view, Budget&);
+template <class T>
+T FieldView<T>::Convert(const char* at) const {
+  return LoadNumber<T>(at, *type_);
+}
+
+template class FieldView<double>;
+template class FieldView<int64_t>;
 
 Result<double> ReadNumber(Value value, Budget& budget) {
   switch (value.kind()) {

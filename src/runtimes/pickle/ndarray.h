@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,9 +66,34 @@ Result<std::vector<T>> CopyNumbers(const Array& array, Budget& budget);
 // A C-ordered copy of strings: U, S and object arrays of str.
 Result<std::vector<std::string>> CopyStrings(const Array& array, Budget& budget);
 
-// One field of a one-dimensional structured array.
+// One field of a one-dimensional structured array, converted to T (double, int64_t) as it is read.
+// A view, as Array.
 template <class T>
-Result<std::vector<T>> CopyField(const Array& array, std::string_view field, Budget& budget);
+class FieldView {
+ public:
+  // Pays for reading every element once.
+  static Result<FieldView> Of(const Array& array, std::string_view field, Budget& budget);
+
+  T operator[](size_t i) const {
+    const char* at = first_ + i * stride_;
+    if (!stored_) [[unlikely]]
+      return Convert(at);
+    T value;
+    std::memcpy(&value, at, sizeof(T));
+    return value;
+  }
+
+ private:
+  T Convert(const char* at) const;
+
+  const char* first_ = nullptr;
+  size_t stride_ = 0;
+  bool stored_ = false;  // as T
+  const DType* type_ = nullptr;
+};
+
+extern template class FieldView<double>;
+extern template class FieldView<int64_t>;
 
 // A number from a Python int, float or bool, a numpy scalar or an array of one element.
 Result<double> ReadNumber(Value value, Budget& budget);

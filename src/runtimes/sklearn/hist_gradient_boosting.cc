@@ -159,23 +159,23 @@ Result<trees::Tree<double>> ReadPredictor(const Attributes& attributes, pickle::
   if (nodes->shape.size() != 1 || count == 0 || count > (size_t{1} << 30)) {
     return attributes.Wrong("_predictors", "a tree has no nodes");
   }
-  KINGLET_TRY(const auto value, pickle::CopyField<double>(*nodes, "value", budget));
-  KINGLET_TRY(const auto feature, pickle::CopyField<int64_t>(*nodes, "feature_idx", budget));
+  KINGLET_TRY(const auto value, pickle::FieldView<double>::Of(*nodes, "value", budget));
+  KINGLET_TRY(const auto feature, pickle::FieldView<int64_t>::Of(*nodes, "feature_idx", budget));
   // "threshold" until 0.23.
   const bool renamed = HasField(*nodes, "num_threshold");
-  KINGLET_TRY(const auto threshold,
-              pickle::CopyField<double>(*nodes, renamed ? "num_threshold" : "threshold", budget));
-  KINGLET_TRY(const auto left, pickle::CopyField<int64_t>(*nodes, "left", budget));
-  KINGLET_TRY(const auto right, pickle::CopyField<int64_t>(*nodes, "right", budget));
-  KINGLET_TRY(const auto leaf, pickle::CopyField<int64_t>(*nodes, "is_leaf", budget));
-  std::vector<int64_t> missing(count, 0), categorical(count, 0), bitset(count, 0);
+  KINGLET_TRY(const auto threshold, pickle::FieldView<double>::Of(
+                                        *nodes, renamed ? "num_threshold" : "threshold", budget));
+  KINGLET_TRY(const auto left, pickle::FieldView<int64_t>::Of(*nodes, "left", budget));
+  KINGLET_TRY(const auto right, pickle::FieldView<int64_t>::Of(*nodes, "right", budget));
+  KINGLET_TRY(const auto leaf, pickle::FieldView<int64_t>::Of(*nodes, "is_leaf", budget));
+  std::optional<pickle::FieldView<int64_t>> missing, categorical, bitset;
   if (HasField(*nodes, "missing_go_to_left")) {
-    KINGLET_TRY(missing, pickle::CopyField<int64_t>(*nodes, "missing_go_to_left", budget));
+    KINGLET_TRY(missing, pickle::FieldView<int64_t>::Of(*nodes, "missing_go_to_left", budget));
   }
   Numbers sets;
   if (HasField(*nodes, "is_categorical")) {
-    KINGLET_TRY(categorical, pickle::CopyField<int64_t>(*nodes, "is_categorical", budget));
-    KINGLET_TRY(bitset, pickle::CopyField<int64_t>(*nodes, "bitset_idx", budget));
+    KINGLET_TRY(categorical, pickle::FieldView<int64_t>::Of(*nodes, "is_categorical", budget));
+    KINGLET_TRY(bitset, pickle::FieldView<int64_t>::Of(*nodes, "bitset_idx", budget));
     KINGLET_TRY(sets, attributes.ArrayOf("_predictors", predictor.Attr("raw_left_cat_bitsets")));
   }
   KINGLET_RETURN_IF_ERROR(budget.Allocate(count, sizeof(trees::Node<double>)));
@@ -197,12 +197,12 @@ Result<trees::Tree<double>> ReadPredictor(const Attributes& attributes, pickle::
     node.right = static_cast<int32_t>(right[i]);
     node.feature = static_cast<int32_t>(feature[i]);
     node.threshold = threshold[i];
-    node.missing_left = missing[i] != 0;
-    if (categorical[i] == 0) {
+    node.missing_left = missing && (*missing)[i] != 0;
+    if (!categorical || (*categorical)[i] == 0) {
       if (std::isnan(threshold[i])) return attributes.Wrong("_predictors", "a threshold is NaN");
       continue;
     }
-    if (bitset[i] < 0 || static_cast<size_t>(bitset[i]) >= sets.data.size() / 8) {
+    if ((*bitset)[i] < 0 || static_cast<size_t>((*bitset)[i]) >= sets.data.size() / 8) {
       return attributes.Wrong("_predictors", "a node's bit set is missing");
     }
     KINGLET_RETURN_IF_ERROR(budget.Allocate(kSetBytes));
@@ -211,7 +211,7 @@ Result<trees::Tree<double>> ReadPredictor(const Attributes& attributes, pickle::
     std::vector<uint32_t>& set = tree.category_sets.emplace_back();
     for (size_t w = 0; w < 8; ++w) {
       set.push_back(static_cast<uint32_t>(
-          std::clamp(sets.data[static_cast<size_t>(bitset[i]) * 8 + w], 0.0, 4294967295.0)));
+          std::clamp(sets.data[static_cast<size_t>((*bitset)[i]) * 8 + w], 0.0, 4294967295.0)));
     }
   }
   return tree;

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 namespace kinglet::runtimes::sklearn {
 namespace {
@@ -47,15 +48,15 @@ Result<FittedTree> ReadTree(const Attributes& estimator) {
   fitted.outputs = static_cast<size_t>(shape[1]);
   fitted.width = static_cast<size_t>(shape[2]);
   KINGLET_TRY(fitted.values, pickle::CopyNumbers<double>(*values_view, budget));
-  KINGLET_TRY(const auto left, pickle::CopyField<int64_t>(*nodes, "left_child", budget));
-  KINGLET_TRY(const auto right, pickle::CopyField<int64_t>(*nodes, "right_child", budget));
-  KINGLET_TRY(const auto feature, pickle::CopyField<int64_t>(*nodes, "feature", budget));
-  KINGLET_TRY(const auto threshold, pickle::CopyField<double>(*nodes, "threshold", budget));
-  std::vector<int64_t> missing_left(nodes->count, 0);
+  KINGLET_TRY(const auto left, pickle::FieldView<int64_t>::Of(*nodes, "left_child", budget));
+  KINGLET_TRY(const auto right, pickle::FieldView<int64_t>::Of(*nodes, "right_child", budget));
+  KINGLET_TRY(const auto feature, pickle::FieldView<int64_t>::Of(*nodes, "feature", budget));
+  KINGLET_TRY(const auto threshold, pickle::FieldView<double>::Of(*nodes, "threshold", budget));
+  std::optional<pickle::FieldView<int64_t>> missing_left;
   if (std::ranges::any_of(nodes->dtype.fields, [](const pickle::Field& field) {
         return field.name == "missing_go_to_left";
       })) {
-    KINGLET_TRY(missing_left, pickle::CopyField<int64_t>(*nodes, "missing_go_to_left", budget));
+    KINGLET_TRY(missing_left, pickle::FieldView<int64_t>::Of(*nodes, "missing_go_to_left", budget));
   }
   KINGLET_RETURN_IF_ERROR(budget.Allocate(nodes->count, sizeof(trees::Node<float>)));
   fitted.nodes.resize(nodes->count);
@@ -75,7 +76,7 @@ Result<FittedTree> ReadTree(const Attributes& estimator) {
     node.right = static_cast<int32_t>(right[i]);
     node.feature = static_cast<int32_t>(feature[i]);
     node.threshold = FloatNotAbove(threshold[i]);
-    node.missing_left = missing_left[i] != 0;
+    node.missing_left = missing_left && (*missing_left)[i] != 0;
   }
   return fitted;
 }

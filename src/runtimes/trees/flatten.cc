@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <utility>
 
 namespace kinglet::runtimes::trees {
@@ -27,33 +26,42 @@ bool FitsInline(double value) {
 
 uint32_t LeafPool::Add(const double* values) {
   if (2 * (used_ + 1) > table_.size()) Grow();
-  for (size_t at = HashOf(values);; ++at) {
-    uint32_t& entry = table_[at & (table_.size() - 1)];
-    if (entry == kFree) {
-      entry = static_cast<uint32_t>(values_.size());
+  const uint32_t hash = HashOf(values);
+  for (size_t at = hash;; ++at) {
+    Entry& entry = table_[at & (table_.size() - 1)];
+    if (entry.place == kFree) {
+      entry = {static_cast<uint32_t>(values_.size()), hash};
       values_.insert(values_.end(), values, values + width_);
       ++used_;
-      return entry;
+      return entry.place;
     }
-    if (std::memcmp(values_.data() + entry, values, width_ * sizeof(double)) == 0) return entry;
+    if (entry.hash == hash && IsSame(values_.data() + entry.place, values)) return entry.place;
   }
 }
 
-uint64_t LeafPool::HashOf(const double* values) const {
+// As bits: NaN is the same as itself, and 0 is not -0. Most leaves differ in their first value.
+bool LeafPool::IsSame(const double* a, const double* b) const {
+  for (size_t i = 0; i < width_; ++i) {
+    if (std::bit_cast<uint64_t>(a[i]) != std::bit_cast<uint64_t>(b[i])) return false;
+  }
+  return true;
+}
+
+uint32_t LeafPool::HashOf(const double* values) const {
   uint64_t hash = secret_;
   for (size_t i = 0; i < width_; ++i) {
     hash = HashWord(hash, std::bit_cast<uint64_t>(values[i]), secret_);
   }
-  return FinishHash(hash, secret_);
+  return static_cast<uint32_t>(FinishHash(hash, secret_));
 }
 
 void LeafPool::Grow() {
-  std::vector<uint32_t> old = std::move(table_);
-  table_.assign(std::max<size_t>(64, old.size() * 2), kFree);
-  for (const uint32_t entry : old) {
-    if (entry == kFree) continue;
-    size_t at = HashOf(values_.data() + entry);
-    while (table_[at & (table_.size() - 1)] != kFree) ++at;
+  const std::vector<Entry> old = std::move(table_);
+  table_.assign(std::max<size_t>(64, old.size() * 2), {kFree, 0});
+  for (const Entry& entry : old) {
+    if (entry.place == kFree) continue;
+    size_t at = entry.hash;
+    while (table_[at & (table_.size() - 1)].place != kFree) ++at;
     table_[at & (table_.size() - 1)] = entry;
   }
 }
@@ -149,6 +157,7 @@ Status Flattener<T>::AddTree(const Tree<T>& tree) {
   }
   KINGLET_RETURN_IF_ERROR(budget_->Allocate(kTreeBytes + tree.nodes.size() * kNodeBytes));
   set_offsets_.clear();
+  if (flat_.leaf_kind != LeafKind::kInline) PrefetchLeaves(tree);
 
   // In blocks of a few levels, each breadth first, a block's descendants after it: a path down a
   // deep tree then touches fewer cache lines than through whole levels.
@@ -245,6 +254,20 @@ Result<T> Flattener<T>::Leaf(const Tree<T>& tree, const Node<T>& node) {
     return Fail(Code::kInvalidArgument, "the forest has too many leaf values");
   }
   return IndexAsThreshold<T>(pool_.Add(values));
+}
+
+// The table of leaves is as large as the forest has different ones, and each leaf's place in it is
+// a cache miss, which takes longer than all else that adding the leaf does.
+template <class T>
+void Flattener<T>::PrefetchLeaves(const Tree<T>& tree) const {
+  constexpr size_t kWidest = 8;  // wider ones take longer to hash than to wait for
+  if (leaf_width_ > kWidest) return;
+  for (const Node<T>& node : tree.nodes) {
+    const bool leaf = node.left == -1 && node.leaf >= 0;
+    if (leaf && static_cast<size_t>(node.leaf) + leaf_width_ <= tree.leaf_values.size()) {
+      pool_.Prefetch(tree.leaf_values.data() + node.leaf);
+    }
+  }
 }
 
 // One leaf does not fit: all are pooled, also those that are placed already.

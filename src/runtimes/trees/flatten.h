@@ -20,18 +20,27 @@ class LeafPool {
   explicit LeafPool(size_t width) : width_(width) {}
   // Where they lie; adds them where there are none like them.
   uint32_t Add(const double* values);
+  // Brings the place in the table that Add will look at into the cache.
+  void Prefetch(const double* values) const {
+    if (!table_.empty()) __builtin_prefetch(&table_[HashOf(values) & (table_.size() - 1)]);
+  }
   size_t size() const { return values_.size(); }
   std::vector<double> Take() { return std::move(values_); }
 
  private:
   static constexpr uint32_t kFree = std::numeric_limits<uint32_t>::max();
-  uint64_t HashOf(const double* values) const;
+  // With the hash, so that neither growing nor passing by has to look at the values.
+  struct Entry {
+    uint32_t place, hash;
+  };
+  uint32_t HashOf(const double* values) const;
+  bool IsSame(const double* a, const double* b) const;
   void Grow();
 
   const uint64_t secret_ = HashSecret();
   size_t width_;
   std::vector<double> values_;
-  std::vector<uint32_t> table_;  // open addressing; a power of two
+  std::vector<Entry> table_;  // open addressing; a power of two
   size_t used_ = 0;
 };
 
@@ -68,6 +77,7 @@ class Flattener {
   uint32_t SlotIndex(const Slot& slot);
   uint32_t CategorySet(const Tree<T>& tree, const Node<T>& node);
   Result<T> Leaf(const Tree<T>& tree, const Node<T>& node);
+  void PrefetchLeaves(const Tree<T>& tree) const;
   void PoolLeaves();
   void SortSlots();
   void Pack();

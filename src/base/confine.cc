@@ -76,7 +76,8 @@ constexpr const char* kSystemFiles[] = {"/usr",
                                         "/etc/group",
                                         "/etc/krb5.conf",
                                         "/etc/krb5.conf.d",
-                                        "/etc/gss"};
+                                        "/etc/gss",
+                                        "/var/lib/sss/pubconf"};
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \

@@ -36,6 +36,7 @@ constexpr const char* kInHome[] = {".aws", ".docker/config.json", ".config/gclou
 // Where Kubernetes and KServe mount secrets.
 constexpr const char* kMounts[] = {"/var/run/secrets", "/run/secrets", "/var/secrets"};
 constexpr size_t kMaxFile = 1 << 20;
+constexpr int kMaxSources = 8;
 
 void AllowFile(const std::string& path, Confinement& confinement) {
   if (path.empty()) return;
@@ -48,16 +49,24 @@ void AllowFile(const std::string& path, Confinement& confinement) {
 
 void AllowCredentials(const Environment& environment, Confinement& confinement) {
   for (const char* mount : kMounts) confinement.read.emplace_back(mount);
-  for (const char* name : kVariables) AllowFile(environment.Get(name), confinement);
+  for (const char* variable : kVariables) {
+    std::string path = environment.Get(variable);
+    if (path.starts_with("~/")) path = environment.Get("HOME") + path.substr(1);
+    AllowFile(path, confinement);
+  }
   if (const std::string home = environment.Get("HOME"); !home.empty()) {
     for (const char* name : kInHome) confinement.read.push_back(home + "/" + name);
   }
   if (const std::string home = environment.Get("HF_HOME"); !home.empty()) {
     confinement.read.push_back(home + "/token");
   }
-  // Files that files name.
-  AwsProfile profile = ReadAwsProfile(environment, AwsProfileName(environment));
-  AllowFile(profile["web_identity_token_file"], confinement);
+  // Files that files name; a profile can name another as its source.
+  std::string name = AwsProfileName(environment);
+  for (int depth = 0; depth < kMaxSources && !name.empty(); ++depth) {
+    AwsProfile profile = ReadAwsProfile(environment, name);
+    AllowFile(profile["web_identity_token_file"], confinement);
+    name = profile["source_profile"];
+  }
   if (auto text = ReadFile(environment.Get("GOOGLE_APPLICATION_CREDENTIALS"), kMaxFile)) {
     auto json = Json::Parse(*text, {.max_bytes = kMaxFile, .max_depth = 16});
     if (json) AllowFile((*json)["credential_source"]["file"].AsString(), confinement);

@@ -14,7 +14,7 @@ namespace {
 // Left free: the smaller of a twentieth of the volume and this.
 constexpr uint64_t kReserve = uint64_t{256} << 20;
 constexpr uint64_t kReserveShare = 20;
-constexpr uint64_t kLookEach = uint64_t{64} << 20;
+constexpr uint64_t kLookEach = uint64_t{1} << 20;
 
 struct Suffix {
   std::string_view text;

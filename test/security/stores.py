@@ -16,7 +16,7 @@ INITIALIZER = BIN / "kinglet-storage-initializer"
 # Variables of the tester's own machine must not decide.
 FOREIGN = ("AWS_", "S3_", "AZURE_", "AZ_", "GOOGLE_", "HF_", "GIT_", "STORAGE_", "KSERVE_", "HTTP", "http", "REQUESTS_", "SSL_")
 
-Asked = collections.namedtuple("Asked", "method path headers")
+Asked = collections.namedtuple("Asked", "method path headers body")
 
 
 class Store:
@@ -55,7 +55,7 @@ class Store:
             def _do(self):
                 length = int(self.headers.get("Content-Length", 0))
                 self.body = self.rfile.read(length)
-                outer.asked.append(Asked(self.command, self.path, dict(self.headers)))
+                outer.asked.append(Asked(self.command, self.path, dict(self.headers), self.body))
                 try:
                     answer(self)
                 except OSError:
@@ -82,7 +82,7 @@ class Store:
 
     def heard(self, secret):
         """Whether the secret came in any header, path or body."""
-        return [asked for asked in self.asked if secret in f"{asked.path} {asked.headers}"]
+        return [asked for asked in self.asked if secret in f"{asked.path} {asked.headers} {asked.body}"]
 
 
 def authority(folder):

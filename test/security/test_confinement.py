@@ -3,6 +3,7 @@
 The kernel's answer is read from outside: no attack here runs code inside the process."""
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -194,3 +195,21 @@ def test_a_copied_model_has_a_link_to_the_machines_secrets(tmp_path):
     fetch(f"file://{source}", tmp_path / "volume/to", "--copy-local")
     copied = [path for path in tmp_path.glob("volume/to/*") if path.is_file()]
     assert not any("hunter2" in path.read_text() for path in copied), copied
+
+
+def test_a_pods_server_is_confined_too(standalone, tmp_path):
+    """Standalone mode filters a pod's connects; the server's own filter comes on top of that one, in its namespaces."""
+    manifest = {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
+                "metadata": {"name": "confined", "namespace": "default"},
+                "spec": {"predictor": {"model": {"modelFormat": {"name": "sklearn"}, "storageUri": f"file://{IRIS}"}}}}
+    (tmp_path / "isvc.json").write_text(json.dumps(manifest))
+    standalone.cli("apply", "-f", tmp_path / "isvc.json")
+    standalone.wait_ready("confined")
+    servers = [path.parent for path in pathlib.Path("/proc").glob("[0-9]*/cmdline")
+               if b"kinglet-server\0" in (text := path.read_bytes()) and b"confined" in text]
+    assert servers
+    for process in servers:
+        status = fields(process.name)
+        assert int(status["Seccomp_filters"]) >= 2 and status["NoNewPrivs"] == "1", status
+        assert int(status["CapEff"], 16) & (1 << 21 | 1 << 19 | 1 << 38) == 0  # SYS_ADMIN, SYS_PTRACE, PERFMON
+        assert re.search(r"Max core file size +0 +0 ", (process / "limits").read_text())

@@ -123,6 +123,17 @@ def test_what_leads_to_link_local_addresses_by_right_still_does(cloud):
     assert cloud["credentials"][2] > 0
 
 
+@pytest.mark.parametrize("uri", ["{url}/m.bin", "{url}/r.git"])
+def test_a_program_on_this_machine_where_only_public_addresses_are_allowed(tmp_path, uri):
+    store = Store(lambda h: h.send(200, b"x", Content_Type="application/octet-stream"))
+    try:
+        env = environment(tmp_path, STORAGE_HTTP_ADDRESSES="public")
+        result = fetch(uri.format(url=store.url), tmp_path / "to", "--timeout", "3s", env=env)
+        assert result.returncode == 1 and not store.asked, result.stderr
+    finally:
+        store.close()
+
+
 @pytest.mark.parametrize("path", ["/proc/self/environ", "/proc/1/environ", "/proc", "/sys/kernel", "/dev/null",
                                   "/usr/../proc/self/environ"])
 def test_files_of_the_kernel_as_a_model(tmp_path, path):

@@ -77,6 +77,15 @@ def test_pages_of_a_listing_in_a_circle(store, tmp_path):
     assert result.returncode == 1 and len(bucket.asked) < 10, len(bucket.asked)
 
 
+def test_a_hub_has_an_index_for_each_of_very_many_files(store, tmp_path):
+    """Each index of shards is read before the download begins."""
+    names = [{"rfilename": f"{i}/model.safetensors.index.json", "size": 2} for i in range(2000)]
+    hub = store(lambda h: h.send(200, json.dumps({"sha": "0" * 40, "siblings": names}) if "/api/" in h.path else "{}"))
+    env = environment(tmp_path, HF_ENDPOINT=hub.url)
+    result = fetch("hf://owner/model", tmp_path / "to", env=env)
+    assert result.returncode == 1 and len(hub.asked) < 200, len(hub.asked)
+
+
 @pytest.mark.parametrize("document", [
     '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]><ListBucketResult>&b;</ListBucketResult>',
     '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><ListBucketResult>&a;</ListBucketResult>',

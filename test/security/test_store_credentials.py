@@ -136,6 +136,40 @@ def test_a_redirect_to_another_server_asks_for(stores, tmp_path, credential, sta
     assert not thief_heard(thief), thief.asked
 
 
+TOKEN_SERVICES = {
+    "instance metadata": ("s3://bucket/m", {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://{host}"}),
+    "container credentials": ("s3://bucket/m", {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://{host}/c",
+                                                "AWS_CONTAINER_AUTHORIZATION_TOKEN": SECRET}),
+    "web identity": ("s3://bucket/m", {"AWS_ENDPOINT_URL_STS": "http://{host}", "AWS_ROLE_ARN": "arn:aws:iam::1:role/r",
+                                       "AWS_WEB_IDENTITY_TOKEN_FILE": "{file}"}),
+    "managed identity": ("https://acc.blob.core.windows.net/box/m", {"IDENTITY_ENDPOINT": "http://{host}/id",
+                                                                     "IDENTITY_HEADER": SECRET}),
+    "client secret": ("https://acc.blob.core.windows.net/box/m", {
+        "AZURE_AUTHORITY_HOST": "http://{host}", "AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c",
+        "AZURE_CLIENT_SECRET": SECRET}),
+    "refresh token": ("gs://bucket/m", {"GOOGLE_APPLICATION_CREDENTIALS": "{user}"}),
+}
+
+
+@pytest.mark.parametrize("service", TOKEN_SERVICES)
+def test_a_token_service_redirects(stores, tmp_path, service):
+    """What proves who asks is for the service alone, in a body as well as in a header."""
+    thief = stores(lambda h: h.send(403))
+    token_service = stores(lambda h: h.send(200, SECRET) if h.command == "PUT" else h.send(307, Location=f"{thief.url}/"))
+    (tmp_path / "token").write_text(SECRET)
+    (tmp_path / "user.json").write_text(json.dumps({
+        "type": "authorized_user", "client_id": "c", "client_secret": SECRET, "refresh_token": SECRET,
+        "token_uri": token_service.url}))
+    uri, variables = TOKEN_SERVICES[service]
+    fill = lambda text: (text.replace("{host}", token_service.host).replace("{file}", str(tmp_path / "token"))
+                         .replace("{user}", str(tmp_path / "user.json")))
+    env = environment(tmp_path, AWS_ENDPOINT_URL="http://127.0.0.1:1",
+                      **{name: fill(value) for name, value in variables.items()})
+    result = fetch(uri, tmp_path / "to", "--timeout", "4s", env=env)
+    assert token_service.asked and result.returncode == 1, result.stderr
+    assert not thief.heard(SECRET) and SECRET not in result.stderr
+
+
 def test_a_region_names_another_token_service(stores, trusted, tmp_path):
     """Whoever writes an InferenceService chooses its region, which is a part of the token service's name."""
     thief = stores(lambda h: h.send(200, "<x/>"), tls=trusted[0])

@@ -16,6 +16,7 @@ namespace {
 constexpr std::string_view kPrefix = "hf://";
 constexpr std::string_view kIndex = ".safetensors.index.json";
 constexpr size_t kMaxAnswer = size_t{64} << 20;
+constexpr size_t kMaxIndexes = 100;  // each is fetched before the download
 
 class HubSource final : public Source {
  public:
@@ -108,8 +109,13 @@ class HubSource final : public Source {
   Status CheckShards(const std::vector<Object>& objects) {
     std::set<std::string_view> names;
     for (const Object& object : objects) names.insert(object.path);
+    size_t indexes = 0;
     for (const Object& object : objects) {
       if (!object.path.ends_with(kIndex)) continue;
+      if (++indexes > kMaxIndexes) {
+        return Fail(Code::kFailedPrecondition, "{}: the repository has over {} indexes of shards",
+                    uri_, kMaxIndexes);
+      }
       KINGLET_TRY(auto response, client_->Do(Request(FileUrl(object.locator)), kMaxAnswer));
       if (response.status != 200) return Unexpected(StatusError(object, response));
       auto index = Json::Parse(response.body);

@@ -195,7 +195,7 @@ void Confine(const Confinement& confinement) {
   const int version = LandlockVersion();
   DropCapabilities();
   Status files = RestrictFiles(confinement, version);
-  Status calls = InstallSyscallFilter();
+  Status calls = InstallSyscallFilter(confinement.connect);
   auto state = [](const Status& status) {
     return status ? std::string("restricted") : "not restricted: " + status.error().message();
   };

@@ -1,14 +1,12 @@
 // Confinement: what a process gives up before it parses bytes that strangers made, so that a fault
-// in a parser finds nothing to steal and nowhere to write. Three parts, each as far as the kernel
-// has it:
+// in a parser finds nothing to steal and nowhere to write. Each part goes as far as the kernel
+// does:
 //
 //  * Landlock: only the named files and folders can be opened. Processes outside cannot be
-//  signalled or
-//    looked into, abstract sockets outside cannot be reached, TCP connections only if `connect`.
+//    signalled or looked into, and abstract sockets outside cannot be reached.
 //  * seccomp: no program is started, no other process traced, nothing mounted (syscall_filter.h).
 //  * No new privileges, no core dumps, no ptrace by other processes of the same user. Of root's
-//  capabilities
-//    only those stay that files and low ports need.
+//    capabilities only those stay that files and low ports need.
 //
 // See landlock(7), seccomp(2), prctl(2), capabilities(7).
 #pragma once
@@ -28,7 +26,7 @@ struct Confinement {
   std::vector<std::string> write;
   // Folders that may be removed with all below them, but not written.
   std::vector<std::string> remove;
-  bool connect = true;  // may make TCP connections
+  bool connect = true;  // may make connections and send datagrams; false: it may listen only
 };
 
 // Confines this process, and logs once what holds and what the kernel does not offer: it never

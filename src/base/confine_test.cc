@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -82,6 +83,45 @@ TEST_F(ConfineTest, ThreadsAndSocketsStillWork) {
     Fd stream(socket(AF_INET, SOCK_STREAM, 0)), local(socket(AF_UNIX, SOCK_STREAM, 0));
     return ran && stream && local;
   }));
+}
+
+TEST_F(ConfineTest, AServerOnlyListens) {
+  const Confinement listening{.connect = false};
+  EXPECT_TRUE(HoldsConfined(listening, [] {
+    Fd server(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
+        client(socket(AF_INET6, SOCK_STREAM, 0));
+    int pair[2];
+    return server && client && listen(server.get(), 1) == 0 &&
+           socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 &&
+           send(pair[0], "x", 1, MSG_NOSIGNAL) == 1;
+  }));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(9);
+  const auto* to = reinterpret_cast<const sockaddr*>(&address);
+  EXPECT_TRUE(HoldsConfined(listening, [&] {
+    Fd client(socket(AF_INET, SOCK_STREAM, 0));
+    return connect(client.get(), to, sizeof address) == -1 && errno == EPERM;
+  }));
+  EXPECT_TRUE(HoldsConfined(listening, [&] {
+    Fd client(socket(AF_INET, SOCK_STREAM, 0));
+    return sendto(client.get(), "x", 1, MSG_FASTOPEN, to, sizeof address) == -1 && errno == EPERM;
+  }));
+  EXPECT_TRUE(HoldsConfined(listening, [&] {
+    Fd client(socket(AF_INET, SOCK_STREAM, 0));
+    msghdr message{.msg_name = &address, .msg_namelen = sizeof address};
+    return sendmsg(client.get(), &message, MSG_FASTOPEN) == -1 && errno == EPERM;
+  }));
+  for (int family : {AF_INET, AF_INET6}) {
+    for (int type : {int{SOCK_DGRAM}, SOCK_DGRAM | SOCK_CLOEXEC, int{SOCK_RAW}}) {
+      EXPECT_TRUE(HoldsConfined(listening,
+                                [&] { return socket(family, type, 0) == -1 && errno == EPERM; }));
+      if (type != SOCK_RAW) {
+        EXPECT_TRUE(HoldsConfined({}, [&] { return Fd(socket(family, type, 0)).get() >= 0; }));
+      }
+    }
+  }
 }
 
 TEST_F(ConfineTest, NothingIsDumpedOrGained) {

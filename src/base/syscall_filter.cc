@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -104,7 +105,9 @@ constexpr uint32_t kDenied[] = {
 // The terminal's owner must not find typed input that the process put there.
 constexpr uint32_t kTerminalInput[] = {TIOCSTI, TIOCLINUX};
 
-constexpr uint32_t kFamilies[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+constexpr uint32_t kLocalFamilies[] = {AF_UNIX, AF_NETLINK},
+                   kInternetFamilies[] = {AF_INET, AF_INET6};
+constexpr uint32_t kSocketTypeMask = 0xf;  // without SOCK_CLOEXEC and SOCK_NONBLOCK
 
 constexpr uint32_t kDeny = SECCOMP_RET_ERRNO | EPERM;
 
@@ -115,10 +118,12 @@ constexpr uint32_t Argument(int index) {
 
 class Program {
  public:
-  Program() {
+  explicit Program(bool connect) {
     Load(offsetof(seccomp_data, arch));
     Return(BPF_JEQ, kArchitecture, kDeny, /*when=*/false);
     Load(offsetof(seccomp_data, nr));
+    if (!connect)
+      DenyConnecting();  // first, since it looks at calls that servers make all the time
     Return(BPF_JGE, kX32, kDeny);
     for (uint32_t number : kDenied) Return(BPF_JEQ, number, kDeny);
     // Its flags lie in memory, where a filter cannot look: the C library then uses clone.
@@ -138,7 +143,15 @@ class Program {
     });
     Section(SYS_socket, [&] {
       Load(Argument(0));
-      for (uint32_t family : kFamilies) Return(BPF_JEQ, family, SECCOMP_RET_ALLOW);
+      for (uint32_t family : kLocalFamilies) Return(BPF_JEQ, family, SECCOMP_RET_ALLOW);
+      for (uint32_t family : kInternetFamilies) {
+        Section(family, [&] {
+          if (connect) return;
+          Load(Argument(1));
+          Add(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, kSocketTypeMask));
+          Return(BPF_JEQ, SOCK_STREAM, kDeny, /*when=*/false);
+        });
+      }
       Add(BPF_STMT(BPF_RET | BPF_K, kDeny));
     });
     Add(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
@@ -147,6 +160,25 @@ class Program {
   sock_fprog Get() { return {static_cast<unsigned short>(code_.size()), code_.data()}; }
 
  private:
+  // TCP connections also begin with a first write (MSG_FASTOPEN), and datagrams with an address.
+  void DenyConnecting() {
+    Section(SYS_sendto, [&] {
+      Load(Argument(3));
+      Return(BPF_JSET, MSG_FASTOPEN, kDeny);
+      for (uint32_t half : {Argument(4), Argument(4) + 4}) {
+        Load(half);
+        Return(BPF_JEQ, 0, kDeny, /*when=*/false);
+      }
+    });
+    for (auto [number, flags] : {std::pair(SYS_sendmsg, 2), std::pair(SYS_sendmmsg, 3)}) {
+      Section(static_cast<uint32_t>(number), [&] {
+        Load(Argument(flags));
+        Return(BPF_JSET, MSG_FASTOPEN, kDeny);
+      });
+    }
+    Return(BPF_JEQ, SYS_connect, kDeny);
+  }
+
   void Add(sock_filter instruction) { code_.push_back(instruction); }
   void Load(size_t offset) {
     Add(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset)));
@@ -158,11 +190,11 @@ class Program {
                  static_cast<unsigned char>(when ? 1 : 0)));
     Add(BPF_STMT(BPF_RET | BPF_K, action));
   }
-  // What is done for this call only; ends by allowing it.
+  // What is done only if this value was loaded; ends by allowing the call.
   template <class Body>
-  void Section(uint32_t number, Body body) {
+  void Section(uint32_t value, Body body) {
     const size_t jump = code_.size();
-    Add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 0));
+    Add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 0));
     body();
     Add(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
     code_[jump].jf = static_cast<unsigned char>(code_.size() - jump - 1);
@@ -173,8 +205,8 @@ class Program {
 
 }  // namespace
 
-Status InstallSyscallFilter() {
-  Program program;
+Status InstallSyscallFilter(bool connect) {
+  Program program(connect);
   sock_fprog code = program.Get();
   // SPEC_ALLOW: kernels before 5.16 otherwise switch a mitigation on that slows all of the process
   // down; no code of others runs in it. TSYNC: threads that exist are filtered, too.

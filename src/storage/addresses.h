@@ -1,14 +1,13 @@
 // Which addresses a download may lead to (server-side request forgery). The rule, for each
 // connection and therefore for redirects and names too:
 //
-//  * Link-local addresses and the other well-known ones of metadata services are never a model's:
-//  whoever
-//    names a URI would read the machine's credentials with it. Only the clients that ask for
-//    credentials go there (LinkLocalClient in web.h).
-//  * Loopback and private addresses may be: a store on this machine, or in the cluster.
-//  * STORAGE_HTTP_ADDRESSES=public: URIs of http(s), repositories included, lead to public
-//  addresses only.
-//  * STORAGE_HTTP_ADDRESSES=any: anywhere.
+//  * Link-local addresses, and others where clouds have their metadata services, are never a
+//    model's: whoever names a URI could read the machine's credentials with it. Only the clients
+//    that ask for credentials go there (LinkLocalClient in web.h).
+//  * Loopback and private addresses are allowed: stores are on this machine or in the cluster.
+//  * STORAGE_HTTP_ADDRESSES=public: http(s) URIs, those of repositories included, lead to public
+//    addresses only.
+//  * STORAGE_HTTP_ADDRESSES=any: there is no rule.
 #pragma once
 
 #include <string_view>

@@ -234,13 +234,13 @@ class Downloading {
       total = AddWithoutWrap(total, object.size.value_or(0));
       known &= object.size.has_value();
     }
+    KINGLET_RETURN_IF_ERROR(FreeSpace(folder).Check(total - std::min(total, Occupied(into))));
     if (total > options_.fetch.max_bytes) {
       return Fail(Code::kResourceExhausted,
                   "the model has {}, which is over {}: STORAGE_MAX_BYTES can allow more",
                   HumanBytes(static_cast<double>(total)),
                   HumanBytes(static_cast<double>(options_.fetch.max_bytes)));
     }
-    KINGLET_RETURN_IF_ERROR(FreeSpace(folder).Check(total - std::min(total, Occupied(into))));
     counters_.present = counters_.files = 0;
     Reporter reporter({options_.progress_interval, options_.on_progress, options_.metrics},
                       counters_, known ? total : 0, objects.size());

@@ -42,12 +42,14 @@ def test_a_body_without_an_end(store, tmp_path):
     assert not (tmp_path / "to").exists() and disk(tmp_path) < MIB
 
 
-def test_a_listing_says_more_than_may_be_taken(store, tmp_path):
-    listing = "".join(f"<Contents><Key>m/{i}</Key><Size>{1 << 62}</Size></Contents>" for i in range(8))
+@pytest.mark.parametrize("size, says", [(MIB, "STORAGE_MAX_BYTES"), (1 << 62, "make room"), (1 << 61, "make room")])
+def test_a_listing_says_more_than_may_be_taken(store, tmp_path, size, says):
+    """Eight times 2^61 is 0 in 64 bits."""
+    listing = "".join(f"<Contents><Key>m/{i}</Key><Size>{size}</Size></Contents>" for i in range(8))
     bucket = store(lambda h: h.send(200, f"<ListBucketResult>{listing}</ListBucketResult>"))
-    env = environment(tmp_path, AWS_ENDPOINT_URL=bucket.url, awsAnonymousCredential="true")
+    env = environment(tmp_path, AWS_ENDPOINT_URL=bucket.url, awsAnonymousCredential="true", STORAGE_MAX_BYTES="1Mi")
     result = fetch("s3://bucket/m", tmp_path / "to", env=env)
-    assert result.returncode == 1 and "STORAGE_MAX_BYTES" in result.stderr, result.stderr
+    assert result.returncode == 1 and says in result.stderr, result.stderr
     assert all("list-type" in asked.path for asked in bucket.asked)
 
 

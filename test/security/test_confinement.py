@@ -127,6 +127,20 @@ def test_a_link_that_comes_later_leads_out_of_the_model_folder(programs, model, 
         assert ask(port, "/v2/repository/models/late/load")[0] == 200
 
 
+def test_a_linked_folder_may_be_switched(programs, model, tmp_path):
+    """As deployments do that keep versions side by side."""
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    shutil.copytree(model, versions / "v1")
+    shutil.copytree(model, versions / "v2")
+    (versions / "current").symlink_to("v1")
+    with running(servers(programs, versions / "current")["kinglet-server"]) as process:
+        port = port_of(process)
+        (versions / "next").symlink_to("v2")
+        (versions / "next").rename(versions / "current")
+        assert ask(port, "/v2/repository/models/m/load")[0] == 200
+
+
 def test_linked_models_are_still_served(programs, model, tmp_path):
     """What the initializer makes of a model on this machine: links, made before the server starts."""
     linked = tmp_path / "linked"

@@ -23,12 +23,21 @@ void AllowLinks(const fs::path& folder, int depth, Confinement& confinement) {
   }
 }
 
+// A model folder that is a link is switched to another version beside the present one.
+void AllowVersions(const fs::path& model, Confinement& confinement) {
+  std::error_code error;
+  if (!fs::is_symlink(model, error)) return;
+  const fs::path versions = fs::canonical(model, error).parent_path();
+  if (!error && versions != versions.root_path()) confinement.read.push_back(versions);
+}
+
 }  // namespace
 
 void ConfineServer(const fs::path& model, const fs::path& downloaded) {
   Confinement confinement;
   confinement.connect = false;
   confinement.read.push_back(model);
+  AllowVersions(model, confinement);
   AllowLinks(model, kDepth, confinement);
   if (!downloaded.empty()) confinement.remove.push_back(downloaded);
   Confine(confinement);

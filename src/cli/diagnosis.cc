@@ -138,7 +138,8 @@ class PodExaminer {
         reason == "RunContainerError") {
       Add(Level::kProblem,
           fmt::format("Container {} cannot be made ({}): {}", name, reason, Shorten(message)),
-          "A secret, a config map or a volume it names is probably missing.");
+          "Correct what the message names: a secret, a config map or a volume that does not exist, "
+          "or a setting or a path that pods may not have.");
       return true;
     }
     return false;

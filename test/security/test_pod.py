@@ -5,6 +5,7 @@ are the worst case, so most attacks are made as runAsUser 0.
 """
 
 import base64
+import json
 import os
 import pathlib
 import shutil
@@ -39,6 +40,7 @@ def outside():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="kinglet-outside-"))
     folder.chmod(0o777)
     (folder / "marker").write_text(MARKER)
+    (folder / "marker").chmod(0o644)
     yield folder
     shutil.rmtree(folder)
 
@@ -656,6 +658,9 @@ def test_a_setting_for_more_rights_is_silently_accepted(pods, field, spec, one):
     pod, text = pods.run({"containers": [shell("echo ran", **one)], **spec})
     assert "ran" not in text
     assert refusal(pod).startswith(f"{field} is not available in standalone mode: "), refusal(pod)
+    events = json.loads(pods.call("GET", "/api/v1/namespaces/default/events"))["items"]
+    told = [e["message"] for e in events if e["involvedObject"]["name"] == pod["metadata"]["name"]]
+    assert any(refusal(pod) in message for message in told), told
 
 
 def test_run_as_non_root_is_overridden_by_a_container(pods):

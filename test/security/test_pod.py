@@ -695,6 +695,21 @@ def nobodys(programs):
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def test_a_model_is_the_keys_of_the_user_who_runs_kinglet(nobodys, outside):
+    """As a storage URI, as a host path, and through a link."""
+    home = nobodys.data.parent
+    keys = home / ".ssh"
+    keys.mkdir(exist_ok=True)
+    (keys / "id_rsa").write_text(MARKER)
+    (outside / "link").symlink_to(keys)
+    for path in (home, keys, keys / "id_rsa", outside / "link"):
+        _, text = fetch(Pods(nobodys), f"file://{path}")
+        assert MARKER not in text
+        pod, text = Pods(nobodys).run({"containers": [shell("cat /h/id_rsa /h/.ssh/id_rsa /h", volumeMounts=[
+            {"name": "h", "mountPath": "/h"}])], "volumes": [{"name": "h", "hostPath": {"path": str(path)}}]})
+        assert MARKER not in text and "is not given to pods" in refusal(pod)
+
+
 @pytest.mark.parametrize("script", [
     "(: >> /proc/sys/kernel/core_pattern) && echo bad", "cat OUTSIDE/private && echo bad", "cat DATA/kubeconfig && echo bad",
     "head -c 4 /proc/kcore | grep -q . && echo bad", "unshare -U true && echo bad", "kill -9 1; false"])

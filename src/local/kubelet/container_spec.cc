@@ -4,6 +4,7 @@
 
 #include "kube/object.h"
 #include "local/kubelet/container_runner.h"
+#include "local/kubelet/host_path.h"
 #include "local/kubelet/pod/open.h"
 #include "local/kubelet/pod_security.h"
 #include "local/kubelet/volumes.h"

@@ -1,5 +1,5 @@
 // Opening, giving and checking paths that others may change meanwhile (pod/open.h, host_ids.h,
-// CheckHostPath).
+// host_path.h).
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -9,8 +9,8 @@
 
 #include "base/encoding.h"
 #include "local/kubelet/host_ids.h"
+#include "local/kubelet/host_path.h"
 #include "local/kubelet/pod/open.h"
-#include "local/kubelet/volumes.h"
 
 namespace kinglet::kubelet {
 namespace {
@@ -99,6 +99,23 @@ TEST_F(HostFiles, HostPathsOfTheSystemAndOfKingletAreRefused) {
   EXPECT_EQ(CheckHostPath(dir_ / "outside", data).value(), dir_ / "outside");
   EXPECT_EQ(CheckHostPath(dir_ / "volumes", data).value(), dir_ / "volumes");
   EXPECT_EQ(CheckHostPath("/usr/share", data).value(), "/usr/share");
+}
+
+TEST_F(HostFiles, HostPathsToCredentialsAreRefused) {
+  const fs::path data = dir_ / "volume", home = dir_ / "outside";
+  const std::string before = getenv("HOME") ? getenv("HOME") : "";
+  setenv("HOME", home.c_str(), 1);
+  fs::create_directories(home / ".ssh");
+  fs::create_symlink(home / ".ssh", home / "keys");
+  for (const fs::path& path : {home, home / ".ssh", home / ".ssh/id_rsa", home / "keys",
+                               home / ".config/gcloud", home / ".kube"}) {
+    EXPECT_FALSE(CheckHostPath(path, data).has_value()) << path;
+  }
+  for (const fs::path& path : {home / "models", home / ".cache/huggingface/hub",
+                               home / ".local/share/models", dir_ / "..data/model"}) {
+    EXPECT_TRUE(CheckHostPath(path, data).has_value()) << path;
+  }
+  setenv("HOME", before.c_str(), 1);
 }
 
 TEST(HostIds, APodHasTheUserOfItsAddress) {

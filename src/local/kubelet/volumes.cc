@@ -10,6 +10,7 @@
 #include "base/encoding.h"
 #include "base/file.h"
 #include "kube/object.h"
+#include "local/kubelet/host_path.h"
 #include "local/kubelet/pod/open.h"
 #include "local/kubelet/remove_tree.h"
 
@@ -68,11 +69,6 @@ bool IsReadOnly(const Json& persistent_volume) {
   return !modes.empty() && std::all_of(modes.begin(), modes.end(), [](const Json& mode) {
     return mode.AsString() == "ReadOnlyMany";
   });
-}
-
-bool LiesIn(const fs::path& path, const fs::path& folder) {
-  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first ==
-         folder.end();
 }
 
 // Without the sync of WriteFileAtomic: these files are made again at every start.
@@ -342,31 +338,6 @@ class Preparer {
 };
 
 }  // namespace
-
-Result<fs::path> CheckHostPath(const fs::path& path, const fs::path& data_dir) {
-  static constexpr const char* kSystem[] = {"/boot", "/dev", "/etc",    "/proc",
-                                            "/run",  "/sys", "/var/run"};
-  std::error_code error;
-  if (std::find(path.begin(), path.end(), "..") != path.end()) {
-    return Fail(Code::kInvalidArgument, "{} must not contain '..'", path.string());
-  }
-  fs::path leads = fs::weakly_canonical(path, error);
-  if (error) return Fail(Code::kNotFound, "{}: {}", path.string(), error.message());
-  if (!leads.has_filename() && leads.has_relative_path()) leads = leads.parent_path();
-  if (LiesIn(leads, data_dir) || LiesIn(data_dir, leads)) {
-    return Fail(Code::kPermissionDenied,
-                "{} is not given to pods: it {} the folder of kinglet's own data", path.string(),
-                LiesIn(leads, data_dir) ? "lies in" : "holds");
-  }
-  for (const char* system : kSystem) {
-    if (!LiesIn(leads, system) && !LiesIn(path.lexically_normal(), system)) continue;
-    return Fail(Code::kPermissionDenied,
-                "{} is not given to pods: {} belongs to this machine's system. Use a folder of "
-                "your own",
-                path.string(), system);
-  }
-  return leads;
-}
 
 Result<std::map<std::string, Volume>> PrepareVolumes(const PodFacts& facts,
                                                      const ObjectSource& objects,

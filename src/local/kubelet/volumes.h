@@ -57,9 +57,4 @@ Result<std::vector<Fd>> OpenShared(std::vector<pod::Mount>& mounts,
                                    const std::map<std::string, Volume>& volumes, const HostIds& ids,
                                    int64_t pod_id, Fd& map);
 
-// Where a host path leads, without symbolic links. kPermissionDenied if pods may not have it: it is
-// part of the system (/etc, /proc, ...), or it holds, or lies in, the data folder.
-Result<std::filesystem::path> CheckHostPath(const std::filesystem::path& path,
-                                            const std::filesystem::path& data_dir);
-
 }  // namespace kinglet::kubelet

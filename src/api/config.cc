@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "api/constants.h"
-#include "api/images.h"
 
 namespace kinglet::api {
 
@@ -217,7 +216,8 @@ Result<CredentialsConfig> ReadCredentials(Reader& reader) {
 
 Result<StorageInitializerConfig> ReadStorageInitializer(Reader& reader) {
   KINGLET_TRY(auto config, reader.WithResources<StorageInitializerConfig>("storageInitializer"));
-  if (config.image.empty()) config.image = kDefaultStorageInitializerImage;
+  // KServe's default for a configuration that names none. The one that is shipped names a version.
+  if (config.image.empty()) config.image = "kserve/storage-initializer:latest";
   return config;
 }
 

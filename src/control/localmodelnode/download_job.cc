@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "api/core_types.h"
-#include "api/images.h"
 #include "api/storage_uri.h"
 #include "kube/conditions.h"
 
@@ -12,6 +11,8 @@ namespace {
 
 constexpr std::string_view kDownloadWorkload = "localModelDownloadJob";
 constexpr std::string_view kContainerName = "kserve-localmodel-download";
+// KServe's default for a configuration that names none. The one that is shipped names a version.
+constexpr std::string_view kDefaultImage = "kserve/storage-initializer:latest";
 constexpr std::string_view kVolume = "kserve-pvc-source";
 constexpr std::string_view kMountPath = "/mnt/models";
 constexpr std::string_view kHostname = "kubernetes.io/hostname";
@@ -35,9 +36,8 @@ Result<Json> DownloadContainer(const std::vector<Json>& storage_containers, cons
     if (*supported) return container->spec.container;
   }
   return Json::MakeObject({{"name", kContainerName},
-                           {"image", config.default_job_image.empty()
-                                         ? std::string(api::kDefaultStorageInitializerImage)
-                                         : config.default_job_image},
+                           {"image", config.default_job_image.empty() ? std::string(kDefaultImage)
+                                                                      : config.default_job_image},
                            {"terminationMessagePolicy", "FallbackToLogsOnError"}});
 }
 

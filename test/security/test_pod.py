@@ -13,6 +13,8 @@ import socket
 import stat
 import subprocess
 import tempfile
+import threading
+import urllib.error
 
 import pytest
 
@@ -332,6 +334,53 @@ def test_a_pod_on_the_host_keeps_capabilities_and_calls(tmp_path):
         shutil.rmtree(kinglet.data, ignore_errors=True)
 
 
+def connects(pods, address, port):
+    script = f"import socket; s = socket.create_connection(('{address}', {port}), 5); s.settimeout(5); print(s.recv(64).decode())"
+    return pods.run({"containers": [python(script, **ROOT_USER)]})[1]
+
+
+@pytest.fixture
+def local_service():
+    """A program of the machine that listens on all addresses and greets whoever comes from loopback."""
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        def serve():
+            while True:
+                try:
+                    client, (peer, _) = server.accept()
+                except OSError:
+                    return
+                client.sendall(MARKER.encode() if peer.startswith("127.") else b"stranger")
+                client.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.64.0.77", "127.127.255.254", "0.0.0.0", "POD"])
+def test_a_pod_is_a_local_client_of_the_machines_services(pods, local_service, address):
+    """At addresses of no pod, and at those of a pod that has no such port: the machine answers there."""
+    other = pods.start({"containers": [shell("exec sleep 1000", ports=[{"containerPort": 8080}])]})
+    try:
+        ip = wait_for(lambda: pods.get(other).get("status", {}).get("podIP"), 30, "the other pod's address")
+        assert MARKER not in connects(pods, address.replace("POD", ip), local_service)
+    finally:
+        pods.delete(other)
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1", "127.64.0.77"])
+def test_endpoints_name_the_machines_loopback_addresses(pods, local_service, target):
+    name = f"steal-{target.replace('.', '-')}"
+    pods.create("services", {"metadata": {"name": name}, "spec": {"ports": [{"port": 80, "targetPort": local_service}]}})
+    try:
+        pods.create("endpoints", {"metadata": {"name": name}, "subsets": [
+            {"addresses": [{"ip": target}], "ports": [{"port": local_service}]}]})
+    except urllib.error.HTTPError as error:
+        assert error.code in (403, 409, 422)
+        return
+    assert MARKER not in connects(pods, f"{name}.default", 80)
+
+
 # Volumes: symbolic links in folders that the attacker may write to, and the machine's own folders.
 
 def test_a_sub_path_leads_through_a_link_and_makes_folders_outside(pods, outside):
@@ -480,7 +529,7 @@ os.chmod('..', 0); os.chmod('.', 0)
 
 
 @pytest.mark.parametrize("mode, source", [("ReadOnlyMany", {}), ("ReadWriteOnce", {"readOnly": True})])
-def test_a_container_writes_to_a_claim_that_is_read_only(pods, mode, source):
+def test_a_container_writes_to_a_claim_that_is_read_only(pods, standalone, mode, source):
     name = f"fixed-{mode.lower()}"
     pods.create("persistentvolumes", {"metadata": {"name": name}, "spec": {
         "capacity": {"storage": "1Gi"}, "accessModes": [mode], "hostPath": {"path": name, "type": "DirectoryOrCreate"}}},
@@ -491,6 +540,9 @@ def test_a_container_writes_to_a_claim_that_is_read_only(pods, mode, source):
     text = printed(pods, shell(script, volumeMounts=[{"name": "c", "mountPath": "/c"}], **ROOT_USER),
                    volumes=[{"name": "c", "persistentVolumeClaim": {"claimName": name, **source}}])
     assert text.split() == ["/c"]
+    pod, _ = pods.run({"containers": [shell("ls /c", volumeMounts=[{"name": "c", "mountPath": "/c", "subPath": "made/here"}])],
+                       "volumes": [{"name": "c", "persistentVolumeClaim": {"claimName": name, **source}}]})
+    assert refusal(pod) and not (standalone.data / name / "made").exists()
 
 
 def test_a_claim_names_a_volume_that_is_bound_to_another_namespace(pods, standalone):

@@ -60,6 +60,7 @@ Route PodNetwork::Connect(const std::string& ip, int port, bool in_pod) {
   // As kube-proxy rejects it. Any other address of the service range goes nowhere, too.
   if (!service && service.error().code() == Code::kUnavailable) return {.refused = true};
   if (!in_pod) return service ? Route{.ip = service->ip, .port = service->port} : Route{};
+  if (!service && !context_.addresses.MayReach(ip, port)) return {.refused = true};
   auto local = ListenInPod(ip, port);
   if (!local) {
     LogWarning("a pod finds no way out",
@@ -77,11 +78,18 @@ Result<int> PodNetwork::ListenInPod(const std::string& ip, int port) {
   }
   KINGLET_TRY(Fd fd, sandbox_->MakeSocket());
   KINGLET_TRY(int local, Bind(fd.get(), "127.0.0.1", 0));
-  auto find = [&services = context_.services, ip, port]() -> Result<Relay::Dial> {
-    auto target = services.Pick(ip, port);
-    if (target) return DialHost(target->ip, target->port);
-    if (target.error().code() == Code::kNotFound) return DialHost(ip, port);
-    return Unexpected(target.error());
+  auto find = [&context = context_, ip, port]() -> Result<Relay::Dial> {
+    auto target = context.services.Pick(ip, port);
+    if (!target && target.error().code() == Code::kNotFound) {
+      target = ClusterServices::Target{.ip = ip, .port = port};
+    }
+    if (!target) return Unexpected(target.error());
+    // Endpoints may name any address, and pods come and go.
+    if (!context.addresses.MayReach(target->ip, target->port)) {
+      return Fail(Code::kPermissionDenied, "{}:{} is not a port of a pod", target->ip,
+                  target->port);
+    }
+    return DialHost(target->ip, target->port);
   };
   KINGLET_RETURN_IF_ERROR(context_.relay.Serve(std::move(fd), ip_, std::move(find)));
   listeners_[{ip, port}] = local;

@@ -143,7 +143,10 @@ Status PodRuntime::SetUp(std::function<void(const std::string&, int)> on_exit,
   options.on_lost = [this, on_lost] { post_([on_lost] { on_lost(); }); };
   KINGLET_TRY(sandbox_,
               Sandbox::Start(std::move(options), Deadline::After(std::chrono::seconds(10))));
-  if (!own_network_) return {};
+  if (!own_network_) {
+    context_.addresses.Offer(ip_, std::nullopt);
+    return {};
+  }
   if (network_) {
     if (auto opened = network_->Open(*sandbox_); !opened) {
       TearDown();
@@ -161,11 +164,13 @@ Status PodRuntime::SetUp(std::function<void(const std::string&, int)> on_exit,
       return listening;
     }
   }
+  context_.addresses.Offer(ip_, Ports());
   return {};
 }
 
 void PodRuntime::TearDown() {
   if (!sandbox_) return;
+  context_.addresses.Offer(ip_, std::vector<int>());
   if (own_network_) context_.relay.Close(ip_);
   sandbox_.reset();
   network_.reset();

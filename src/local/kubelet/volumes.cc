@@ -378,7 +378,8 @@ Result<std::vector<pod::Mount>> ResolveMounts(const Json& container,
     mounts.push_back({.source = volume->second.path.string(),
                       .target = std::move(target),
                       .read_only = mount["readOnly"].AsBool() || volume->second.read_only,
-                      .sub = std::move(sub)});
+                      .sub = std::move(sub),
+                      .make_sub = !volume->second.read_only});
   }
   std::stable_sort(mounts.begin(), mounts.end(),
                    [](const auto& a, const auto& b) { return a.target.size() < b.target.size(); });

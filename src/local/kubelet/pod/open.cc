@@ -59,7 +59,9 @@ Result<Fd> OpenSource(const Mount& mount) {
   if (mount.sub.empty()) return at;
   if (Fd found = Open(at.get(), mount.sub.c_str(), 0, RESOLVE_BENEATH)) return found;
   if (errno == EXDEV || errno == ELOOP) return Unexpected(LeadsOut(mount));
-  if (errno != ENOENT) return Unexpected(ErrnoError("subPath " + mount.sub, errno));
+  if (errno != ENOENT || !mount.make_sub) {
+    return Unexpected(ErrnoError("subPath " + mount.sub, errno));
+  }
   fs::path made;
   Fd parent;
   for (const fs::path& part : fs::path(mount.sub).lexically_normal()) {

@@ -18,8 +18,9 @@ namespace kinglet::kubelet::pod {
 Result<Fd> OpenCanonical(const std::string& path);
 
 // Opens the source of a mount (O_PATH): `source`, which must be canonical, and `sub` beneath it.
-// Folders of `sub` that do not exist are made, with the owner of the folder that they are made in.
-// Symbolic links may lead elsewhere in the volume; kInvalidArgument if one leads out of it.
+// Folders of `sub` that do not exist are made if mount.make_sub says so, with the owner of the
+// folder that they are made in; else kNotFound. Symbolic links may lead elsewhere in the volume;
+// kInvalidArgument if one leads out of it.
 Result<Fd> OpenSource(const Mount& mount);
 
 // Opens the place for a mount beneath `root` (O_PATH), making its folders, and the file itself if

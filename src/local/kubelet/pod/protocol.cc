@@ -55,6 +55,7 @@ Json ContainerSpec::ToJson() const {
                                       {"target", mount.target},
                                       {"readOnly", mount.read_only},
                                       {"sub", mount.sub},
+                                      {"makeSub", mount.make_sub},
                                       {"tree", mount.tree}}));
   }
   return Json::MakeObject({{"argv", Strings(argv)},
@@ -87,6 +88,7 @@ ContainerSpec ContainerSpec::FromJson(const Json& json) {
                            .target = mount["target"].AsString(),
                            .read_only = mount["readOnly"].AsBool(),
                            .sub = mount["sub"].AsString(),
+                           .make_sub = mount["makeSub"].AsBool(),
                            .tree = static_cast<int>(mount["tree"].AsInt(-1))});
   }
   spec.hosts_file = json["hostsFile"].AsString();

@@ -50,7 +50,8 @@ struct Mount {
   std::string source;  // a volume on the host, canonical
   std::string target;  // in the container, absolute
   bool read_only = false;
-  std::string sub;  // what is mounted of the volume, relative; made if it does not exist; "": all
+  std::string sub;       // what is mounted of the volume, relative; "": all
+  bool make_sub = true;  // if it does not exist
   // The place, among the descriptors that come with the container's start, of a detached mount of
   // the source; -1: the source is opened by its path.
   int tree = -1;

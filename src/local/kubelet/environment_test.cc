@@ -119,5 +119,25 @@ TEST(AddressPool, IsStableAndNeverGivesTwice) {
   EXPECT_EQ(*pool.Take("uid-e", *first), *first);
 }
 
+TEST(Addresses, OnlyPortsThatPodsOfferAreReached) {
+  AddressPool pool;
+  std::string isolated = *pool.Take("a"), on_host = *pool.Take("b"), fresh = *pool.Take("c");
+  pool.Offer(isolated, std::vector<int>{8080});
+  pool.Offer(on_host, std::nullopt);
+  EXPECT_TRUE(pool.MayReach(isolated, 8080));
+  EXPECT_FALSE(pool.MayReach(isolated, 22));
+  EXPECT_TRUE(pool.MayReach(on_host, 22));
+  EXPECT_FALSE(pool.MayReach(fresh, 8080));
+  for (const char* machine : {"127.0.0.1", "127.64.0.1", "127.255.255.254", "0.0.0.0", "::1",
+                              "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0", "no address"}) {
+    EXPECT_FALSE(pool.MayReach(machine, 8080)) << machine;
+  }
+  for (const char* elsewhere : {"10.0.0.1", "192.0.2.1", "::ffff:10.0.0.1", "2001:db8::1"}) {
+    EXPECT_TRUE(pool.MayReach(elsewhere, 8080)) << elsewhere;
+  }
+  pool.Release(on_host);
+  EXPECT_FALSE(pool.MayReach(on_host, 22));
+}
+
 }  // namespace
 }  // namespace kinglet::kubelet

@@ -30,8 +30,8 @@ ObjectKey CacheOfVolume(const Json& object) {
   return {};
 }
 
-Status CacheVolumes::Make(const Json& cache, const CachedModel& model,
-                          const VolumeAndClaim& desired) {
+Result<bool> CacheVolumes::Make(const Json& cache, const CachedModel& model,
+                                const VolumeAndClaim& desired) {
   const ObjectKey key = kube::KeyOf(desired.volume), claim_key = kube::KeyOf(desired.claim);
   kube::ObjectPtr volume = volumes_.Get(key), present = claims_.Get(claim_key);
   if (volume) {
@@ -40,25 +40,29 @@ Status CacheVolumes::Make(const Json& cache, const CachedModel& model,
   }
   if (present) KINGLET_RETURN_IF_ERROR(CheckOwner(cache, claims_.type(), *present, true));
   // What is being deleted is made anew when it is gone.
-  if ((volume && kube::IsDeleting(*volume)) || (present && kube::IsDeleting(*present))) return {};
+  if ((volume && kube::IsDeleting(*volume)) || (present && kube::IsDeleting(*present))) {
+    return false;
+  }
   if (volume && !ShowsSameFolder(*volume, desired.volume)) {
     events_.Normal(cache, "VolumeReplaced",
                    fmt::format("PersistentVolume {} shows another folder than this model's: it and "
                                "claim {} are made anew as soon as no pod uses them",
                                key.name, claim_key.ToString()));
     KINGLET_RETURN_IF_ERROR(Delete(claims_, claim_key));
-    return Delete(volumes_, key);
+    KINGLET_RETURN_IF_ERROR(Delete(volumes_, key));
+    return false;
   }
   KINGLET_TRY(Json claim, MakeClaim(cache, model, desired.claim));
   if (volume) {
-    if ((*volume)["spec"]["claimRef"]["uid"] == claim["metadata"]["uid"]) return {};
-    return Delete(volumes_, key);
+    if ((*volume)["spec"]["claimRef"]["uid"] == claim["metadata"]["uid"]) return true;
+    KINGLET_RETURN_IF_ERROR(Delete(volumes_, key));
+    return false;
   }
   Json reserved = desired.volume;
   reserved.Path({"spec", "claimRef", "uid"}) = kube::Uid(claim);
   auto created = CreateOwned(cache, model, volumes_.type(), std::move(reserved));
   // It exists if the watch has not shown it yet.
-  if (created || created.error().code() == Code::kAlreadyExists) return {};
+  if (created || created.error().code() == Code::kAlreadyExists) return true;
   return Unexpected(created.error());
 }
 

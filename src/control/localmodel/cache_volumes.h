@@ -24,10 +24,10 @@ class CacheVolumes {
 
   // Makes what is missing. The volume is reserved for the claim by its uid, so that no other claim
   // is bound to it. A volume that shows another folder than the desired one, or that is for a claim
-  // that is gone, is deleted, since neither can be changed: the caller calls again when it is gone.
-  // kAlreadyExists if an object of the same name belongs to another cache. Problems are Events of
-  // `cache`, too.
-  Status Make(const Json& cache, const CachedModel& model, const VolumeAndClaim& desired);
+  // that is gone, is deleted, since neither can be changed: false, and the caller calls again
+  // later. kAlreadyExists if an object of the same name belongs to another cache. Problems are
+  // Events of `cache`, too.
+  Result<bool> Make(const Json& cache, const CachedModel& model, const VolumeAndClaim& desired);
 
   // Deletes the volume or the claim that `informer` holds, unless it is being deleted already.
   Status Delete(kube::Informer& informer, const kube::ObjectKey& key);

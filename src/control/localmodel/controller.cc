@@ -25,6 +25,7 @@ using kube::ReconcileResult;
 
 constexpr std::string_view kEventSource = "LocalModelController";
 constexpr std::string_view kByCache = "cache";
+constexpr Duration kReplacementPause = std::chrono::seconds(2);
 
 kube::InformerOptions Whole() { return {.transform = kube::DropManagedFields}; }
 
@@ -164,9 +165,11 @@ struct LocalModelController::Impl {
   Json FirstList(const Json& node, bool say_group);
   Status PutOnNode(const CachedModel& model, const Json& node, const std::string& group);
   Status DropFromNode(const ObjectKey& model, const std::string& node);
-  Status MakeServingVolumes(const Json& cache, const CachedModel& model,
-                            const std::vector<Json>& model_groups, const std::vector<Json>& users,
-                            const std::string& job_namespace);
+  Status DropUnusedVolumes(const CachedModel& model, const GroupsByNamespace& used,
+                           const std::string& job_namespace);
+  std::vector<Result<VolumeAndClaim>> ServingVolumes(const Json& cache, const CachedModel& model,
+                                                     const std::vector<Json>& model_groups,
+                                                     const GroupsByNamespace& used) const;
   Json AsHere(const Json& group) const {
     return options.volume_path.empty() ? group : WithVolumesAt(group, options.volume_path);
   }
@@ -235,15 +238,30 @@ Result<ReconcileResult> LocalModelController::Impl::Reconcile(const ObjectKey& k
     std::ranges::move(llm_users, std::back_inserter(users));
   }
   note(WriteStatus(object, changed));
+  bool all_made = true;
+  auto make = [&](const VolumeAndClaim& desired) {
+    auto made = cache_volumes.Make(object, *model, desired);
+    if (!made) note(Unexpected(made.error()));
+    all_made = all_made && made.value_or(true);
+  };
   for (const Json& group : model_groups) {
-    note(cache_volumes.Make(object, *model,
-                            MakeDownloadVolume(*model, AsHere(group), settings.job_namespace)));
+    make(MakeDownloadVolume(*model, AsHere(group), settings.job_namespace));
   }
   if (!settings.disable_volume_management) {
-    note(MakeServingVolumes(changed, *model, model_groups, users, settings.job_namespace));
+    const auto used = GroupsInUse(*model, users);
+    note(DropUnusedVolumes(*model, used, settings.job_namespace));
+    for (const auto& desired : ServingVolumes(changed, *model, model_groups, used)) {
+      if (desired) {
+        make(*desired);
+      } else {
+        events->Warning(object, "VolumeNotCreated", desired.error().message());
+        note(Unexpected(desired.error()));
+      }
+    }
   }
   if (!outcome) return Unexpected(outcome.error());
-  return ReconcileResult::Done();
+  // Volumes that name no cache wake nobody when they are gone.
+  return all_made ? ReconcileResult::Done() : ReconcileResult::After(kReplacementPause);
 }
 
 Result<ReconcileResult> LocalModelController::Impl::Delete(const Json& object) {
@@ -364,11 +382,9 @@ Status LocalModelController::Impl::DropFromNode(const ObjectKey& model, const st
   return {};
 }
 
-Status LocalModelController::Impl::MakeServingVolumes(const Json& cache, const CachedModel& model,
-                                                      const std::vector<Json>& model_groups,
-                                                      const std::vector<Json>& users,
-                                                      const std::string& job_namespace) {
-  const auto used = GroupsInUse(model, users);
+Status LocalModelController::Impl::DropUnusedVolumes(const CachedModel& model,
+                                                     const GroupsByNamespace& used,
+                                                     const std::string& job_namespace) {
   Status outcome;
   auto note = [&](Status status) {
     if (!status && outcome) outcome = std::move(status);
@@ -379,25 +395,27 @@ Status LocalModelController::Impl::MakeServingVolumes(const Json& cache, const C
     const ObjectKey volume{.ns = "", .name = ServingVolumeName(claim)};
     note(cache_volumes.Delete(claims, claim));
     kube::ObjectPtr present = volumes.Get(volume);
-    if (present && CacheOfVolume(*present) == model.key)
+    if (present && CacheOfVolume(*present) == model.key) {
       note(cache_volumes.Delete(volumes, volume));
+    }
   }
+  return outcome;
+}
+
+std::vector<Result<VolumeAndClaim>> LocalModelController::Impl::ServingVolumes(
+    const Json& cache, const CachedModel& model, const std::vector<Json>& model_groups,
+    const GroupsByNamespace& used) const {
+  std::vector<Result<VolumeAndClaim>> out;
   if (options.claim_after_download && cache["status"]["copies"]["available"].AsInt() == 0) {
-    return outcome;
+    return out;
   }
   for (const auto& [ns, names] : used) {
     for (const Json& group : model_groups) {
       if (!names.contains(kube::Name(group))) continue;
-      auto desired = MakeServingVolume(model, AsHere(group), ns);
-      if (!desired) {
-        events->Warning(cache, "VolumeNotCreated", desired.error().message());
-        note(Unexpected(desired.error()));
-        continue;
-      }
-      note(cache_volumes.Make(cache, model, *desired));
+      out.push_back(MakeServingVolume(model, AsHere(group), ns));
     }
   }
-  return outcome;
+  return out;
 }
 
 Status LocalModelController::Impl::WriteStatus(const Json& before, const Json& object) {

@@ -121,9 +121,8 @@ bool ShowsSameFolder(const Json& existing, const Json& desired) {
   });
 }
 
-std::map<std::string, std::set<std::string>> GroupsInUse(const CachedModel& model,
-                                                         const std::vector<Json>& services) {
-  std::map<std::string, std::set<std::string>> out;
+GroupsByNamespace GroupsInUse(const CachedModel& model, const std::vector<Json>& services) {
+  GroupsByNamespace out;
   const auto& groups = model.spec.node_groups;
   for (const Json& service : services) {
     const Json& asked = kube::Annotations(service)[api::annotation::kNodeGroup];

@@ -46,10 +46,11 @@ void KeepVolumeFacts(Json& volume);
 // Whether a volume that exists (after KeepVolumeFacts) shows the folder of the desired one.
 bool ShowsSameFolder(const Json& existing, const Json& desired);
 
+using GroupsByNamespace = std::map<std::string, std::set<std::string>>;
+
 // Where InferenceServices use the model: namespaces, and the groups each of them needs. The group
 // is that of annotation serving.kserve.io/nodegroup, or the model's first; one that the model is
 // not in counts for nothing.
-std::map<std::string, std::set<std::string>> GroupsInUse(const CachedModel& model,
-                                                         const std::vector<Json>& services);
+GroupsByNamespace GroupsInUse(const CachedModel& model, const std::vector<Json>& services);
 
 }  // namespace kinglet::control

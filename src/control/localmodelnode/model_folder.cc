@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <memory>
 
 #include "base/encoding.h"
@@ -104,13 +105,21 @@ Status WalkFolder(Fd folder, const std::string& prefix, int depth, ModelFolder::
       if (!next) return Unexpected(ErrnoError(fmt::format("open {}", path), errno));
       KINGLET_RETURN_IF_ERROR(WalkFolder(std::move(next), path + "/", depth + 1, out, count));
     } else if (S_ISREG(info.st_mode) || S_ISLNK(info.st_mode)) {
+      std::string target;
+      if (S_ISLNK(info.st_mode)) {
+        std::string buffer(PATH_MAX, '\0');
+        const ssize_t length = readlinkat(at, entry->d_name, buffer.data(), buffer.size());
+        if (length < 0) return Unexpected(ErrnoError(fmt::format("read {}", path), errno));
+        target =
+            fmt::format("link:{}", std::string_view(buffer).substr(0, static_cast<size_t>(length)));
+      }
       out.files.push_back({.path = std::move(path),
                            .size = info.st_size,
                            .modified = Nanoseconds(info.st_mtim),
                            .changed = Nanoseconds(info.st_ctim),
                            .inode = static_cast<int64_t>(info.st_ino),
                            .link = S_ISLNK(info.st_mode),
-                           .digest = ""});
+                           .digest = std::move(target)});
     } else {
       out.others.push_back(std::move(path));
     }

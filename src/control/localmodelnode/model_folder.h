@@ -20,7 +20,7 @@ namespace kinglet::control {
 class ModelFolder {
  public:
   struct Content {
-    std::vector<FileFacts> files;     // regular files and symbolic links, without digests
+    std::vector<FileFacts> files;     // regular files and symbolic links; only links have digests
     std::vector<std::string> others;  // devices, pipes and sockets: no model has them
   };
 

@@ -67,11 +67,11 @@ std::vector<Expected> ByMarker(const Json& source) {
 Result<std::string> Check(const ModelFolder& folder, const Expected& expected,
                           const FileFacts* found, const std::stop_token& stop) {
   if (!found) return fmt::format("{} is missing", expected.path);
-  if (expected.known && *expected.known == *found) return "";
   if (expected.known && (found->link || expected.known->link)) {
+    if (found->link && found->digest == expected.digest) return "";
     return fmt::format("{} was replaced after it was downloaded", expected.path);
   }
-  if (found->link) return "";
+  if (found->link || (expected.known && *expected.known == *found)) return "";
   if (found->size != expected.size) {
     return fmt::format("{} has {} bytes, not {}", expected.path, found->size, expected.size);
   }
@@ -169,7 +169,7 @@ Result<FolderState> ModelStore::Inspect(const std::string& folder, const std::st
   for (Expected& expected : recorded ? ByRecord(record) : ByMarker(source)) {
     auto it = found.find(expected.path);
     FileFacts* file = it == found.end() ? nullptr : it->second;
-    if (file) file->digest = expected.digest;
+    if (file && !file->link) file->digest = expected.digest;
     KINGLET_TRY(std::string problem, Check(*opened, expected, file, stop));
     if (!problem.empty()) damage(expected.path, std::move(problem));
     if (file) found.erase(it);

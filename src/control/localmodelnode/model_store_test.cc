@@ -148,6 +148,19 @@ TEST_F(HostileFolder, WhoeverWritesTheModelDoesNotSayWhatItIs) {
   EXPECT_EQ(Look().problem, "sub/weights was replaced after it was downloaded");
 }
 
+// A download of local files consists of links.
+TEST_F(HostileFolder, LinksOfTheModelKeepTheirTargets) {
+  record_ = {};
+  const fs::path link = store_.PathOf("a") / "link";
+  fs::create_symlink("/somewhere", link);
+  Marker(R"({"path": "sub/weights", "size": 5}, {"path": "link", "size": 0})");
+  record_ = {.uri = "u", .whole = true, .files = Look().files};
+  EXPECT_EQ(Look().health, Health::kWhole);
+  fs::remove(link);
+  fs::create_symlink("/elsewhere", link);
+  EXPECT_EQ(Look().problem, "link was replaced after it was downloaded");
+}
+
 TEST_F(HostileFolder, WhatIsAddedIsRemoved) {
   std::ofstream(store_.PathOf("a") / "code.py") << "evil";
   ASSERT_EQ(mkfifo((store_.PathOf("a") / "pipe").c_str(), 0666), 0);

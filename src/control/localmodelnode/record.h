@@ -15,8 +15,9 @@ struct FileFacts {
   int64_t size = 0;
   int64_t modified = 0, changed = 0;  // nanoseconds since 1970: of the bytes; also of the inode
   int64_t inode = 0;
-  bool link = false;   // symbolic
-  std::string digest;  // "sha256:<hex>" and so on; "" if the download has none
+  bool link = false;  // symbolic
+  // "sha256:<hex>" and so on; "" if the download has none. Of a symbolic link "link:<its target>".
+  std::string digest;
 
   bool operator==(const FileFacts&) const = default;
 };

@@ -73,10 +73,14 @@ const Struct<LocalModelCacheSpec>& LocalModelCacheSpec::Describe() {
           .Field("modelSize", &S::model_size, "The room it takes.", {.required = true})
           .Field("nodeGroups", &S::node_groups, "Where it is kept.",
                  {.required = true, .min_items = 1})
-          .Field(
-              "serviceAccountName", &S::service_account_name,
-              "Whose identity and secrets its downloads have, in the namespace of download jobs.")
-          .Field("storage", &S::storage, "Credentials of its downloads.");
+          .Field("serviceAccountName", &S::service_account_name,
+                 "The service account, in the namespace of the download jobs, whose identity and "
+                 "secrets downloads use. A LocalModelNamespaceCache may name it if the account's "
+                 "annotation serving.kserve.io/localmodel-namespaces lists the cache's namespace.")
+          .Field("storage", &S::storage,
+                 "Credentials of downloads by the storage secret in the namespace of the download "
+                 "jobs. A LocalModelNamespaceCache may use it if the secret's annotation "
+                 "serving.kserve.io/localmodel-namespaces lists the cache's namespace.");
   return d;
 }
 

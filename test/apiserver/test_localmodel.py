@@ -118,7 +118,7 @@ class World:
         size = {"storage": "2Gi"}
         self.group = self.api.create({
             "apiVersion": SERVING, "kind": "LocalModelNodeGroup", "metadata": {"name": "gpu"},
-            "spec": {"storageLimit": "2M",
+            "spec": {"storageLimit": "4M",
                      "persistentVolumeSpec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "local", "capacity": size,
                                               "hostPath": {"path": "/models"}, "nodeAffinity": affinity},
                      "persistentVolumeClaimSpec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "local",
@@ -216,12 +216,17 @@ def test_life_of_cached_models(world):
     assert [len(world.jobs("iris", node)) for node in NODES] == [1, 1, 1]
     step("create: three nodes have the model, by one job each")
 
-    before = store.downloads("iris")
     world.make_cache("iris", iris, "team")
     world.await_states("iris", everywhere("NodeDownloaded"), "team")
-    assert all(world.file(node, "team_iris").samefile(world.file(node, "iris")) for node in NODES)
-    assert store.downloads("iris") == before and not api.list(BATCH, "Job", JOBS, "modelNamespace=team")
-    step("share: a second cache of the same URI is there at once, without a download")
+    assert all(world.has(node, "team_iris", "iris") for node in NODES)
+    assert not any(world.file(node, "team_iris").samefile(world.file(node, "iris")) for node in NODES)
+    before = store.downloads("iris")
+    world.make_cache("iris-again", iris, "team")
+    world.await_states("iris-again", everywhere("NodeDownloaded"), "team")
+    assert all(world.file(node, "team_iris-again").samefile(world.file(node, "team_iris")) for node in NODES)
+    assert store.downloads("iris") == before
+    api.delete({"apiVersion": SERVING, "kind": "LocalModelNamespaceCache", "metadata": {"name": "iris-again"}}, "team")
+    step("share: a second cache of the same URI in a namespace needs no download; another namespace has files of its own")
     with pytest.raises(ApiError, match="LocalModelCache iris has the same StorageURI"):
         world.make_cache("iris2", iris)
 
@@ -230,7 +235,10 @@ def test_life_of_cached_models(world):
     made = api.create(service, "default")
     assert made["metadata"]["labels"]["internal.serving.kserve.io/localmodel"] == "iris"
     claim = {"apiVersion": V1, "kind": "PersistentVolumeClaim", "metadata": {"name": "iris-gpu"}}
-    wait_for(lambda: api.get(claim, "default"), what="the claim where the service is")
+    wait_for(lambda: (api.get(claim, "default") or {}).get("status", {}).get("phase") == "Bound",
+             what="the claim where the service is")
+    volume = api.get({"apiVersion": V1, "kind": "PersistentVolume", "metadata": {"name": "iris-gpu-default"}})["spec"]
+    assert volume["hostPath"]["path"] == "/models/models/iris" and volume["accessModes"] == ["ReadOnlyMany"]
     wait_for(lambda: world.cache("iris")["status"]["inferenceServices"] == [{"namespace": "default", "name": "s"}])
     own = api.create(service, "team")["metadata"]["labels"]
     assert own["internal.serving.kserve.io/localmodel-namespace"] == "team"
@@ -279,7 +287,7 @@ def test_life_of_cached_models(world):
     world.await_states("slow", everywhere("NodeDownloadError", left))  # beside what is used it cannot fit
     assert not any((world.roots[n] / "models/slow").exists() for n in left)
     assert all(world.has(n, "iris", "iris") for n in left) and "storageLimit" in world.reason("n1", "slow")
-    api.merge(world.group, {"spec": {"storageLimit": "2M"}})
+    api.merge(world.group, {"spec": {"storageLimit": "4M"}})
     world.await_states("slow", everywhere("NodeDownloaded", left))
     step("shrink the limit: what no service uses goes, what one uses stays; with more room it comes back")
 

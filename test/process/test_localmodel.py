@@ -150,7 +150,10 @@ def test_life_of_a_cached_model(world):
     pod = world.get("pod", "-l", "serving.kserve.io/inferenceservice=first")["items"][0]
     assert "initContainers" not in pod["spec"]
     mount = next(m for m in pod["spec"]["containers"][0]["volumeMounts"] if m["mountPath"] == "/mnt/models")
-    assert mount["subPath"] == "models/iris/" and mount["readOnly"]
+    claim = next(v["persistentVolumeClaim"] for v in pod["spec"]["volumes"] if v["name"] == mount["name"])
+    assert mount["readOnly"] and claim == {"claimName": "iris-default", "readOnly": True}
+    volume = world.get("pv", "iris-default-default")["spec"]
+    assert volume["hostPath"]["path"] == "model-cache/models/iris" and "subPath" not in mount
     step("serve: V1 and V2 from the cached copy, mounted read-only, without an init container")
 
     before = world.sent("iris")

@@ -7,6 +7,7 @@
 #include "control/lazy_watches.h"
 #include "control/localmodel/node_group.h"
 #include "control/localmodel/volumes.h"
+#include "control/localmodelnode/cache_facts.h"
 #include "control/localmodelnode/decision.h"
 #include "control/localmodelnode/download_job.h"
 #include "control/localmodelnode/download_jobs.h"
@@ -31,21 +32,6 @@ constexpr std::string_view kEventSource = "LocalModelNodeAgent";
 constexpr std::string_view kRetry = "serving.kserve.io/retry";
 constexpr size_t kMaxFolderName = 200;  // records and staging folders have longer names
 constexpr int64_t kDefaultPeriod = 60;  // seconds between two looks at the disk
-
-// Of a cache only what its copies on a node depend on.
-void KeepCacheFacts(Json& object) {
-  const Json& status = object["status"];
-  const bool used = status["inferenceServices"].size() + status["llmInferenceServices"].size() > 0;
-  Json spec = object["spec"];
-  object = kube::Identity(object);
-  object.Set("spec", std::move(spec));
-  object.Set("used", used);
-}
-
-bool FactsChanged(const Json* before, const Json* after) {
-  return !before || !after || (*before)["spec"] != (*after)["spec"] ||
-         (*before)["used"] != (*after)["used"];
-}
 
 int64_t Bytes(const Json& quantity) {
   auto parsed = kube::Quantity::FromJson(quantity);
@@ -116,8 +102,8 @@ struct LocalModelNodeController::Impl {
              kube::Annotations(*before) != kube::Annotations(*after);
     });
     controller.WatchOptional(groups, this_node, kube::GenerationChanged);
-    controller.WatchOptional(caches, this_node, FactsChanged);
-    controller.WatchOptional(namespace_caches, this_node, FactsChanged);
+    controller.WatchOptional(caches, this_node, CacheFactsChanged);
+    controller.WatchOptional(namespace_caches, this_node, CacheFactsChanged);
     controller.WatchPaced(config.informer(), this_node);
   }
 
@@ -133,6 +119,10 @@ struct LocalModelNodeController::Impl {
                   const api::Config& current);
   std::vector<Json> OwnGroups();
   kube::ObjectPtr CacheOf(const ObjectKey& model) const;
+  int64_t LimitOf(const std::string& group) const {
+    kube::ObjectPtr found = groups.Get({.ns = "", .name = group});
+    return found ? Bytes((*found)["spec"]["storageLimit"]) : 0;
+  }
   int64_t Now() const {
     return std::chrono::duration_cast<std::chrono::seconds>(clock.Wall().time_since_epoch())
         .count();
@@ -439,6 +429,7 @@ Status LocalModelNodeController::Impl::Download(const Json& object, Model& model
                                 .service_account = model.credentials.service_account,
                                 .node = options.node,
                                 .claim = DownloadClaimName(model.key, group),
+                                .max_bytes = LimitOf(group),
                                 .scheduled = !model.group.empty()},
                                std::move(container), settings);
     if (auto added = AddJobCredentials(client, current.credentials, model.credentials, job);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/containers.h"
 #include "api/core_types.h"
 #include "api/storage_uri.h"
 #include "kube/conditions.h"
@@ -15,6 +16,7 @@ constexpr std::string_view kContainerName = "kserve-localmodel-download";
 constexpr std::string_view kDefaultImage = "kserve/storage-initializer:latest";
 constexpr std::string_view kVolume = "kserve-pvc-source";
 constexpr std::string_view kMountPath = "/mnt/models";
+constexpr std::string_view kMaxBytes = "STORAGE_MAX_BYTES";
 constexpr std::string_view kHostname = "kubernetes.io/hostname";
 constexpr int64_t kDefaultTtl = 3600;
 
@@ -56,6 +58,9 @@ Json MakeDownloadJob(const DownloadJob& wish, Json container, const api::LocalMo
                     {{"name", kVolume},
                      {"mountPath", kMountPath},
                      {"subPath", fmt::format("models/{}", ModelFolderName(wish.model))}})}));
+  if (wish.max_bytes > 0 && !api::FindEnv(container, kMaxBytes)) {
+    api::SetEnv(container, kMaxBytes, std::to_string(wish.max_bytes));
+  }
   Json security = Json::MakeObject();
   if (config.fs_group) security.Set("fsGroup", *config.fs_group);
   Json volume =

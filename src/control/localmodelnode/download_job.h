@@ -29,6 +29,9 @@ Status CheckSource(const kube::ObjectKey& model, const std::string& uri);
 struct DownloadJob {
   kube::ObjectKey model;
   std::string uri, service_account, node, claim;
+  // What the model may take, in bytes: the node group's storageLimit. Zero: no limit. Our storage
+  // initializer stops there, before the disk that others use is full.
+  int64_t max_bytes = 0;
   // Lets the scheduler put the pod onto the node, which binds a claim that waits for its first pod.
   bool scheduled = false;
 };

@@ -129,10 +129,12 @@ TEST(DownloadJob, OfAGroupThatIsNamedIsScheduled) {
                               .service_account = "",
                               .node = "n1",
                               .claim = "iris-gpu-team-download",
+                              .max_bytes = 1000,
                               .scheduled = true},
                              Yaml("{name: x}"), {});
   EXPECT_EQ(job["metadata"]["labels"], Yaml("{model: iris, node: n1, modelNamespace: team}"));
   const Json& pod = job.At({"spec", "template", "spec"});
+  EXPECT_EQ(pod["containers"][0]["env"], Yaml("[{name: STORAGE_MAX_BYTES, value: '1000'}]"));
   EXPECT_FALSE(pod.Has("nodeName"));
   EXPECT_EQ(pod["nodeSelector"], Yaml("{kubernetes.io/hostname: n1}"));
   EXPECT_EQ(pod["tolerations"], Yaml("[{operator: Exists}]"));

@@ -68,8 +68,8 @@ class Budget {
     return Spend(total);
   }
 
-  // A count that the input states without listing what it counts ("outputs"): refused where it is
-  // over the number of the input's bytes, floor 1024.
+  // A count that the input states without listing what it counts ("outputs"): refused if it is
+  // over the number of the input's bytes (or over 1024, if the input is shorter).
   Status CheckClaim(uint64_t count, std::string_view what) const;
 
   // One more level of nesting, until the Level is destroyed.

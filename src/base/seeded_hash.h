@@ -1,6 +1,6 @@
 // A hash for tables whose keys are foreign: names and numbers out of a model file or a request.
-// std::hash is a fixed function, so that whoever chooses the keys can choose them to collide,
-// which makes a table of n keys cost n * n steps. This one is keyed with a secret of the process.
+// std::hash is a fixed function, so an author can choose keys that collide, and a table of n such
+// keys costs n * n steps. This one is keyed with a secret of the process.
 #pragma once
 
 #include <bit>

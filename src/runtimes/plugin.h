@@ -37,7 +37,7 @@ struct Plugin {
 };
 
 // Reads the file and loads it within the budget of its size. Errors name the file. The file is
-// copied, not mapped: whoever shortens a mapped file ends the process that reads it.
+// read into memory, not mapped: shortening a mapped file ends the process that uses it.
 Result<std::unique_ptr<server::Model>> LoadModelFile(const Plugin& plugin,
                                                      const std::filesystem::path& file,
                                                      const LoadOptions& options);

@@ -47,7 +47,7 @@ struct PredictResponse {
 // and each of the model's outputs.
 inline constexpr size_t kMaxAnswerValues = size_t{1} << 26;
 
-// kInvalidArgument where `rows` rows of `columns` values are more. For Predict, before it
+// kInvalidArgument if `rows` rows of `columns` values are more. Predict calls it before it
 // allocates.
 inline Status CheckAnswerSize(size_t rows, size_t columns) {
   if (rows == 0 || columns <= kMaxAnswerValues / rows) return {};

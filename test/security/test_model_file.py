@@ -394,6 +394,14 @@ def test_answer_that_is_far_larger_than_model_and_request_is_refused(server):
     server.check_alive()
 
 
+def test_number_of_features_that_the_file_only_claims_costs_nothing(server):
+    status, body = server.load("model.json", xgboost(num_feature=str(1 << 30)))
+    assert status == 200, body
+    status, body = predict(server, [{"a": 1}])
+    assert status >= 400 and "Feature shape mismatch" in body, body
+    server.check_alive()
+
+
 def test_feature_name_that_repeats_does_not_multiply_a_column(server):
     count = 20_000
     model = pickles.dummy_regressor(n_features_in_=number(count),

@@ -88,7 +88,7 @@ ColumnsBuilder::Column* ColumnsBuilder::Find(JsonReader& reader, std::string_vie
   }
   const Tensor* before = tensors_->data();
   if (tensors_->size() < columns_.size()) tensors_->resize(columns_.size());
-  // Where the tensors have moved, every builder is told where its own is now.
+  // If the tensors have moved, every builder is told where its own is now.
   const size_t first = tensors_->data() == before ? columns_.size() - 1 : 0;
   for (size_t i = first; i < columns_.size(); ++i) columns_[i].cells.Rebind(&(*tensors_)[i]);
   return &columns_.back();

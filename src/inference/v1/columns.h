@@ -34,7 +34,7 @@ class ColumnsBuilder {
   bool ReadCells(JsonReader& reader, Column& column);
   // The column called `key`, made where absent; null after a Reject.
   Column* Find(JsonReader& reader, std::string_view key);
-  // Where it is; columns_.size() where it is not.
+  // Its index; columns_.size() if there is none of that name.
   size_t PlaceOf(std::string_view key) const;
   // Fills in the cells up to rows_.
   bool Fill(JsonReader& reader, Column& column);

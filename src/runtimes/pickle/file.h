@@ -10,8 +10,8 @@
 
 namespace kinglet::runtimes::pickle {
 
-// `bytes` as they are where no known compression's magic begins them. Raises the limits of the
-// file's budget to those of what it holds.
+// Returns `bytes` unchanged if they do not begin with the magic of a known compression. Otherwise
+// raises the limits of the file's budget to those of what it holds.
 Result<std::string> Decompress(std::string bytes, Budget& budget);
 
 }  // namespace kinglet::runtimes::pickle

@@ -100,7 +100,7 @@ Result<DType> ReadPlainDType(Value value, Budget& budget) {
   return type;
 }
 
-// The names and the fields of a structure, from its dtype's state; missing where it is none.
+// The names of a structure's fields, from its dtype's state; missing if it is not a structure.
 Value FieldNames(Value dtype) {
   const Value names = dtype.state()[3];
   return names.kind() == Kind::kTuple && dtype.state()[4].kind() == Kind::kDict ? names : Value();

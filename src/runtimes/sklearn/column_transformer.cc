@@ -102,7 +102,7 @@ Result<size_t> Position(const Attributes& attributes, double number, size_t feat
   return static_cast<size_t>(index);
 }
 
-// Where a column of a name is.
+// From the names of the columns to their positions.
 using NameIndex = std::unordered_map<std::string_view, size_t, SeededHash>;
 
 // Columns by position, by name, by mask or as a slice of positions.

@@ -33,7 +33,7 @@ class SklearnModel : public server::Model {
   void WritePredictions(const double* values, size_t rows, inference::Tensor* out) const;
 
   std::unique_ptr<Estimator> estimator_;
-  // Where each of the estimator's feature names is; views of its traits.
+  // From the estimator's feature names to their positions; views of its traits.
   std::unordered_map<std::string_view, size_t, SeededHash> column_of_name_;
   bool proba_;
   size_t block_rows_;  // predicted together

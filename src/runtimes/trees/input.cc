@@ -157,8 +157,6 @@ Unexpected Input<T>::ShapeMismatch(size_t got) const {
 template <class T>
 Status Input<T>::OrderColumns(const std::vector<Tensor>& columns) {
   const Features& features = *features_;
-  std::vector<const Tensor*>& order = ThreadScratch<T>().columns;
-  order.assign(features.count(), nullptr);
   bool named = !features.names().empty();
   if (named && features.lenient_columns) {
     named = std::ranges::any_of(
@@ -167,6 +165,9 @@ Status Input<T>::OrderColumns(const std::vector<Tensor>& columns) {
   if (!named && columns.size() != features.count()) {
     return ShapeMismatch(columns.size());
   }
+  // Not before: a file without names may claim any number of features.
+  std::vector<const Tensor*>& order = ThreadScratch<T>().columns;
+  order.assign(features.count(), nullptr);
   rows_ = columns[0].rows();
   for (size_t i = 0; i < columns.size(); ++i) {
     const Tensor& column = columns[i];

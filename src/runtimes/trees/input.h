@@ -17,7 +17,7 @@
 
 namespace kinglet::runtimes::trees {
 
-// Rows to convert and sum at a time: 64, which is small enough for the cache, or fewer where a row
+// Rows to convert and sum at a time: 64, which is small enough for the cache, or fewer if a row
 // or what it gives is very wide.
 size_t RowsTogether(size_t features, size_t outputs);
 

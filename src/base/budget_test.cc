@@ -102,8 +102,24 @@ TEST(Yaml, AliasesCountAsWhatTheyStandFor) {
   std::string texts = "a: &a \"" + std::string(100'000, 'x') + "\"\nb: [";
   for (int i = 0; i < 10'000; ++i) texts += "*a,";
   EXPECT_NE(ParseYaml(texts + "]\n").error().message().find("far more memory"), std::string::npos);
-  EXPECT_NE(ParseYaml("a: &a [*a]\n").error().message().find("nested too deeply"),
+  EXPECT_NE(ParseYaml("a: &a [*a]\n").error().message().find("inside the value that it names"),
             std::string::npos);
+  // Each alias is one level deeper than the one before.
+  std::string chain = "- &a0 [x]\n";
+  for (int i = 1; i < 300; ++i) chain += fmt::format("- &a{} [*a{}]\n", i, i - 1);
+  EXPECT_NE(ParseYaml(chain).error().message().find("nested too deeply"), std::string::npos);
+  const auto value = ParseYaml("a: &x {k: 1}\nb: *x\nc: [*x, &s name, *s]\n*s : 2\n");
+  ASSERT_TRUE(value) << value.error().message();
+  EXPECT_EQ(value->Dump(), R"({"a":{"k":1},"b":{"k":1},"c":[{"k":1},"name","name"],"name":2})");
+}
+
+// yaml-cpp makes empty documents of these for ever.
+TEST(Yaml, TextThatBeginsNoDocumentIsRefused) {
+  for (const char* text : {",", ",a", "]", "}", "a: 1\n---\n,b", ": : :", "[a]]", "{a: b}}"}) {
+    const auto value = ParseYamlDocuments(text);
+    if (value) EXPECT_LE(value->size(), 2u) << text;
+  }
+  EXPECT_NE(ParseYaml(",a: 1\n").error().message().find("line 1"), std::string::npos);
 }
 
 }  // namespace

@@ -1,10 +1,16 @@
 #include "base/yaml.h"
 
+#include <yaml-cpp/anchor.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <optional>
+#include <sstream>
 
 #include "base/budget.h"
 
@@ -64,48 +70,146 @@ Json PlainScalar(const std::string& text) {
   return Json(text);
 }
 
-// An alias stands for the whole value that it names, each time. So every value is paid for, with
-// its text.
-Result<Json> FromNode(const YAML::Node& node, Budget& budget) {
-  KINGLET_TRY(const Budget::Level level, budget.Enter());
-  const size_t text = node.IsScalar() ? node.Scalar().size() : 0;
-  KINGLET_RETURN_IF_ERROR(budget.Allocate(kValueBytes + text));
-  switch (node.Type()) {
-    case YAML::NodeType::Undefined:
-    case YAML::NodeType::Null:
-      return Json();
-    case YAML::NodeType::Scalar:
-      // "!" marks a quoted scalar, a tag an explicit string.
-      if (node.Tag() == "!" || node.Tag() == "tag:yaml.org,2002:str") return Json(node.Scalar());
-      return PlainScalar(node.Scalar());
-    case YAML::NodeType::Sequence: {
-      Json::Array array;
-      for (const auto& item : node) {
-        KINGLET_TRY(Json value, FromNode(item, budget));
-        array.push_back(std::move(value));
-      }
-      return Json(std::move(array));
+// Leaves yaml-cpp's parser, which knows no errors but exceptions.
+struct Rejected {
+  Error error;
+};
+
+// Makes values of the parser's events as they come, so that the budget is asked before memory is
+// taken. An alias stands for the whole value that it names, each time, and is paid for as such.
+class JsonBuilder : public YAML::EventHandler {
+ public:
+  explicit JsonBuilder(Budget& budget) : budget_(budget) {}
+
+  std::vector<Json> TakeDocuments() { return std::move(documents_); }
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    // Where a token cannot begin a document, yaml-cpp makes an empty one without taking the token,
+    // for ever.
+    if (mark.pos == document_start_) Reject(mark, "unexpected text");
+    document_start_ = mark.pos;
+    anchors_.clear();
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    Pay(kValueBytes);
+    Add(mark, {.cost = kValueBytes}, anchor);
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& text) override {
+    const uint64_t cost = kValueBytes + text.size();
+    Pay(cost);
+    // "!" marks a quoted scalar, a tag an explicit string.
+    const bool string = tag == "!" || tag == "tag:yaml.org,2002:str";
+    Add(mark, {.value = string ? Json(text) : PlainScalar(text), .text = text, .cost = cost},
+        anchor);
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    const auto named = anchors_.find(anchor);
+    if (named == anchors_.end()) Reject(mark, "an alias stands inside the value that it names");
+    if (open_.size() + static_cast<size_t>(named->second.depth) > kMaxDepth) {
+      Reject(mark, fmt::format("nested too deeply (the limit is {} levels)", kMaxDepth));
     }
-    case YAML::NodeType::Map: {
-      Json::Object object;
-      for (const auto& member : node) {
-        if (!member.first.IsScalar()) {
-          return Fail(Code::kInvalidArgument, "YAML line {}: a key must be a scalar",
-                      member.first.Mark().line + 1);
-        }
-        KINGLET_TRY(Json value, FromNode(member.second, budget));
-        KINGLET_RETURN_IF_ERROR(budget.Allocate(member.first.Scalar().size()));
-        auto [it, inserted] = object.emplace(member.first.Scalar(), std::move(value));
-        if (!inserted) {
-          return Fail(Code::kInvalidArgument, "YAML line {}: key \"{}\" is already set",
-                      member.first.Mark().line + 1, member.first.Scalar());
-        }
-      }
-      return Json(std::move(object));
+    Pay(named->second.cost);
+    Add(mark, named->second, 0);
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    Open(mark, anchor, Json::MakeArray());
+  }
+  void OnSequenceEnd() override { Close(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    Open(mark, anchor, Json::MakeObject());
+  }
+  void OnMapEnd() override { Close(); }
+
+ private:
+  struct Node {
+    Json value;
+    std::optional<std::string> text;  // of a scalar
+    uint64_t cost = 0;
+    int depth = 0;
+  };
+  // A list or map that has begun.
+  struct Container {
+    Budget::Level level;
+    YAML::Mark mark;
+    YAML::anchor_t anchor;
+    uint64_t paid_before;
+    Json value;
+    int depth = 1;
+    std::optional<std::string> key = {};  // of a map: its value comes next
+    YAML::Mark key_mark = {};
+  };
+
+  [[noreturn]] static void Reject(const YAML::Mark& mark, std::string_view what) {
+    throw Rejected{
+        Error(Code::kInvalidArgument, fmt::format("YAML line {}: {}", mark.line + 1, what))};
+  }
+
+  void Pay(uint64_t bytes) {
+    if (Status status = budget_.Allocate(bytes); !status) {
+      throw Rejected{status.error().WithContext("YAML")};
     }
   }
-  return Json();
-}
+
+  void Open(const YAML::Mark& mark, YAML::anchor_t anchor, Json empty) {
+    auto level = budget_.Enter();
+    if (!level) throw Rejected{level.error().WithContext("YAML")};
+    const uint64_t paid = budget_.bytes_used();
+    Pay(kValueBytes);
+    open_.push_back({std::move(*level), mark, anchor, paid, std::move(empty)});
+  }
+
+  void Close() {
+    Container done = std::move(open_.back());
+    open_.pop_back();
+    Add(done.mark,
+        {.value = std::move(done.value),
+         .text = {},
+         .cost = budget_.bytes_used() - done.paid_before,
+         .depth = done.depth},
+        done.anchor);
+  }
+
+  // Puts a finished node where it belongs.
+  void Add(const YAML::Mark& mark, Node node, YAML::anchor_t anchor) {
+    if (anchor != 0) {
+      Pay(node.cost);
+      anchors_.insert_or_assign(anchor, node);
+    }
+    if (open_.empty()) {
+      if (!node.value.IsNull()) documents_.push_back(std::move(node.value));
+      return;
+    }
+    Container& parent = open_.back();
+    parent.depth = std::max(parent.depth, node.depth + 1);
+    if (parent.value.IsArray()) {
+      parent.value.Push(std::move(node.value));
+    } else if (!parent.key) {
+      if (!node.text) Reject(mark, "a key must be a scalar");
+      parent.key = std::move(node.text);
+      parent.key_mark = mark;
+    } else {
+      if (parent.value.Has(*parent.key)) {
+        Reject(parent.key_mark, fmt::format("key \"{}\" is already set", *parent.key));
+      }
+      parent.value.Set(*parent.key, std::move(node.value));
+      parent.key.reset();
+    }
+  }
+
+  Budget& budget_;
+  std::vector<Json> documents_;
+  int document_start_ = -1;
+  std::vector<Container> open_;
+  std::map<YAML::anchor_t, Node> anchors_;
+};
 
 bool PlainSafe(const std::string& text) {
   if (text.empty() || text.front() == ' ' || text.back() == ' ') return false;
@@ -197,17 +301,18 @@ void Dump(const Json& value, std::string& out, int indent, bool inline_first) {
 }  // namespace
 
 Result<std::vector<Json>> ParseYamlDocuments(std::string_view text) {
+  Budget::Limits limits = Budget::LimitsFor(text.size());
+  limits.depth = kMaxDepth;
+  Budget budget(limits);
   try {
-    std::vector<Json> documents;
-    Budget::Limits limits = Budget::LimitsFor(text.size());
-    limits.depth = kMaxDepth;
-    Budget budget(limits);
-    for (const YAML::Node& node : YAML::LoadAll(std::string(text))) {
-      auto value = FromNode(node, budget);
-      if (!value) return Unexpected(value.error().WithContext("YAML"));
-      if (!value->IsNull()) documents.push_back(std::move(*value));
+    std::istringstream stream{std::string(text)};
+    YAML::Parser parser(stream);
+    JsonBuilder builder(budget);
+    while (parser.HandleNextDocument(builder)) {
     }
-    return documents;
+    return builder.TakeDocuments();
+  } catch (const Rejected& rejected) {
+    return Unexpected(rejected.error);
   } catch (const YAML::Exception& error) {
     return Fail(Code::kInvalidArgument, "YAML line {}: {}", error.mark.line + 1, error.msg);
   }

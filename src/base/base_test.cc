@@ -79,6 +79,18 @@ TEST(Json, ParsesWithoutWhatIsNotWanted) {
   EXPECT_FALSE(ParseJsonWithout(R"({"metadata":{"skip":[1,}})", "metadata", "skip"));
 }
 
+TEST(Json, WhatIsWrittenReadsBack) {
+  for (const char* text :
+       {"18446744073709551615", "18446744073709551616.0", "-1e19", "1e300", "9223372036854775808",
+        "-9223372036854775808", "9.3e18", "123456789.5"}) {
+    const auto value = Json::Parse(text);
+    ASSERT_TRUE(value) << text;
+    const auto again = Json::Parse(value->Dump());
+    ASSERT_TRUE(again) << text << " is written as " << value->Dump();
+    EXPECT_EQ(*again, *value);
+  }
+}
+
 TEST(Yaml, CoreSchema) {
   auto value = ParseYaml("a: 1\nb: '1'\nc: yes\nd: true\ne: 1.5\nf: ~\ng: 0x10\nh: 1e3\ni: 010\n");
   ASSERT_TRUE(value) << value.error().message();

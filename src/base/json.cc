@@ -132,7 +132,12 @@ void AppendFloat(std::string& out, Float value) {
     return;
   }
   char buffer[64];
-  auto end = std::to_chars(buffer, buffer + sizeof(buffer), value).ptr;
+  // Whole numbers beyond 64 bits keep an exponent: as integers, parsers refuse them.
+  constexpr Float kIntegers = Float{9.2e18f};
+  auto end = (std::abs(value) < kIntegers ? std::to_chars(buffer, buffer + sizeof(buffer), value)
+                                          : std::to_chars(buffer, buffer + sizeof(buffer), value,
+                                                          std::chars_format::scientific))
+                 .ptr;
   out.append(buffer, end);
 }
 

@@ -81,6 +81,8 @@ def test_row(target, row):
             made.objects.append(subject)
             if "status" in subject:
                 api.merge(subject, {"status": subject["status"]}, namespace, sub="status")
+            for spec in what.get("after", []):
+                made.apply(TABLE.make(spec))
             if "update" in row:
                 expect(what["update"], lambda: api.merge(subject, row["update"]["with"], namespace, dry_run=True))
             else:

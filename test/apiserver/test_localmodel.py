@@ -297,7 +297,8 @@ def test_life_of_cached_models(world):
     wait_for(lambda: "failed" in world.reason("n1", "missing"), 60, "the reason of the failure")
     world.await_states("missing", everywhere("NodeDownloadError", left))
     env = world.jobs("missing", "n1")[0]["spec"]["template"]["spec"]["containers"][0]["env"]
-    assert env == [{"name": "STORAGE_CONFIG", "valueFrom": {"secretKeyRef": {"name": "storage-config", "key": "minio"}}}]
+    assert {"name": "STORAGE_MAX_BYTES", "value": "4000000"} in env  # the group's storageLimit
+    assert {"name": "STORAGE_CONFIG", "valueFrom": {"secretKeyRef": {"name": "storage-config", "key": "minio"}}} in env
     api.delete({"apiVersion": SERVING, "kind": "LocalModelCache", "metadata": {"name": "missing"}})
     step("a source that is not there: the state is an error, the reason says which; its job has the credentials of the cache")
 

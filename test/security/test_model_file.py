@@ -98,10 +98,10 @@ def server(tmp_path):
 # --- Files that must be refused -------------------------------------------------------------------
 
 def nested_dtype():
-    """A structure of 64 structures of 64 structures ...: five levels, each written once."""
+    """A structure of 64 structures of 64 structures ...: four levels, each written once."""
     memo = pickles.Memo()
     push, again = memo.share(dtype("i1"))
-    for _ in range(5):
+    for _ in range(4):
         fields = {f"f{i}": (again if i else push, 0) for i in range(64)}
         push, again = memo.share(dtype("V1", fields, 1))
     return pickles.model(pickles.dummy_regressor(constant_=array(push, (1,), b"\0")))
@@ -137,12 +137,14 @@ def shared_parameter_text():
 
 
 def many_attributes():
-    """One predictor with 200,000 attributes, searched again for each of 5,000 trees."""
-    nodes = array(dtype("V9", {"value": (dtype("f8"), 0), "is_leaf": (dtype("u1"), 8)}, 9), (1,), b"\0" * 8 + b"\1")
+    """One predictor with 200,000 attributes, searched again for each of 20,000 trees."""
+    fields = {"value": (dtype("f8"), 0), "is_leaf": (dtype("u1"), 8)}
+    fields |= {name: (dtype("u1"), 9) for name in ("feature_idx", "num_threshold", "left", "right")}
+    nodes = array(dtype("V10", fields, 10), (1,), b"\0" * 8 + b"\1\0")
     state = b"}(" + text("nodes") + nodes + (NONE + NONE) * 200_000 + b"u"
     predictor = pickles.name("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor") + b")\x81" + state + b"b"
     push, again = pickles.Memo().share(predictor)
-    trees = sequence([sequence([push])] + [sequence([again])] * 5000)
+    trees = sequence([sequence([push])] + [sequence([again])] * 20_000)
     return pickles.model(instance("sklearn.ensemble._hist_gradient_boosting.gradient_boosting", "HistGradientBoostingRegressor",
                                   {"n_features_in_": number(1), "_predictors": trees,
                                    "_baseline_prediction": pickles.doubles([0.0])}))

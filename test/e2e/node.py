@@ -65,7 +65,7 @@ class Cluster(ControlPlane):
         return node and self.is_true(node, "Ready")
 
     def reboot(self):
-        """All processes of the node end at once, those of its pods too; then its daemons start again."""
+        """All processes of the node end at once, those of its pods too, and their mounts; then its daemons start again."""
         daemons = {name: int((self.folder / "pid" / name).read_text()) for name in ("containerd", "kubelet")}
         commands = dict(processes())
         doomed = list(daemons.values()) + [pid for pid, command in commands.items() if "containerd-shim" in command[0]]
@@ -76,6 +76,10 @@ class Cluster(ControlPlane):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not set(doomed) & set(dict(processes())), 30, "all of the node to end")
+        for line in reversed(pathlib.Path("/proc/self/mounts").read_text().splitlines()):
+            place = line.split()[1]
+            if "/pods/" in place and "/volumes/" in place or "/volume-subpaths/" in place:
+                subprocess.run(["umount", "--lazy", place], check=True)
         for name, pid in daemons.items():
             with open(self.folder / "log" / f"{name}.log", "a") as log:
                 started = subprocess.Popen(commands[pid], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)

@@ -94,6 +94,8 @@ def test_life_of_cached_models(world):
     assert api.create(service, NAMESPACE)["metadata"]["labels"]["internal.serving.kserve.io/localmodel"] == "iris"
     cluster.wait(lambda: cluster.is_true(api.get(service, NAMESPACE), "Ready"), "the service to be ready")
     address = cluster.service_address("cached-predictor", NAMESPACE)
+    # The Service's address reaches kube-proxy a moment after the pod is ready.
+    cluster.wait(lambda: cluster.succeeds(iris.predict_v1, address, "cached"), "the service to answer")
     assert iris.predict_v1(address, "cached") == iris.CLASSES
     pod = cluster.pods(NAMESPACE)[0]
     assert "initContainers" not in pod["spec"] and store.downloads("iris") == once

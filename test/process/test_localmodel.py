@@ -5,6 +5,7 @@ import json
 import shutil
 import signal
 import subprocess
+import urllib.error
 import urllib.request
 
 import pytest
@@ -107,6 +108,18 @@ class World:
     def predicts(self, service):
         return self.post(service, f"/v1/models/{service}:predict", IRIS_V1) == PREDICTIONS
 
+    def await_predictions(self, service):
+        """After a restart, the status is that of before until the new pods are ready."""
+        def answers():
+            try:
+                return self.predicts(service)
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    raise
+                return False
+
+        wait_for(answers, 30, f"predictions of {service}")
+
     def slowly(self, name, beyond=0):
         """A chunk that reaches beyond that byte trickles."""
         def fault(request, answer):
@@ -185,7 +198,7 @@ def test_life_of_a_cached_model(world):
     before = world.sent("iris")
     world.start()
     world.kinglet.wait_ready("second")
-    wait_for(lambda: world.predicts("second"), 30, "predictions")
+    world.await_predictions("second")
     assert world.state("iris") == "NodeDownloaded" and world.sent("iris") == before
     step("down and up: served again, nothing downloaded")
 

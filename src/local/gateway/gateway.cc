@@ -17,6 +17,31 @@ namespace {
 
 constexpr size_t kMaxTries = 4;
 
+// The guard has let a page in: pods, which know of no origins, need not judge it again.
+constexpr std::string_view kOfPages[] = {"origin", "sec-fetch-site", "sec-fetch-mode",
+                                         "sec-fetch-dest", "sec-fetch-user"};
+// Where all services share an origin, and its cookies with all servers of the machine.
+constexpr std::string_view kOfSharedOrigin[] = {"origin",
+                                                "sec-fetch-site",
+                                                "sec-fetch-mode",
+                                                "sec-fetch-dest",
+                                                "sec-fetch-user",
+                                                "cookie",
+                                                "set-cookie",
+                                                "clear-site-data",
+                                                "service-worker-allowed",
+                                                "x-content-type-options"};
+
+const http::Headers& SharedOriginAnswer() {
+  static const http::Headers headers = [] {
+    http::Headers made;
+    made.Add("Content-Security-Policy", "sandbox");
+    made.Add("X-Content-Type-Options", "nosniff");
+    return made;
+  }();
+  return headers;
+}
+
 class GatewayImpl : public Gateway {
  public:
   GatewayImpl(kube::Client& client, net::LoopGroup& loops, Options options)
@@ -164,8 +189,6 @@ class GatewayImpl : public Gateway {
     Deadline wait = Deadline::After(options_.ready_wait);
     std::vector<EndpointPtr> tried;
     http::ProxyOptions proxy;
-    // The guard has let this page in: pods, which know of no origins, need not judge it again.
-    proxy.drop_header = "origin";
     proxy.set_headers.Set("X-Forwarded-Proto", "http");
     proxy.set_headers.Set("X-Forwarded-Host", exchange.Header("host"));
     std::string peer = exchange.peer();
@@ -187,6 +210,10 @@ class GatewayImpl : public Gateway {
         co_return;
       }
       proxy.target = match.target;
+      const bool shared_origin = !match.target.empty();
+      proxy.drop_fields = shared_origin ? std::span<const std::string_view>(kOfSharedOrigin)
+                                        : std::span<const std::string_view>(kOfPages);
+      proxy.answer_headers = shared_origin ? &SharedOriginAnswer() : nullptr;
       EndpointPtr endpoint =
           tried.size() < kMaxTries ? PickEndpoint(*match.backend, tried, turn_++) : nullptr;
       if (!endpoint) {

@@ -2,13 +2,18 @@
 // Ingress controller (networking/v1) and the cluster's DNS for the names of Services.
 //
 //   Host: <host of an Ingress rule>                  the rule's backend
-//   Host: <svc>.<ns>[.svc[.cluster.local]][:port]    the Service
+//   Host: <svc>.<ns>.svc[.cluster.local][:port]      the Service; <svc>.<ns>, too, if it is among
+//                                                    allowed_hosts (see RoutingTable::KnowsHost)
 //   /serving/<ns>/<name>/<rest>                      the backend of Ingress <ns>/<name>'s first "/"
 //                                                    rule, with the path /<rest>
 //
 // Predictions are open to every program on the machine, without credentials. Web pages are not let
 // in (net/http/browser_guard.h), nor are requests to load or unload models (/v2/repository/...),
 // which need the pod's own address and the model server's consent.
+//
+// The paths of all services are one origin to a browser. So what a service answers there is no page
+// of that origin (Content-Security-Policy: sandbox), and neither gets nor sets its cookies, which
+// would be those of all servers of the machine.
 //
 // A request goes to the ready pod with the fewest requests in flight; when no connection can be
 // made and the request can be sent again, to another one.

@@ -104,6 +104,66 @@ TEST_F(GatewayTest, RoutesByHostAndByPath) {
   EXPECT_TRUE(response.body.starts_with("{\"error\":"));
 }
 
+// To a browser all paths of the gateway are one origin, and its cookies those of all local servers.
+TEST_F(GatewayTest, AnswersByPathAreNoPagesOfTheSharedOrigin) {
+  http::TestServer pod([](http::Exchange& exchange) -> net::Task<void> {
+    http::Headers headers;
+    headers.Add("Set-Cookie", "session=mine");
+    headers.Add("Clear-Site-Data", "\"*\"");
+    headers.Add("Service-Worker-Allowed", "/");
+    headers.Add("X-Content-Type-Options", "sniff");
+    exchange.Send(200, "text/html", exchange.Header("cookie"), &headers);
+    co_return;
+  });
+  PutEndpoints({{"127.0.0.1", pod.server->port()}});
+  Start();
+  auto ask = [&](std::string path, std::string host) {
+    http::ClientRequest request;
+    request.url = fmt::format("http://127.0.0.1:{}{}", gateway_->port(), path);
+    request.headers.Set("Host", host);
+    request.headers.Set("Cookie", "session=of-another-server");
+    auto response = http_->Do(request);
+    EXPECT_TRUE(response.has_value()) << response.error().message();
+    return response ? *response : http::ClientResponse{};
+  };
+  http::ClientResponse shared = ask("/serving/ns/iris/page", "localhost");
+  EXPECT_EQ(shared.body, "");
+  EXPECT_EQ(shared.headers.Get("content-security-policy"), "sandbox");
+  EXPECT_EQ(shared.headers.Get("x-content-type-options"), "nosniff");
+  for (const char* name : {"set-cookie", "clear-site-data", "service-worker-allowed"}) {
+    EXPECT_FALSE(shared.headers.Has(name)) << name;
+  }
+  http::ClientResponse own = ask("/page", "iris-ns.example.com");
+  EXPECT_EQ(own.body, "session=of-another-server");
+  EXPECT_EQ(own.headers.Get("set-cookie"), "session=mine");
+  EXPECT_FALSE(own.headers.Has("content-security-policy"));
+}
+
+// The gateway alone judges where a request comes from.
+TEST_F(GatewayTest, PodsSeeNoOrigins) {
+  http::TestServer pod([](http::Exchange& exchange) -> net::Task<void> {
+    exchange.Send(
+        200, "text/plain",
+        std::string(exchange.Header("origin")) + std::string(exchange.Header("sec-fetch-site")));
+    co_return;
+  });
+  PutEndpoints({{"127.0.0.1", pod.server->port()}});
+  Options options;
+  options.allowed_origins = {"http://localhost:3000"};
+  Start(options);
+  for (const char* path : {"/serving/ns/iris/x", "/x"}) {
+    http::ClientRequest request;
+    request.url = fmt::format("http://127.0.0.1:{}{}", gateway_->port(), path);
+    request.headers.Set("Host", path == std::string("/x") ? "iris-ns.example.com" : "localhost");
+    request.headers.Set("Origin", "http://localhost:3000");
+    request.headers.Set("Sec-Fetch-Site", "same-site");
+    auto response = http_->Do(request);
+    ASSERT_TRUE(response.has_value()) << response.error().message();
+    EXPECT_EQ(response->body, "") << path;
+    EXPECT_EQ(response->headers.Get("access-control-allow-origin"), "http://localhost:3000");
+  }
+}
+
 TEST_F(GatewayTest, AnswersRetryLaterWithoutAReadyPod) {
   Start();
   http::ClientResponse response = Call("/");

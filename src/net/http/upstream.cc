@@ -20,6 +20,12 @@ bool HopByHop(std::string_view name) {
   return false;
 }
 
+bool IsDropped(const ProxyOptions& options, std::string_view name) {
+  return std::ranges::any_of(options.drop_fields, [&](std::string_view dropped) {
+    return EqualsIgnoreCase(dropped, name);
+  });
+}
+
 bool Idempotent(std::string_view method) {
   for (std::string_view known : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"}) {
     if (method == known) return true;
@@ -61,8 +67,7 @@ std::string ProxyHead(const Exchange& exchange, const ProxyOptions& options,
   exchange.ForEachHeader([&](std::string_view name, std::string_view value) {
     if (HopByHop(name) || EqualsIgnoreCase(name, "host") || EqualsIgnoreCase(name, "expect") ||
         EqualsIgnoreCase(name, "content-length") || options.set_headers.Has(name) ||
-        EqualsIgnoreCase(name, options.drop_header) ||
-        (!listed.empty() && ListHasToken(listed, name))) {
+        IsDropped(options, name) || (!listed.empty() && ListHasToken(listed, name))) {
       return;
     }
     AppendField(out, name, value);
@@ -136,7 +141,7 @@ class UpstreamImpl final : public Upstream {
         if (!upload.result) co_return upload.result;
         co_return headed;
       }
-      co_return co_await Relay(exchange, pool, connection, uploading, stop);
+      co_return co_await Relay(exchange, options, pool, connection, uploading, stop);
     }
   }
 
@@ -215,16 +220,22 @@ class UpstreamImpl final : public Upstream {
   }
 
   // The connection stays the caller's on errors: the upload still uses it.
-  static net::Task<Status> Relay(Exchange& exchange, UpstreamPool& pool,
-                                 std::unique_ptr<UpstreamConnection>& connection,
+  static net::Task<Status> Relay(Exchange& exchange, const ProxyOptions& options,
+                                 UpstreamPool& pool, std::unique_ptr<UpstreamConnection>& connection,
                                  std::optional<net::Child>& uploading, std::stop_token stop) {
     HeadParser& head = connection->head();
     Headers headers;
     std::string_view listed = head.Get("connection");
     for (size_t i = 0; i < head.fields(); ++i) {
       std::string_view name = head.name(i);
-      if (HopByHop(name) || (!listed.empty() && ListHasToken(listed, name))) continue;
+      if (HopByHop(name) || IsDropped(options, name) ||
+          (!listed.empty() && ListHasToken(listed, name))) {
+        continue;
+      }
       headers.Add(name, head.value(i));
+    }
+    if (options.answer_headers) {
+      for (auto& [name, value] : options.answer_headers->fields()) headers.Add(name, value);
     }
     exchange.SendHead(head.status(), headers);
     while (!connection->body_done()) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <string>
 
@@ -22,9 +23,12 @@ struct UpstreamAddress {
 struct ProxyOptions {
   // The request's head as it goes upstream; hop-by-hop fields are removed. Empty target: as received.
   std::string target;
-  std::string host;              // Host header to send; "" as received
-  Headers set_headers;           // replace what was received
-  std::string_view drop_header;  // of static storage: is not sent on
+  std::string host;     // Host header to send; "" as received
+  Headers set_headers;  // replace what was received
+  // Fields that are sent on in neither direction.
+  std::span<const std::string_view> drop_fields;
+  // Added to the response. Outlives the call.
+  const Headers* answer_headers = nullptr;
   Duration connect_timeout = std::chrono::seconds(5);
   Duration response_timeout = std::chrono::seconds(600);  // to the response's head
 };

@@ -82,10 +82,73 @@ def test_a_name_that_was_rebound_to_this_machine_is_refused_by_the_gateway(gatew
     assert ask(gateway, "POST", PREDICT, {"Host": host, "Origin": f"http://{host}"}, ROWS)[0] == 403
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]:80", "page-predictor.default",
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]:80", "page-predictor.default.svc",
                                   "page-predictor.default.svc.cluster.local"])
 def test_names_of_the_machine_and_of_services_are_served(gateway, host):
     assert ask(gateway, "GET", MODEL, {"Host": host})[0] == 200
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"])
+@pytest.mark.parametrize("which", ["gateway", "metrics"])
+def test_an_image_at_an_address_that_browsers_do_not_take_for_loopback(standalone, gateway, which, host):
+    """They send no Sec-Fetch-Site there, although the request comes here."""
+    url, path = standalone.state()[which], "/metrics" if which == "metrics" else MODEL
+    port = url.split("/")[2].split(":")[1]
+    assert ask(url, "GET", path, {"Host": f"{host}:{port}"})[0] == 403
+
+
+@pytest.mark.parametrize("method,path", [("POST", PREDICT), ("GET", MODEL)])
+def test_a_service_whose_namespace_is_a_top_level_domain_is_rebound(standalone, gateway, method, path):
+    """Somebody registers iris-predictor.ml and leads it to this machine."""
+    for kind in ({"kind": "Namespace", "metadata": {"name": "ml"}},
+                 {"kind": "Service", "metadata": {"name": "iris-predictor", "namespace": "ml"},
+                  "spec": {"ports": [{"port": 80}]}}):
+        standalone.cli("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", **kind}))
+    body = ROWS if method == "POST" else None
+    # The gateway has seen the Service when it knows the name that is no public one.
+    wait_for(lambda: ask(gateway, method, path, {"Host": "iris-predictor.ml.svc"}, body)[0] == 200, 20, "the Service")
+    origin = {"Origin": "http://iris-predictor.ml:7080"} if method == "POST" else {}
+    assert ask(gateway, method, path, {"Host": "iris-predictor.ml:7080", **origin}, body)[0] == 403
+
+
+@pytest.mark.parametrize("scheme", ["https", "tauri", "app", "chrome-extension"])
+def test_a_page_of_the_same_address_but_another_scheme_is_refused(gateway, scheme):
+    for host in (gateway.split("/")[2], "localhost"):
+        assert ask(gateway, "POST", PREDICT, {"Host": host, "Origin": f"{scheme}://{host}"}, ROWS)[0] == 403
+
+
+PAGE = """
+import http.server
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = f"<script>steal()</script>{self.headers.get('cookie')}".encode()
+        self.send_response(200)
+        for name, value in (("Content-Type", "text/html"), ("Set-Cookie", "session=mine"), ("Clear-Site-Data", '"*"'),
+                            ("Service-Worker-Allowed", "/"), ("Content-Length", str(len(body)))):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+http.server.HTTPServer(("0.0.0.0", 8080), Page).serve_forever()
+"""
+
+
+def test_a_service_answers_with_a_page_of_the_origin_it_shares_with_others(standalone, gateway):
+    """It would predict with the models of others, and read and set the cookies of all servers on this machine."""
+    container = {"name": "kserve-container", "image": "kinglet/server:latest", "command": ["python3", "-c", PAGE],
+                 "ports": [{"containerPort": 8080, "protocol": "TCP"}]}
+    manifest = {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
+                "metadata": {"name": "html", "namespace": "default"}, "spec": {"predictor": {"containers": [container]}}}
+    standalone.cli("apply", "-f", "-", input=json.dumps(manifest))
+    standalone.wait_ready("html")
+
+    def answered():
+        answer = ask(gateway, "GET", "/serving/default/html/", {"Cookie": "session=of-another-server"})
+        return answer if answer[0] == 200 else None
+
+    _, headers, body = wait_for(answered, 30, "the page")
+    assert "sandbox" in headers["content-security-policy"] and headers["x-content-type-options"] == "nosniff"
+    assert "of-another-server" not in body
+    assert not {"set-cookie", "clear-site-data", "service-worker-allowed"} & set(headers)
 
 
 def test_a_preflight_allows_nothing(gateway):
@@ -103,7 +166,7 @@ REPOSITORY = ["/v2/repository/models/page/unload", "/v2/%72epository/models/page
 @pytest.mark.parametrize("path", REPOSITORY)
 def test_the_gateway_loads_and_unloads_nothing(gateway, path):
     assert ask(gateway, "POST", "/serving/default/page" + path)[0] == 403
-    assert ask(gateway, "POST", path, {"Host": "page-predictor.default"})[0] == 403
+    assert ask(gateway, "POST", path, {"Host": "page-predictor.default.svc"})[0] == 403
     assert ask(gateway, "GET", MODEL)[0] == 200
 
 
@@ -180,6 +243,14 @@ def test_a_model_server_on_loopback_answers_no_page(served, method, path, header
     assert ask(served, "GET", "/v1/models/m")[0] == 200
 
 
+@pytest.mark.parametrize("host", ["127.1", "0x7f.0.0.1", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("headers", [{"Origin": EVIL}, {"Host": "evil.example"}], ids=["origin", "rebound"])
+def test_a_model_server_on_a_loopback_address_in_other_words_answers_no_page(host, headers):
+    with Served("serve", f"--http_host={host}") as server:
+        assert ask(server.url, "GET", "/v1/models", headers)[0] == 403
+        assert ask(server.url, "POST", UNLOAD, headers)[0] == 403
+
+
 def test_an_origin_that_was_allowed_reads_the_answers_and_no_other_does():
     with Served("serve", f"--allowed-origins={APP}", "--allowed-hosts=models.test") as server:
         status, headers, _ = ask(server.url, "OPTIONS", "/v1/models/m:predict", {
@@ -240,7 +311,8 @@ def test_the_pod_of_an_unloaded_model_is_not_ready():
         standalone.cli("apply", "-f", "-", input=json.dumps(manifest))
         standalone.wait_ready("page")
         # An origin that was allowed at the gateway need not be known to pods.
-        status, headers, _ = ask(standalone.state()["gateway"], "POST", PREDICT, {"Origin": APP}, ROWS)
+        status, headers, _ = ask(standalone.state()["gateway"], "POST", PREDICT,
+                                 {"Origin": APP, "Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}, ROWS)
         assert status == 200 and headers["access-control-allow-origin"] == APP
         assert ask(standalone.state()["gateway"], "POST", PREDICT, {"Origin": EVIL}, ROWS)[0] == 403
         pods = json.loads(standalone.cli("get", "pods", "-o", "json").stdout)["items"]

@@ -212,6 +212,8 @@ int Up(cli::Context& context, std::vector<std::string> arguments) {
   const DataDir& data = *prepared;
   if (values.detach) return Detach(context, data, std::move(arguments));
 
+  // What the kubeconfig and the URLs of services say.
+  hosts->push_back(AsciiLower(values.host));
   ConfigureLog(*level, *format);
   auto running = standalone::Standalone::Start({
       .data = data,

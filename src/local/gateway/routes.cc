@@ -242,7 +242,7 @@ bool RoutingTable::KnowsHost(std::string_view name) const {
   if (hosts_.contains(name)) return true;
   size_t dot = name.find('.');
   return (dot != name.npos && hosts_.contains("*" + std::string(name.substr(dot)))) ||
-         FindService(name) != nullptr;
+         (std::ranges::count(name, '.') > 1 && FindService(name) != nullptr);
 }
 
 Match RoutingTable::Find(std::string_view host, std::string_view path,

@@ -58,8 +58,10 @@ class RoutingTable {
                                                    std::string_view cluster_domain,
                                                    EndpointRegistry& registry);
 
-  // Whether requests may be sent to this name (lower case, without a port): an Ingress or Service
-  // has it.
+  // Whether requests may be sent to this name (lower case, without a port): an Ingress has it, or
+  // it is a Service's below .svc. Not <svc>.<ns>: a namespace may be called as a top-level domain
+  // is
+  // ("ml", "dev"), and whoever registers the name there has a page in browsers at this address.
   bool KnowsHost(std::string_view name) const;
   // `host` is the Host header as sent; `path` is raw, without the query.
   Match Find(std::string_view host, std::string_view path, std::string_view query) const;

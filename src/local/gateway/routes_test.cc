@@ -120,13 +120,14 @@ TEST(EndpointRegistry, AnAddressThatComesBackIsNotRetired) {
 }
 
 TEST_F(RoutesTest, KnowsTheNamesOfRoutesAndServices) {
-  for (const char* host :
-       {"iris-default.example.com", "x.wild.io", "iris-predictor.default",
-        "iris-predictor.default.svc", "iris-predictor.default.svc.cluster.local"}) {
+  for (const char* host : {"iris-default.example.com", "x.wild.io", "iris-predictor.default.svc",
+                           "iris-predictor.default.svc.cluster.local"}) {
     EXPECT_TRUE(table_->KnowsHost(host)) << host;
   }
   for (const char* host :
-       {"evil.example.com", "wild.io", "iris-predictor.other", "iris-predictor", ""}) {
+       {"evil.example.com", "wild.io", "iris-predictor.other", "iris-predictor", "",
+        // As "iris-predictor.ml" would, it could have an owner in the public DNS.
+        "iris-predictor.default", "iris-predictor.default.cluster.local"}) {
     EXPECT_FALSE(table_->KnowsHost(host)) << host;
   }
 }

@@ -1,8 +1,10 @@
 #include "net/http/browser_guard.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "base/text.h"
 #include "net/http/message.h"
@@ -21,11 +23,25 @@ std::string_view NameOf(std::string_view authority) {
   return authority;
 }
 
+// An address that means one machine. Connections to 0.0.0.0, :: and IPv4 in the clothes of IPv6
+// reach loopback listeners without being loopback addresses to a browser.
 bool IsAddress(std::string_view name) {
   std::string text(name);
-  in6_addr address;
-  return inet_pton(AF_INET, text.c_str(), &address) == 1 ||
-         inet_pton(AF_INET6, text.c_str(), &address) == 1;
+  in_addr v4;
+  if (inet_pton(AF_INET, text.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) != 0;
+  in6_addr v6;
+  return inet_pton(AF_INET6, text.c_str(), &v6) == 1 && !IN6_IS_ADDR_UNSPECIFIED(&v6) &&
+         !IN6_IS_ADDR_V4MAPPED(&v6);
+}
+
+bool IsLoopbackAddress(const sockaddr& address) {
+  if (address.sa_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+    return (ntohl(v4.sin_addr.s_addr) >> 24) == 127;
+  }
+  if (address.sa_family != AF_INET6) return false;
+  const in6_addr& v6 = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
 }
 
 bool IsLocalhost(std::string_view name) {
@@ -39,10 +55,14 @@ std::string_view AuthorityOf(std::string_view origin) {
   return scheme == origin.npos ? std::string_view() : origin.substr(scheme + 3);
 }
 
-// Whether `host` is the authority of `origin`. Browsers leave the default port of the scheme out.
-bool IsOriginOf(std::string_view origin, std::string_view host) {
+// Whether `origin` is that of pages at `host`. Browsers leave the default port of the scheme out.
+bool IsOriginOf(std::string_view origin, std::string_view host, bool secure) {
   std::string_view authority = AuthorityOf(origin);
-  const std::string_view port = origin.starts_with("https:") ? ":443" : ":80";
+  const bool https = origin.starts_with("https:");
+  if (!https && !origin.starts_with("http:")) return false;  // "app://localhost"
+  const std::string_view name = NameOf(host);
+  if (https != secure && (IsAddress(name) || IsLocalhost(name))) return false;
+  const std::string_view port = https ? ":443" : ":80";
   for (std::string_view* each : {&authority, &host}) {
     if (each->ends_with(port)) each->remove_suffix(port.size());
   }
@@ -66,12 +86,17 @@ Result<std::vector<std::string>> ParseList(std::string_view list, Check&& check)
 
 bool IsLoopbackHost(std::string_view host) {
   if (IsLocalhost(host)) return true;
-  std::string text(NameOf(host));
-  if (host.find("::") != host.npos && !host.starts_with('[')) text = host;
-  in_addr v4;
-  if (inet_pton(AF_INET, text.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-  in6_addr v6;
-  return inet_pton(AF_INET6, text.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (host.empty()) return false;
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(std::string(host).c_str(), nullptr, &hints, &found) != 0) return false;
+  std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owned(found, freeaddrinfo);
+  for (const addrinfo* each = found; each; each = each->ai_next) {
+    if (IsLoopbackAddress(*each->ai_addr)) return true;
+  }
+  return false;
 }
 
 Result<std::vector<std::string>> BrowserGuard::ParseHosts(std::string_view list) {
@@ -118,7 +143,7 @@ BrowserGuard::Verdict BrowserGuard::Check(const Request& request) const {
     for (const std::string& origin : options_.origins) {
       if (origin == "*" || EqualsIgnoreCase(origin, request.origin)) return Verdict::kPassOrigin;
     }
-    const bool own = known && IsOriginOf(request.origin, request.host);
+    const bool own = known && IsOriginOf(request.origin, request.host, request.secure);
     return own ? Verdict::kPass : Verdict::kRefuseOrigin;
   }
   const bool own = request.fetch_site.empty() || EqualsIgnoreCase(request.fetch_site, "none") ||
@@ -129,9 +154,8 @@ BrowserGuard::Verdict BrowserGuard::Check(const Request& request) const {
 std::string BrowserGuard::Reason(Verdict verdict, const Request& request) {
   if (verdict == Verdict::kRefuseHost) {
     return fmt::format(
-        "the Host \"{}\" is not a name of this server: use an address or localhost, or add the "
-        "name "
-        "to --allowed-hosts",
+        "the Host \"{}\" is not a name of this server: use an address of the machine or localhost, "
+        "or add the name to --allowed-hosts",
         EscapeControls(request.host.substr(0, 200)));
   }
   if (request.origin.empty()) {

@@ -4,23 +4,24 @@
 // browser says where each comes from. The rules, in this order:
 //
 //   1. Host (if check_host): an IP address, "localhost" or a known name. A page whose name was made
-//   to
-//      resolve to this machine (DNS rebinding) sends that name here. An address cannot be rebound.
+//      to resolve to this machine (DNS rebinding) sends that name here. An address cannot be
+//      rebound. 0.0.0.0, :: and ::ffff:127.0.0.1 lead to this machine, too, but browsers do not
+//      count them as loopback addresses and leave Sec-Fetch-Site out, so these are refused.
 //   2. Origin: absent (no browser, or a navigation), one of `origins`, or a page of this very
-//   server:
-//      the authority of Host, and that Host one of those in rule 1. Anything else is foreign,
-//      "null" too.
+//      server: the authority of Host, and that Host one of those in rule 1. An address or localhost
+//      must have the scheme, too: behind a name there may be a proxy that speaks TLS, but
+//      https://localhost is another program's. Anything else is foreign, "null" too.
 //   3. Sec-Fetch-Site, if there is no Origin: absent, "none" or "same-origin". Browsers leave the
-//   Origin of
-//      images, frames and scripts out.
+//      Origin of images, frames and scripts out.
 //
 // A refusal is 403 with the reason. Preflights of allowed origins are answered here, and their
 // responses carry Access-Control-Allow-Origin. Programs that are no browsers send neither Origin
 // nor Sec-Fetch-Site and notice rule 1 only.
 //
-// When a server uses it: always when it listens on a loopback address, and always in standalone
-// mode. A model server that listens on all addresses is in a container behind an ingress, which
-// knows the names and origins of its users; it checks nothing unless it is told which to allow.
+// When a server uses it: a model server always when it listens on a loopback address, and all of
+// standalone mode always. A model server that listens on all addresses is in a container behind an
+// ingress, which knows the names and origins of its users; it checks nothing unless it is told
+// which to allow.
 //
 // Immutable, so safe on every thread.
 #pragma once
@@ -43,7 +44,8 @@ struct BrowserGuardOptions {
   // Pages of other servers that may send requests and read the answers: "https://app.example.com",
   // "*".
   std::vector<std::string> origins;
-  // Names that are known at the moment of the request (lower case, without a port). May be empty.
+  // Names that are known at the moment of the request (lower case, without a port). Only names that
+  // nobody else can have a server for. May be empty.
   std::function<bool(std::string_view host)> knows_host;
 };
 
@@ -57,6 +59,7 @@ class BrowserGuard {
 
   struct Request {
     std::string_view host, origin, fetch_site;
+    bool secure = false;  // came by TLS
   };
   enum class Verdict {
     kPass,         // no page, or a page of this server
@@ -73,7 +76,9 @@ class BrowserGuard {
   const BrowserGuardOptions options_;
 };
 
-// Whether an address literal, or "localhost", leads to this machine alone.
+// Whether who listens at this address or name listens on a loopback address. Names other than
+// localhost are looked up, as listening does: "127.1", "ip6-localhost" and many machines' own names
+// are loopback addresses. For use at the start.
 bool IsLoopbackHost(std::string_view host);
 
 }  // namespace kinglet::http

@@ -18,6 +18,7 @@ TEST(BrowserGuardTest, Rules) {
   struct Case {
     std::string_view host, origin, fetch_site;
     Verdict verdict;
+    bool secure = false;
   };
   const Case cases[] = {
       // Programs, and what a person types.
@@ -39,21 +40,33 @@ TEST(BrowserGuardTest, Rules) {
       {"wild.test", "", "", Verdict::kRefuseHost},
       {"[::1", "", "", Verdict::kRefuseHost},
       {"127.0.0.1@evil.test", "", "", Verdict::kRefuseHost},
+      // They lead to loopback listeners, but browsers send no Sec-Fetch-Site there.
+      {"0.0.0.0:7080", "", "", Verdict::kRefuseHost},
+      {"[::]:7080", "", "", Verdict::kRefuseHost},
+      {"[::ffff:127.0.0.1]:7080", "", "", Verdict::kRefuseHost},
+      {"[::ffff:7f00:1]", "", "", Verdict::kRefuseHost},
       // Pages.
       {"127.0.0.1:7080", "http://127.0.0.1:7080", "", Verdict::kPass},
       {"models.test", "http://models.test:80", "same-origin", Verdict::kPass},
       {"models.test:443", "https://models.test", "", Verdict::kPass},
+      {"127.0.0.1:7443", "https://127.0.0.1:7443", "", Verdict::kPass, true},
+      {"localhost:443", "https://localhost", "", Verdict::kPass, true},
       {"127.0.0.1:7080", "http://localhost:3000", "cross-site", Verdict::kPassOrigin},
       {"127.0.0.1:7080", "http://localhost:30000", "", Verdict::kRefuseOrigin},
       {"127.0.0.1:7080", "http://127.0.0.1:7081", "", Verdict::kRefuseOrigin},
       {"127.0.0.1:7080", "http://127.0.0.1", "", Verdict::kRefuseOrigin},
       {"127.0.0.1:7080", "null", "", Verdict::kRefuseOrigin},
+      {"127.0.0.1:7080", "https://127.0.0.1:7080", "", Verdict::kRefuseOrigin},
+      {"127.0.0.1:7443", "http://127.0.0.1:7443", "", Verdict::kRefuseOrigin, true},
+      {"localhost", "https://localhost", "", Verdict::kRefuseOrigin},
+      {"localhost", "tauri://localhost", "", Verdict::kRefuseOrigin},
+      {"models.test", "app://models.test", "", Verdict::kRefuseOrigin},
       {"127.0.0.1:7080", "127.0.0.1:7080", "", Verdict::kRefuseOrigin},
       {"127.0.0.1:7080", "", "cross-site", Verdict::kRefuseOrigin},
       {"127.0.0.1:7080", "", "same-site", Verdict::kRefuseOrigin},
   };
   for (const Case& item : cases) {
-    EXPECT_EQ(guard.Check({item.host, item.origin, item.fetch_site}), item.verdict)
+    EXPECT_EQ(guard.Check({item.host, item.origin, item.fetch_site, item.secure}), item.verdict)
         << item.host << " " << item.origin << " " << item.fetch_site;
   }
 }
@@ -81,7 +94,8 @@ TEST(BrowserGuardTest, Lists) {
 }
 
 TEST(BrowserGuardTest, LoopbackHosts) {
-  for (const char* host : {"127.0.0.1", "127.64.0.1", "localhost", "::1", "[::1]"}) {
+  for (const char* host : {"127.0.0.1", "127.64.0.1", "localhost", "::1", "[::1]", "127.1",
+                           "0x7f.1", "2130706433", "::ffff:127.0.0.1"}) {
     EXPECT_TRUE(IsLoopbackHost(host)) << host;
   }
   for (const char* host : {"0.0.0.0", "::", "10.0.0.1", "", "127.0.0.1.test"}) {

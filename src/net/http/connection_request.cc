@@ -48,7 +48,8 @@ std::string Connection::local() const {
 bool Connection::RefusedByGuard() {
   const BrowserGuard::Request request{.host = parser_.Get("host"),
                                       .origin = parser_.Get("origin"),
-                                      .fetch_site = parser_.Get("sec-fetch-site")};
+                                      .fetch_site = parser_.Get("sec-fetch-site"),
+                                      .secure = tls_ != nullptr};
   const BrowserGuard::Verdict verdict = core_.options.guard->Check(request);
   if (verdict == BrowserGuard::Verdict::kPass) return false;
   if (verdict == BrowserGuard::Verdict::kPassOrigin) {

@@ -97,6 +97,20 @@ def test_an_image_at_an_address_that_browsers_do_not_take_for_loopback(standalon
     assert ask(url, "GET", path, {"Host": f"{host}:{port}"})[0] == 403
 
 
+def test_a_page_holds_the_connections_that_the_metrics_server_has(standalone):
+    """It has 64; a page has as many as it likes by names like a1.localhost."""
+    url = standalone.state()["metrics"]
+    held = [http.client.HTTPConnection(url.split("/")[2], timeout=20) for _ in range(80)]
+    try:
+        for connection in held:
+            connection.request("GET", "/metrics", headers={"Origin": EVIL})
+            assert connection.getresponse().read()
+        assert ask(url, "GET", "/healthz")[0] == 200
+    finally:
+        for connection in held:
+            connection.close()
+
+
 @pytest.mark.parametrize("method,path", [("POST", PREDICT), ("GET", MODEL)])
 def test_a_service_whose_namespace_is_a_top_level_domain_is_rebound(standalone, gateway, method, path):
     """Somebody registers iris-predictor.ml and leads it to this machine."""

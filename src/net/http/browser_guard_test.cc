@@ -129,6 +129,7 @@ TEST(BrowserGuardTest, TheServerAsksItFirst) {
   };
   ClientResponse foreign = ask("POST", {{"Origin", "http://evil.test"}});
   EXPECT_EQ(foreign.status, 403);
+  EXPECT_EQ(foreign.headers.Get("Connection"), "close");
   EXPECT_EQ(handled, 0);
   ClientResponse preflight =
       ask("OPTIONS", {{"Origin", "https://app.test"}, {"Access-Control-Request-Method", "PUT"}});

@@ -63,6 +63,7 @@ bool Connection::RefusedByGuard() {
     Send(204, {}, {}, &headers);
     return true;
   }
+  close_ = true;  // a page holds no connections that the owner may need
   const std::string body =
       Json::MakeObject({{"error", BrowserGuard::Reason(verdict, request)}}).Dump();
   Send(403, "application/json", body, nullptr);

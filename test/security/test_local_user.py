@@ -303,6 +303,29 @@ def test_idle_connections_of_another_user_do_not_keep_the_owner_out(server, nobo
         attacker.kill()
 
 
+def test_bodies_of_another_user_that_never_come_do_not_keep_the_owner_out(server, nobody):
+    port = server.state()["metrics"].split(":")[2].split("/")[0]
+    script = ("import socket, sys\n"
+              "kept = []\n"
+              "for _ in range(100):\n"
+              "    peer = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 2)\n"
+              "    peer.sendall(b'POST /metrics HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Length: 10\\r\\n\\r\\n')\n"
+              "    kept.append(peer)\n"
+              "print(len(kept), flush=True); sys.stdin.read()\n")
+    attacker = subprocess.Popen(["/usr/bin/python3", "-c", script, port], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, user=pwd.getpwnam("nobody").pw_uid, extra_groups=[], cwd="/")
+
+    def answered():
+        done = subprocess.run(["curl", "-s", "-m", "5", server.state()["metrics"]], capture_output=True)
+        return b"process_open_fds" in done.stdout
+
+    try:
+        assert int(attacker.stdout.readline()) == 100
+        wait_for(answered, 20, "the metrics")
+    finally:
+        attacker.kill()
+
+
 def test_connections_of_another_user_do_not_take_the_api_servers_descriptors(server, nobody):
     """Idle connections to the gateway, as many as it takes, while the API goes on."""
     port = server.state()["gateway"].rsplit(":", 1)[1]

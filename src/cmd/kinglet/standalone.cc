@@ -202,6 +202,7 @@ class StandaloneImpl : public Standalone {
     options.host = options_.host;
     options.port = options_.metrics_port;
     options.max_connections = kMetricsConnections;
+    options.max_body_bytes = 0;
     options.guard = std::make_shared<const http::BrowserGuard>(
         http::BrowserGuardOptions{.check_host = true, .hosts = options_.allowed_hosts});
     auto handler = [this](http::Exchange& exchange) -> net::Task<void> {

@@ -14,9 +14,9 @@
 //   3. Sec-Fetch-Site, if there is no Origin: absent, "none" or "same-origin". Browsers leave the
 //      Origin of images, frames and scripts out.
 //
-// A refusal is 403 with the reason, and the end of the connection. Preflights of allowed origins are answered here, and their
-// responses carry Access-Control-Allow-Origin. Programs that are no browsers send neither Origin
-// nor Sec-Fetch-Site and notice rule 1 only.
+// A refusal is 403 with the reason, and the end of the connection. Preflights of allowed origins
+// are answered here, and their responses carry Access-Control-Allow-Origin. Programs that are no
+// browsers send neither Origin nor Sec-Fetch-Site and notice rule 1 only.
 //
 // When a server uses it: a model server always when it listens on a loopback address, and all of
 // standalone mode always. A model server that listens on all addresses is in a container behind an

@@ -438,7 +438,7 @@ Duration Connection::IdleTimeout(Duration configured) const {
 
 // By when more of the body must have come.
 SteadyTime Connection::BodyDeadline() const {
-  const SteadyTime idle = loop_.now() + core_.options.body_idle_timeout;
+  const SteadyTime idle = loop_.now() + IdleTimeout(core_.options.body_idle_timeout);
   const Duration whole = core_.options.request_timeout;
   return whole > Duration::zero() ? std::min(idle, head_began_ + whole) : idle;
 }
@@ -457,7 +457,7 @@ void Connection::UpdateDeadline() {
       }
       break;
     case Phase::kDiscard:
-      SetDeadline(loop_.now() + core_.options.body_idle_timeout);
+      SetDeadline(loop_.now() + IdleTimeout(core_.options.body_idle_timeout));
       break;
     case Phase::kHandling:
       SetDeadline(SteadyTime::max());

@@ -90,8 +90,8 @@ struct ServerOptions {
   Duration request_timeout = Duration::zero();
   Duration write_timeout = std::chrono::seconds(60);
   Duration keep_alive_timeout = std::chrono::seconds(180);
-  // Takes the place of longer header and keep-alive timeouts of connections that begin to wait when three
-  // quarters of max_connections are in use: somebody who only holds connections cannot keep others out.
+  // Takes the place of longer header, body and keep-alive timeouts of connections that begin to wait when
+  // three quarters of max_connections are in use: somebody who only holds connections cannot keep others out.
   Duration crowded_timeout = std::chrono::seconds(3);
   std::string server_header;                    // "" sends none
 };

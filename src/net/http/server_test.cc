@@ -287,6 +287,31 @@ TEST(Server, IdleConnectionsMakeRoomWhenItIsCrowded) {
   EXPECT_THAT(idle[0]->ReadAll(), HasSubstr("HTTP/1.1 200 "));
 }
 
+TEST(Server, BodiesThatDoNotComeMakeRoomWhenItIsCrowded) {
+  TestServer server(Echo, {},
+                    {.max_connections = 8, .crowded_timeout = std::chrono::milliseconds(50)});
+  // A small body is waited for before the handler runs, a large one by the handler.
+  for (const char* length : {"10", "1000000"}) {
+    std::vector<std::unique_ptr<RawClient>> waiting;
+    for (int i = 0; i < 8; ++i) {
+      waiting.push_back(std::make_unique<RawClient>(server.server->port()));
+      waiting.back()->Send(
+          fmt::format("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", length));
+    }
+    EXPECT_THAT(waiting[7]->ReadAll(), testing::Not(StartsWith("HTTP/1.1 200 "))) << length;
+    // The server reads on for a moment, lest its answer be lost.
+    waiting.pop_back();
+    std::string answer;
+    for (int i = 0; i < 500 && !answer.starts_with("HTTP/1.1 200 "); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      RawClient next(server.server->port());
+      next.Send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+      answer = next.ReadAll();
+    }
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 ")) << length;
+  }
+}
+
 // A body that trickles in is never idle, so only request_timeout ends it, small or streamed.
 TEST(Server, TimesOutBodiesThatTrickle) {
   TestServer server(Echo, {}, {.request_timeout = std::chrono::milliseconds(200)});

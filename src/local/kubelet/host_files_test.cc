@@ -118,6 +118,19 @@ TEST_F(HostFiles, HostPathsToCredentialsAreRefused) {
   setenv("HOME", before.c_str(), 1);
 }
 
+TEST_F(HostFiles, PathsInTheDataFolderAreNotKingletsOwn) {
+  const fs::path data = fs::canonical(dir_);
+  fs::create_directories(data / "models/iris");
+  fs::create_directory_symlink(data / "models", data / "link");
+  for (const char* path :
+       {"", ".", "./", "..", "models/../..", "/models", "pki", "./pki/ca.key", "models/../pods",
+        "claims/ns/c", "kinglet.db", "kinglet.db-wal", "link", "link/iris"}) {
+    EXPECT_FALSE(CheckDataPath(path, data).has_value()) << path;
+  }
+  EXPECT_EQ(CheckDataPath("models/iris/", data).value(), data / "models/iris");
+  EXPECT_EQ(CheckDataPath("./new/folder", data).value(), data / "new/folder");
+}
+
 TEST(HostIds, APodHasTheUserOfItsAddress) {
   HostIds ids{.shared = 1000000, .per_pod = true};
   EXPECT_EQ(ids.OfPod("127.64.0.1"), 1000002);

@@ -45,7 +45,32 @@ std::string WhyNot(const fs::path& leads, const fs::path& data_dir) {
   return "";
 }
 
+// What kinglet itself keeps in its data folder, beside kinglet.db, kinglet.log and what belongs to
+// them.
+constexpr std::string_view kOwnEntries[] = {"claims", "kubeconfig", "lock",
+                                            "pki",    "pods",       "state.json"};
+
 }  // namespace
+
+Result<fs::path> CheckDataPath(const fs::path& relative, const fs::path& data_dir) {
+  const fs::path path = relative.lexically_normal();
+  const std::string first = path.empty() ? "" : path.begin()->string();
+  const bool own =
+      std::find(std::begin(kOwnEntries), std::end(kOwnEntries), first) != std::end(kOwnEntries) ||
+      first.starts_with("kinglet.");
+  if (path.is_absolute() || first.empty() || first == "." || first == ".." || own) {
+    return Fail(Code::kPermissionDenied,
+                "\"{}\" is not given to pods: it is kinglet's own, not a volume's folder",
+                relative.string());
+  }
+  fs::path whole = data_dir / path;
+  if (!whole.has_filename()) whole = whole.parent_path();
+  std::error_code error;
+  if (fs::weakly_canonical(whole, error) != whole) {
+    return Fail(Code::kPermissionDenied, "\"{}\" leads through a symbolic link", relative.string());
+  }
+  return whole;
+}
 
 Result<fs::path> CheckHostPath(const fs::path& path, const fs::path& data_dir) {
   if (std::find(path.begin(), path.end(), "..") != path.end()) {

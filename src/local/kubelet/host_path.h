@@ -17,4 +17,9 @@ namespace kinglet::kubelet {
 Result<std::filesystem::path> CheckHostPath(const std::filesystem::path& path,
                                             const std::filesystem::path& data_dir);
 
+// The folder of a volume whose path is relative to the data folder (canonical). kPermissionDenied
+// if it is that folder, kinglet's own in it, or leads through a symbolic link.
+Result<std::filesystem::path> CheckDataPath(const std::filesystem::path& relative,
+                                            const std::filesystem::path& data_dir);
+
 }  // namespace kinglet::kubelet

@@ -286,7 +286,7 @@ class Preparer {
     if (auto checked = CheckRelative(relative.string()); !checked) {
       return Unexpected(checked.error().WithContext("path"));
     }
-    const fs::path path = folders_.data_dir / relative.lexically_normal();
+    KINGLET_TRY(fs::path path, CheckDataPath(relative, folders_.data_dir));
     KINGLET_RETURN_IF_ERROR(MakeFolder(path.parent_path()));
     KINGLET_RETURN_IF_ERROR(FindOrMake(path, source["type"].AsString()));
     KINGLET_TRY(Fd opened, pod::OpenCanonical(path.string()));

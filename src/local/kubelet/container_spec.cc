@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "kube/object.h"
 #include "local/kubelet/container_runner.h"
 #include "local/kubelet/host_path.h"
@@ -35,6 +37,55 @@ Status AddLocalSources(const std::vector<std::string>& words, const fs::path& da
     auto leads = CheckHostPath(path, data_dir);
     if (!leads) return Unexpected(leads.error());
     mounts.push_back({.source = leads->string(), .target = path.string(), .read_only = true});
+  }
+  return {};
+}
+
+bool LiesIn(const fs::path& path, const fs::path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first ==
+         folder.end();
+}
+
+// Variables from which the dynamic linker and libraries load code, or learn where to.
+bool LoadsCode(std::string_view name) {
+  static constexpr std::string_view kPrefixes[] = {"LD_",       "GCONV_PATH",  "GLIBC_TUNABLES",
+                                                   "OPENSSL_",  "KRB5_CONFIG", "GSS_MECH_CONFIG",
+                                                   "SASL_PATH", "P11_KIT_"};
+  return std::any_of(std::begin(kPrefixes), std::end(kPrefixes),
+                     [&](std::string_view prefix) { return name.starts_with(prefix); });
+}
+
+// Below /etc, certificates are all that a volume may bring.
+bool HoldsPrograms(const fs::path& target, const std::vector<std::string>& host_paths) {
+  static constexpr const char* kSystem[] = {"/bin",   "/dev",  "/lib", "/lib32",
+                                            "/lib64", "/sbin", "/usr"};
+  auto overlaps = [&](const fs::path& folder) {
+    return LiesIn(target, folder) || LiesIn(folder, target);
+  };
+  if (LiesIn(target, "/etc")) {
+    return !LiesIn(target, "/etc/ssl") || target == "/etc/ssl" ||
+           LiesIn(target, "/etc/ssl/openssl.cnf");
+  }
+  return std::any_of(std::begin(kSystem), std::end(kSystem), overlaps) ||
+         std::any_of(host_paths.begin(), host_paths.end(), overlaps);
+}
+
+// A program that downloads has the host's network, and files of the host that its arguments name.
+// That is for this program: no code of the pod may run in its place or inside of it.
+Status CheckDownload(const Environment& environment, const std::vector<pod::Mount>& mounts,
+                     const std::vector<std::string>& host_paths) {
+  for (const auto& [name, value] : environment) {
+    if (!LoadsCode(name)) continue;
+    return Fail(Code::kPermissionDenied,
+                "env {}: a program that downloads models gets no setting that loads code into it",
+                name);
+  }
+  for (const pod::Mount& mount : mounts) {
+    if (!HoldsPrograms(mount.target, host_paths)) continue;
+    return Fail(Code::kPermissionDenied,
+                "mountPath {}: a program that downloads models gets no volume where programs and "
+                "their settings are",
+                mount.target);
   }
   return {};
 }
@@ -81,6 +132,15 @@ Result<pod::ContainerSpec> ContainerRunner::MakeSpec(const ResolvedImage& image)
   KINGLET_TRY(Environment environment,
               BuildEnvironment(spec_, facts, pod_.Objects(), std::move(defaults)));
   KINGLET_TRY(std::vector<pod::Mount> mounts, ResolveMounts(spec_, pod_.volumes(), environment));
+  std::vector<std::string> host_paths = {pod_.context().bin_dir.string()};
+  if (fs::path lib = pod_.context().bin_dir.parent_path() / "lib"; fs::exists(lib, error)) {
+    host_paths.push_back(lib.string());
+  }
+  for (const fs::path& path : pod_.context().extra_host_paths) host_paths.push_back(path.string());
+  if (downloads && sandboxed) {
+    KINGLET_RETURN_IF_ERROR(CheckDownload(environment, mounts, host_paths));
+    host_paths.push_back("/etc/krb5.conf");
+  }
   mounts.push_back({.source = termination.string(),
                     .target = spec_["terminationMessagePath"].StringOr("/dev/termination-log")});
 
@@ -96,19 +156,12 @@ Result<pod::ContainerSpec> ContainerRunner::MakeSpec(const ResolvedImage& image)
     if (downloads) {
       // Names and Kerberos realms are the host's, as its network is.
       spec.hosts_file = fs::exists("/etc/hosts", error) ? "/etc/hosts" : "";
-      spec.host_paths.push_back("/etc/krb5.conf");
       KINGLET_RETURN_IF_ERROR(AddLocalSources(spec.argv, pod_.context().data_dir, mounts));
     } else {
       spec.hosts_file = (pod_.dir() / "hosts").string();
       if (pod_.has_names()) spec.resolv_file = (pod_.dir() / "resolv.conf").string();
     }
-    spec.host_paths.push_back(pod_.context().bin_dir.string());
-    if (fs::path lib = pod_.context().bin_dir.parent_path() / "lib"; fs::exists(lib, error)) {
-      spec.host_paths.push_back(lib.string());
-    }
-    for (const fs::path& path : pod_.context().extra_host_paths) {
-      spec.host_paths.push_back(path.string());
-    }
+    spec.host_paths = std::move(host_paths);
     spec.mounts = std::move(mounts);
     spec.pod_network = !network_of_host;
     spec.read_only_root = spec_["securityContext"]["readOnlyRootFilesystem"].AsBool();

@@ -58,7 +58,7 @@ void AddressPool::Release(std::string_view address) {
   if (auto it = owner_.find(address); it != owner_.end()) owner_.erase(it);
 }
 
-void AddressPool::Offer(std::string_view address, std::optional<std::vector<int>> ports) {
+void AddressPool::Offer(std::string_view address, std::vector<int> ports) {
   std::lock_guard lock(mutex_);
   if (auto it = owner_.find(address); it != owner_.end()) it->second.ports = std::move(ports);
 }
@@ -69,7 +69,7 @@ bool AddressPool::MayReach(std::string_view address, int port) const {
   auto it = owner_.find(address);
   if (it == owner_.end()) return false;
   const auto& ports = it->second.ports;
-  return !ports || std::find(ports->begin(), ports->end(), port) != ports->end();
+  return std::find(ports.begin(), ports.end(), port) != ports.end();
 }
 
 }  // namespace kinglet::kubelet

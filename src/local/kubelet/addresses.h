@@ -20,9 +20,9 @@ class AddressPool {
   Result<std::string> Take(std::string_view uid, std::string_view preferred = "");
   void Release(std::string_view address);
 
-  // Says what other pods reach at a pod's address: these ports, or with nothing whatever listens
-  // there, for a pod on the host's network. At first they reach no port.
-  void Offer(std::string_view address, std::optional<std::vector<int>> ports);
+  // Says what other pods reach at a pod's address: these ports, also where the pod is on the host's
+  // network, whose other ports are those of the machine's programs. At first they reach no port.
+  void Offer(std::string_view address, std::vector<int> ports);
   // Whether a pod may be connected there from another one's network. A loopback address that is no
   // pod's is the machine itself, whose programs take such a connection for a local user's; what is
   // not a loopback address is no matter of this.
@@ -31,7 +31,7 @@ class AddressPool {
  private:
   struct Owner {
     std::string uid;
-    std::optional<std::vector<int>> ports = std::vector<int>();
+    std::vector<int> ports;
   };
   mutable std::mutex mutex_;
   std::map<std::string, Owner, std::less<>> owner_;  // by address

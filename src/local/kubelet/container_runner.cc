@@ -353,6 +353,12 @@ Result<Fd> ContainerRunner::MakeSocket() {
 
 std::string ContainerRunner::address() const { return pod_.ip(); }
 
+Status ContainerRunner::CheckReach(const std::string& ip, int port) const {
+  if (!pod_.own_network() || pod_.context().addresses.MayReach(ip, port)) return {};
+  return Fail(Code::kPermissionDenied,
+              "{}:{} is this machine's own, which a pod reaches with hostNetwork only", ip, port);
+}
+
 Result<std::pair<int, std::string>> ContainerRunner::Exec(const std::vector<std::string>& command,
                                                           Duration timeout, std::stop_token stop) {
   pod::ContainerSpec spec = run_spec_;

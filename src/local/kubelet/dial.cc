@@ -62,6 +62,11 @@ Status Connect(int socket, const std::string& ipv4, int port, Deadline deadline,
 
 Result<int> HttpGetStatus(int socket, const std::string& host, const Action& action,
                           Deadline deadline, std::stop_token stop) {
+  // Whoever writes a path that ends the line writes the rest of the request, and the next one.
+  if (std::any_of(action.path.begin(), action.path.end(),
+                  [](unsigned char c) { return c <= ' ' || c == 0x7F; })) {
+    return Fail(Code::kInvalidArgument, "a probe's path has a space or control character in it");
+  }
   std::string request = fmt::format("GET {} HTTP/1.1\r\n", action.path);
   bool has_host = false, has_agent = false;
   for (const auto& [name, value] : action.headers) {

@@ -122,11 +122,12 @@ TEST(AddressPool, IsStableAndNeverGivesTwice) {
 TEST(Addresses, OnlyPortsThatPodsOfferAreReached) {
   AddressPool pool;
   std::string isolated = *pool.Take("a"), on_host = *pool.Take("b"), fresh = *pool.Take("c");
-  pool.Offer(isolated, std::vector<int>{8080});
-  pool.Offer(on_host, std::nullopt);
+  pool.Offer(isolated, {8080});
+  pool.Offer(on_host, {22});
   EXPECT_TRUE(pool.MayReach(isolated, 8080));
   EXPECT_FALSE(pool.MayReach(isolated, 22));
   EXPECT_TRUE(pool.MayReach(on_host, 22));
+  EXPECT_FALSE(pool.MayReach(on_host, 8080));
   EXPECT_FALSE(pool.MayReach(fresh, 8080));
   for (const char* machine : {"127.0.0.1", "127.64.0.1", "127.255.255.254", "0.0.0.0", "::1",
                               "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0", "no address"}) {

@@ -144,7 +144,7 @@ Status PodRuntime::SetUp(std::function<void(const std::string&, int)> on_exit,
   KINGLET_TRY(sandbox_,
               Sandbox::Start(std::move(options), Deadline::After(std::chrono::seconds(10))));
   if (!own_network_) {
-    context_.addresses.Offer(ip_, std::nullopt);
+    context_.addresses.Offer(ip_, Ports());
     return {};
   }
   if (network_) {

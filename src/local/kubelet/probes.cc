@@ -147,6 +147,11 @@ Answer Perform(const Action& action, Prober& prober, Duration timeout, std::stop
     case Action::Type::kHttp:
     case Action::Type::kTcp: {
       const std::string address = action.host.empty() ? prober.address() : action.host;
+      if (!action.host.empty()) {
+        if (auto reach = prober.CheckReach(address, action.port); !reach) {
+          return {false, reach.error().message()};
+        }
+      }
       auto socket = action.host.empty() ? prober.MakeSocket() : MakeHostSocket();
       if (!socket) return {false, socket.error().message()};
       Deadline deadline = Deadline::After(timeout);

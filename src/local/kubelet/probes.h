@@ -84,6 +84,8 @@ class Prober {
   // A socket that can reach the pod's ports, not yet connected; and the address to connect to.
   virtual Result<Fd> MakeSocket() = 0;
   virtual std::string address() const = 0;
+  // Whether actions may name the host `ip` themselves: not one that the pod does not reach.
+  virtual Status CheckReach(const std::string& ip, int port) const = 0;
   // Runs a command in the container: its exit code and output (cut).
   virtual Result<std::pair<int, std::string>> Exec(const std::vector<std::string>& command,
                                                    Duration timeout, std::stop_token stop) = 0;

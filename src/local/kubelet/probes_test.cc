@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "local/kubelet/container_runner.h"
+#include "local/kubelet/dial.h"
 
 namespace kinglet::kubelet {
 namespace {
@@ -23,6 +24,15 @@ TEST(ParseProbe, ReadsNamedPortsAndDefaults) {
             Code::kUnimplemented);
   EXPECT_FALSE(
       ParseProbe(*Json::Parse(R"({"tcpSocket": {"port": 70000}})"), container).has_value());
+}
+
+TEST(HttpGetStatus, APathDoesNotEndTheLineOfTheRequest) {
+  for (const char* path : {"/ HTTP/1.1\r\nX: y", "/a b", "/\n", "/\x7f"}) {
+    const Action action{.type = Action::Type::kHttp, .path = path};
+    auto status = HttpGetStatus(-1, "h", action, Deadline::After(std::chrono::seconds(1)), {});
+    ASSERT_FALSE(status.has_value()) << path;
+    EXPECT_EQ(status.error().code(), Code::kInvalidArgument);
+  }
 }
 
 TEST(ProbeSchedule, AsksOftenUntilTheFirstSuccessThenByPeriod) {

@@ -14,6 +14,8 @@ namespace {
 
 using Phase = ContainerState::Phase;
 constexpr size_t kMaxTerminationMessage = 4096;
+// One is enough, unless a container holds up its pod's process.
+constexpr int kMaxKills = 3;
 
 SteadyTime Now() { return std::chrono::steady_clock::now(); }
 WallTime Wall() { return Clock::System().Wall(); }
@@ -344,6 +346,7 @@ void ContainerRunner::Tick(SteadyTime now) {
   }
   stop_->phase = Stopping::Phase::kKill;
   stop_->deadline = now + std::chrono::seconds(1);
+  if (++stop_->kills > kMaxKills) return pod_.sandbox().GiveUp();
   pod_.sandbox().Signal(RunId(), SIGKILL);
 }
 

@@ -63,6 +63,7 @@ class ContainerRunner : private Prober {
   struct Stopping {
     enum class Phase { kHook, kTerm, kKill } phase;
     SteadyTime deadline;
+    int kills = 0;
   };
 
   Result<pod::ContainerSpec> MakeSpec(const ResolvedImage& image);

@@ -15,6 +15,9 @@
 namespace kinglet::kubelet {
 namespace {
 
+// Of a container, which is a matter of milliseconds unless another one of the pod holds it up.
+constexpr auto kStartLimit = std::chrono::seconds(30);
+
 Result<std::pair<Fd, Fd>> SocketPair() {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
@@ -180,13 +183,19 @@ Result<int> Sandbox::StartContainer(const std::string& id, const pod::ContainerS
   for (const Fd& tree : trees) fds.push_back(tree.get());
   Status sent = pod::SendPacket(control_.get(), message.Dump(), fds);
   std::unique_lock lock(mutex_);
-  if (sent) changed_.wait(lock, [&] { return pending_[id].done || lost_; });
+  auto over = [&] { return pending_[id].done || lost_; };
+  if (sent && !changed_.wait_for(lock, kStartLimit, over)) {
+    GiveUp();
+    changed_.wait(lock, over);
+  }
   Pending pending = std::move(pending_[id]);
   pending_.erase(id);
   if (!sent) return Unexpected(sent.error());
   if (!pending.done) return Fail(Code::kUnavailable, "the pod's process has ended");
   return pending.result;
 }
+
+void Sandbox::GiveUp() { shutdown(control_.get(), SHUT_RDWR); }
 
 void Sandbox::Signal(const std::string& id, int number) {
   Json message = Json::MakeObject({{"op", "signal"}, {"id", id}, {"signal", number}});

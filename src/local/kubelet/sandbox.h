@@ -55,6 +55,8 @@ class Sandbox {
                              int err, const std::vector<Fd>& trees = {});
   // SIGKILL goes to all of the container's processes, others to its first. Unknown ids are ignored.
   void Signal(const std::string& id, int number);
+  // Ends everything in the pod, for one whose process does not do as it is told; `on_lost` follows.
+  void GiveUp();
   // A socket (SOCK_STREAM or SOCK_DGRAM) of the pod's network; of the host's when the pod has none
   // of its own.
   Result<Fd> MakeSocket(int type = SOCK_STREAM);

@@ -15,20 +15,30 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <map>
 
 #include "local/kubelet/pod/confine.h"
 #include "local/kubelet/pod/intercept.h"
 #include "local/kubelet/pod/namespaces.h"
+#include "local/kubelet/pod/open.h"
 #include "local/kubelet/pod/protocol.h"
 #include "local/kubelet/pod/root.h"
 
 namespace kinglet::kubelet::pod {
 namespace {
+
+// A program's process already has the pod's user when it becomes the program: another container may
+// stop it there.
+constexpr auto kStartLimit = std::chrono::seconds(10);
+
+// The argument of this program when it runs from a mount of its own.
+constexpr const char* kInside = "--inside";
 
 struct Running {
   pid_t pid = 0;
@@ -59,7 +69,6 @@ class Init {
       auto network = StartNetwork(kSocketsFd, config_.address);
       if (!network) return Refuse(network.error());
       network_ = std::move(*network);
-      close(kSocketsFd);
     }
     if (!Send(Json::MakeObject({{"event", "ready"}}))) return 1;
     for (;;) {
@@ -169,7 +178,20 @@ class Init {
     }
     writer.Reset();
     Fd listener;
-    while (auto words = ReceivePacket(reader.get())) {
+    const auto patience = std::chrono::steady_clock::now() + kStartLimit;
+    for (;;) {
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(patience - std::chrono::steady_clock::now());
+      pollfd wait{reader.get(), POLLIN, 0};
+      const int ready = left.count() > 0 ? poll(&wait, 1, static_cast<int>(left.count())) : 0;
+      if (ready < 0 && errno == EINTR) continue;
+      if (ready <= 0) {
+        kill(pid, SIGKILL);
+        waitpid(pid, nullptr, 0);
+        return Fail(Code::kDeadlineExceeded, "the program was held up at its start");
+      }
+      auto words = ReceivePacket(reader.get());
+      if (!words) break;
       if (words->fds.empty()) {
         waitpid(pid, nullptr, 0);
         return Fail(static_cast<Code>(words->text[0]), "{}", words->text.substr(1));
@@ -238,7 +260,7 @@ class Init {
       if (chdir("/") != 0) return Unexpected(ErrnoError("chdir /", errno));
       return {};
     }
-    if (spec.pod_network && network_.ns && setns(network_.ns.get(), CLONE_NEWNET) != 0) {
+    if (spec.pod_network && network_ && setns(network_.get(), CLONE_NEWNET) != 0) {
       return Unexpected(ErrnoError("cannot enter the pod's network", errno));
     }
     KINGLET_RETURN_IF_ERROR(
@@ -278,7 +300,7 @@ class Init {
 
   const PodConfig config_;
   Interceptor interceptor_;
-  Network network_;
+  Fd network_;  // the namespace
   sigset_t old_mask_{};
   std::map<std::string, Running> running_;
 };
@@ -319,22 +341,74 @@ int Probe(int64_t host_id) {
   return 1;
 }
 
-int RunPod() {
-  for (int fd = kControlFd; fd <= kConfigFd; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+// Waits for the first process of the pod's namespace, and kills it, and with it all of the pod, if
+// it is still there a while after the kubelet has gone. A container can keep that process from
+// seeing the end of the control socket (by stopping another one that it waits for), but does not
+// reach this one, which is outside of the namespace.
+int GuardPod(pid_t init) {
+  constexpr int kGraceMs = 3000;
+  Fd process(static_cast<int>(syscall(SYS_pidfd_open, init, 0)));
+  pollfd waits[] = {{process.get(), POLLIN, 0}, {kControlFd, 0 /* POLLHUP */, 0}};
+  while (poll(waits, 2, -1) < 0 && errno == EINTR) {
+  }
+  if (!waits[0].revents) {
+    while (poll(waits, 1, kGraceMs) < 0 && errno == EINTR) {
+    }
+    if (!waits[0].revents) kill(init, SIGKILL);
+  }
+  int status = 0;
+  while (waitpid(init, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+// Runs this program anew, from a mount of its file that is read-only. Else a container that runs
+// /proc/self/exe gets hold of the file itself, which it may change if it is the same user. Returns
+// only with the reason why it could not. (readlink: mounts are cloned in their own namespace only.)
+Error RunFromReadOnlyMount() {
+  std::error_code failed;
+  const std::string path = std::filesystem::read_symlink("/proc/self/exe", failed).string();
+  if (failed) return Error(Code::kInternal, "/proc/self/exe: " + failed.message());
+  if (unshare(CLONE_NEWNS) != 0) return ErrnoError("the kernel refuses a mount namespace", errno);
+  Fd file(open(path.c_str(), O_PATH | O_CLOEXEC));
+  if (!file) return ErrnoError(path, errno);
+  auto tree = CloneTree(file.get());
+  if (!tree) return tree.error();
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_RDONLY;
+  if (syscall(SYS_mount_setattr, tree->get(), "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) !=
+      0) {
+    return ErrnoError("cannot restrict the mount", errno);
+  }
+  const char* argv[] = {path.c_str(), kInside, nullptr};
+  const char* no_environment[] = {nullptr};
+  syscall(SYS_execveat, tree->get(), "", argv, no_environment, AT_EMPTY_PATH);
+  return ErrnoError("cannot run " + path, errno);
+}
+
+// `inside`: in the pod's namespaces already.
+int RunPod(bool inside) {
   for (int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) signal(number, SIG_IGN);
   auto text = ReadMemoryFile(kConfigFd);
   if (!text) return 2;
   auto json = Json::Parse(*text);
   if (!json) return 2;
   PodConfig config = PodConfig::FromJson(*json);
+  auto broken = [](const Error& error) {
+    Json report = Json::MakeObject({{"event", "broken"}, {"message", error.message()}});
+    (void)SendPacket(kControlFd, report.Dump());
+    return 1;
+  };
+  if (config.namespaces && !inside) {
+    if (auto entered = EnterPodNamespaces(config.hostname, config.host_id); !entered) {
+      return broken(entered.error());
+    }
+    if (config.host_id < 0) return broken(RunFromReadOnlyMount());
+  }
+  for (int fd = kControlFd; fd <= kConfigFd; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
   if (!config.namespaces) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     return Init(std::move(config)).Run();
-  }
-  if (auto entered = EnterPodNamespaces(config.hostname, config.host_id); !entered) {
-    Json report = Json::MakeObject({{"event", "broken"}, {"message", entered.error().message()}});
-    (void)SendPacket(kControlFd, report.Dump());
-    return 1;
   }
   pid_t child = fork();
   if (child < 0) return 2;
@@ -343,12 +417,8 @@ int RunPod() {
     _exit(Init(std::move(config)).Run());
   }
   // The lock and the sockets must die with the pod, not earlier and not later.
-  close(kControlFd);
   close(kSocketsFd);
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+  return GuardPod(child);
 }
 
 }  // namespace
@@ -362,7 +432,8 @@ int Main(int argc, char** argv) {
     if (!tried) std::printf("%s\n", tried.error().message().c_str());
     return tried ? 0 : 1;
   }
-  if (argc > 1 || fcntl(kControlFd, F_GETFD) < 0) {
+  const bool inside = argc > 1 && std::strcmp(argv[1], kInside) == 0;
+  if ((argc > 1 && !inside) || fcntl(kControlFd, F_GETFD) < 0) {
     std::printf(
         "kinglet-pod holds the namespaces and processes of one pod.\n"
         "It is started by kinglet's kubelet and has no use of its own.\n"
@@ -372,7 +443,7 @@ int Main(int argc, char** argv) {
         "  --help           this text\n");
     return argc > 1 && std::strcmp(argv[1], "--help") != 0 ? 2 : 0;
   }
-  return RunPod();
+  return RunPod(inside);
 }
 
 }  // namespace kinglet::kubelet::pod

@@ -15,6 +15,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <future>
+#include <thread>
 
 #include "local/kubelet/pod/protocol.h"
 
@@ -53,15 +55,15 @@ Status RaiseLoopback(const std::string& address) {
 }
 
 // Answers requests for sockets until the other side goes.
-[[noreturn]] void ServeSockets(int requests) {
+void ServeSockets(int requests) {
   char request;
   for (;;) {
     ssize_t count = recv(requests, &request, 1, 0);
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) _exit(0);
+    if (count <= 0) return;
     Fd made(socket(AF_INET, (request == 'u' ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0));
     Status sent = made ? SendPacket(requests, "+", {made.get()}) : SendPacket(requests, "-");
-    if (!sent) _exit(0);
+    if (!sent) return;
   }
 }
 
@@ -151,35 +153,25 @@ Status EnterPodNamespaces(const std::string& hostname, int64_t host_id) {
   return {};
 }
 
-Result<Network> StartNetwork(int requests, const std::string& address) {
-  int channel[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) != 0) {
-    return Unexpected(ErrnoError("socketpair", errno));
-  }
-  Fd ours(channel[0]), theirs(channel[1]);
-  pid_t child = fork();
-  if (child < 0) return Unexpected(ErrnoError("fork", errno));
-  if (child == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    Status made;
-    if (unshare(CLONE_NEWNET) != 0) {
-      made = Unexpected(ErrnoError("the kernel refuses a network namespace", errno));
-    } else {
-      made = RaiseLoopback(address);
-    }
-    Fd ns(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
-    Status sent = made ? SendPacket(theirs.get(), "+", {ns.get()})
-                       : SendPacket(theirs.get(), "-" + made.error().message());
-    if (!made || !sent) _exit(1);
-    ServeSockets(requests);
-  }
-  theirs.Reset();
-  KINGLET_TRY(Packet packet, ReceivePacket(ours.get()));
-  if (packet.fds.empty()) {
-    waitpid(child, nullptr, 0);
-    return Fail(Code::kPermissionDenied, "{}", packet.text.substr(1));
-  }
-  return Network{.ns = std::move(packet.fds[0]), .holder = child};
+Result<Fd> StartNetwork(int requests, const std::string& address) {
+  // A thread of the namespace's first process, which no container can stop or kill; of the same
+  // user, they could do that to any other process.
+  std::promise<Result<Fd>> made;
+  std::thread([requests, address, &made] {
+    auto ns = [&]() -> Result<Fd> {
+      if (unshare(CLONE_NEWNET) != 0) {
+        return Unexpected(ErrnoError("the kernel refuses a network namespace", errno));
+      }
+      KINGLET_RETURN_IF_ERROR(RaiseLoopback(address));
+      Fd opened(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+      if (!opened) return Unexpected(ErrnoError("opening the network namespace", errno));
+      return opened;
+    }();
+    const bool serve = ns.has_value();
+    made.set_value(std::move(ns));  // `made` and `address` are gone from here on
+    if (serve) ServeSockets(requests);
+  }).detach();
+  return made.get_future().get();
 }
 
 }  // namespace kinglet::kubelet::pod

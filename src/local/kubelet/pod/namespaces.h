@@ -30,13 +30,9 @@ Status EnterPodNamespaces(const std::string& hostname, int64_t host_id);
 // the pod together are limited to kMaxProcesses.
 Status EnterContainerUser(bool pod_user, uid_t uid, gid_t gid);
 
-// Starts a child that owns a new network namespace with only a loopback interface in it and makes
-// sockets there for whoever asks on `requests` (protocol.h). `address`, if any, is given to the
-// interface, too. Returns the namespace's descriptor.
-struct Network {
-  Fd ns;
-  pid_t holder = 0;
-};
-Result<Network> StartNetwork(int requests, const std::string& address);
+// Starts a thread that owns a new network namespace with only a loopback interface in it and makes
+// sockets there for whoever asks on `requests` (protocol.h) until that side goes. `address`, if
+// any, is given to the interface, too. Returns the namespace's descriptor.
+Result<Fd> StartNetwork(int requests, const std::string& address);
 
 }  // namespace kinglet::kubelet::pod

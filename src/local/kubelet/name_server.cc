@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <list>
 #include <map>
@@ -23,6 +24,8 @@ namespace kinglet::kubelet {
 namespace {
 
 constexpr size_t kMaxForwarded = 4096;
+// Of one pod, so that none keeps the others from theirs.
+constexpr size_t kMaxForwardedEach = 256;
 constexpr auto kForwardTimeout = std::chrono::seconds(10);
 
 struct Served {
@@ -131,7 +134,12 @@ struct NameServer::Impl {
       return answer(dns::kNameError);
     }
     auto servers = ReadHostResolvConf().servers;
-    if (servers.empty() || forwarded.size() >= kMaxForwarded) return answer(dns::kServerFailure);
+    const auto own = std::count_if(forwarded.begin(), forwarded.end(),
+                                   [&](const auto& each) { return each.from.lock() == from; });
+    if (servers.empty() || forwarded.size() >= kMaxForwarded ||
+        static_cast<size_t>(own) >= kMaxForwardedEach) {
+      return answer(dns::kServerFailure);
+    }
     // A client that asks again gets the next server.
     auto upstream = Dial(servers[turn++ % servers.size()]);
     if (!upstream) return answer(dns::kServerFailure);

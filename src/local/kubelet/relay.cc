@@ -6,9 +6,11 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <map>
@@ -20,6 +22,14 @@ namespace kinglet::kubelet {
 namespace {
 
 constexpr size_t kPipeBytes = 64 << 10;
+constexpr size_t kDescriptorsEach = 6;  // of a connection: two sockets and two pipes
+
+// A quarter of the process's descriptors: the servers in it have the others.
+size_t MaxConnections() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = 1024;
+  return std::min<rlim_t>(limit.rlim_cur, 1 << 20) / 4 / kDescriptorsEach;
+}
 
 Status SetAddress(const std::string& ip, int port, Relay::Dial& dial) {
   auto& in = reinterpret_cast<sockaddr_in&>(dial.to);
@@ -118,8 +128,17 @@ struct Relay::Impl {
   std::mutex mutex;  // guards what follows; never held while waiting for events
   std::map<int, Listener> listeners;
   std::map<int, std::shared_ptr<Connection>> connections;  // by both descriptors
+  std::map<std::string, size_t> counts;                    // of connections, by address or owner
+  size_t count = 0;
   bool stopping = false;
   std::thread thread;
+
+  // Half of what there may be is for one pod at most, so that none keeps the others from theirs.
+  bool IsFull(const std::string& address) const {
+    const size_t most = MaxConnections();
+    auto it = counts.find(address);
+    return count >= most || (it != counts.end() && it->second >= most / 2);
+  }
 
   void Watch(int fd, uint32_t events) {
     epoll_event event{events, {.fd = fd}};
@@ -127,6 +146,9 @@ struct Relay::Impl {
   }
 
   void Drop(const std::shared_ptr<Connection>& connection) {
+    if (!connection->client) return;
+    --count;
+    if (auto it = counts.find(connection->address); --it->second == 0) counts.erase(it);
     connections.erase(connection->client.get());
     connections.erase(connection->server.get());
     connection->client.Reset();
@@ -137,7 +159,9 @@ struct Relay::Impl {
     for (;;) {
       Fd client(accept4(listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (!client) return;
-      auto dial = listener.dial();
+      auto dial = IsFull(listener.address)
+                      ? Result<Relay::Dial>(Fail(Code::kResourceExhausted, "too many connections"))
+                      : listener.dial();
       if (!dial) {
         ResetAtClose(client.get());
         continue;
@@ -156,6 +180,8 @@ struct Relay::Impl {
         ResetAtClose(connection->client.get());
         continue;
       }
+      ++count;
+      ++counts[connection->address];
       connections[connection->client.get()] = connection;
       connections[peer] = connection;
       constexpr uint32_t kEdges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;

@@ -73,6 +73,12 @@ TEST_F(ConfineTest, SystemCallsAreRefused) {
   EXPECT_TRUE(HoldsConfined({}, [] { return syscall(SYS_keyctl, 0, 0) == -1 && errno == EPERM; }));
   EXPECT_TRUE(
       HoldsConfined({}, [] { return socket(AF_PACKET, SOCK_RAW, 0) == -1 && errno == EPERM; }));
+  for (int family : {AF_INET, AF_NETLINK, AF_VSOCK}) {
+    EXPECT_TRUE(HoldsConfined({}, [&] {
+      int ends[2];
+      return socketpair(family, SOCK_STREAM, 0, ends) == -1 && errno == EPERM;
+    })) << family;
+  }
   EXPECT_TRUE(HoldsConfined({}, [] { return ioctl(0, TIOCSTI, "x") == -1 && errno == EPERM; }));
 }
 

@@ -183,6 +183,12 @@ Status InstallSyscallFilter(bool unix_sockets) {
     program.Return(SECCOMP_RET_ALLOW);
   }
   program.FailWith(EAFNOSUPPORT);
+  // Whatever its family, a pair of sockets is made by that part of the kernel.
+  program.Unless(BPF_JEQ, SYS_socketpair, 4);
+  program.LoadArgument(0);
+  program.If(BPF_JEQ, AF_UNIX, 1);
+  program.FailWith(EAFNOSUPPORT);
+  program.Return(SECCOMP_RET_ALLOW);
   program.Unless(BPF_JEQ, SYS_ioctl, static_cast<uint8_t>(2 * std::size(kTerminalInput) + 1));
   program.LoadArgument(1);
   for (uint32_t request : kTerminalInput) program.FailIf(BPF_JEQ, request, EPERM);

@@ -2,8 +2,10 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/uri.h"
 #include "server/cpus.h"
@@ -92,6 +94,8 @@ Status ModelServer::LoadModels(const ServerOptions& options, const std::filesyst
 Result<std::unique_ptr<ModelServer>> ModelServer::Start(const ServerOptions& options,
                                                         ModelLoader loader, ModelFetcher fetcher,
                                                         const BeforeLoading& before_loading) {
+  // Before the rules of `before_loading`, which may not let it change.
+  const size_t descriptors = RaiseDescriptorLimit();
   KINGLET_TRY(auto rest, RestOptionsOf(options));
   KINGLET_TRY(auto guard, MakeGuard(options));
   KINGLET_TRY(const auto folder, LocalFolder(options.model_dir, fetcher));
@@ -102,6 +106,9 @@ Result<std::unique_ptr<ModelServer>> ModelServer::Start(const ServerOptions& opt
   http.host = options.http_host;
   http.port = static_cast<int>(options.http_port);
   http.guard = std::move(guard);
+  // The rest is for model files. The server closes idle connections when most of these are in use,
+  // which it could not if the kernel's limit came first.
+  http.max_connections = std::min(http.max_connections, descriptors - descriptors / 8);
   KINGLET_TRY(server->http_,
               http::Server::Listen(server->loops_, std::move(http), server->api_.handler(),
                                    server->api_.fast_handler()));

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import pwd
+import resource
 import shutil
 import stat
 import subprocess
@@ -344,3 +345,87 @@ def test_connections_of_another_user_do_not_take_the_api_servers_descriptors(ser
         assert server.cli("get", "isvc", "iris", timeout=20).returncode == 0
     finally:
         attacker.kill()
+
+
+HOLDS_CONNECTIONS = """
+import resource, socket, sys
+limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(limit, 4096), limit))
+kept = []
+try:
+    for _ in range(int(sys.argv[3])):
+        peer = socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)
+        peer.sendall(sys.argv[4].encode())
+        kept.append(peer)
+except OSError: pass
+print(len(kept), flush=True); sys.stdin.read()
+"""
+
+
+def hold(address, port, count, text):
+    """As nobody, connections that have sent `text` and wait; ends when it is killed."""
+    process = subprocess.Popen(["/usr/bin/python3", "-c", HOLDS_CONNECTIONS, address, str(port), str(count), text],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, user=pwd.getpwnam("nobody").pw_uid,
+                               extra_groups=[], cwd="/")
+    assert int(process.stdout.readline()) > 30
+    return process
+
+
+@pytest.fixture(scope="module")
+def small_server(nobody):
+    """A `kinglet up` that may open 2048 descriptors, so that few connections show what many would do."""
+    with tempfile.TemporaryDirectory(prefix="kinglet-attack-") as folder:
+        server = Standalone(folder).start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (2048, 2048)))
+        isvc = {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
+                "metadata": {"name": "iris", "namespace": "default"},
+                "spec": {"predictor": {"model": {"modelFormat": {"name": "sklearn"},
+                                                 "storageUri": f"file://{ROOT}/config/samples/sklearn/iris"}}}}
+        server.cli("apply", "-f", "-", input=json.dumps(isvc))
+        server.wait_ready("iris")
+        yield server
+        server.stop()
+
+
+@pytest.mark.parametrize("at", ["pod", "gateway"])
+def test_requests_without_an_end_do_not_keep_the_owner_out(small_server, at):
+    """At the pod's address each connection has six descriptors of kinglet, and at the gateway one more to a pod."""
+    pod = json.loads(small_server.cli("get", "pods", "-o", "json").stdout)["items"][0]
+    gateway = small_server.state()["gateway"]
+    path = "/v1/models/iris:predict" if at == "pod" else "/serving/default/iris/v1/models/iris:predict"
+    request = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n[["
+    address, port = (pod["status"]["podIP"], 8080) if at == "pod" else gateway.split("//")[1].split(":")
+    attacker = hold(address, port, 1000, request)
+    try:
+        open_now = len(os.listdir(f"/proc/{small_server.process.pid}/fd"))
+        assert open_now < 1500
+        assert small_server.cli("get", "isvc", "iris", timeout=20).returncode == 0
+        done = subprocess.run(["curl", "-s", "-m", "10", "-d", '{"instances": [[6.8, 2.8, 4.8, 1.4]]}',
+                               f"{gateway}/serving/default/iris/v1/models/iris:predict"], capture_output=True)
+        assert done.stdout == b'{"predictions":[1]}'
+    finally:
+        attacker.kill()
+
+
+def test_connections_to_a_server_with_few_descriptors_do_not_keep_the_owner_out(nobody):
+    """256 descriptors are fewer than the connections that the server would take."""
+    log = tempfile.NamedTemporaryFile("r", prefix="kinglet-attack-")
+    process = subprocess.Popen([BIN / "kinglet", "serve", ROOT / "config/samples/sklearn/iris", "--http-port", "0",
+                                "--model-name", "iris"], stdout=open(log.name, "w"), stderr=subprocess.STDOUT,
+                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)))
+    attacker = None
+    try:
+        text = wait_for(lambda: (lambda said: said if " on http://" in said else None)(
+            pathlib.Path(log.name).read_text()), 20, "kinglet serve")
+        address = text.split(" on http://", 1)[1].split("\n", 1)[0]
+        attacker = hold(*address.split(":"), 400, "GET / HTTP/1.1\r\n")
+
+        def answered():
+            done = subprocess.run(["curl", "-s", "-m", "5", f"http://{address}/v1/models/iris"], capture_output=True)
+            return b'"ready":true' in done.stdout
+
+        wait_for(answered, 15, "an answer")
+    finally:
+        if attacker:
+            attacker.kill()
+        process.terminate()
+        process.wait(40)

@@ -1,9 +1,8 @@
 #include "cmd/kinglet/standalone.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "cmd/kinglet/admission_hook.h"
 #include "cmd/kinglet/pki.h"
@@ -27,20 +26,6 @@ namespace {
 
 constexpr std::string_view kNodeName = "kinglet";
 constexpr size_t kMetricsConnections = 64;
-
-// The descriptors this process may open, after it has raised its limit as far as it may. Each
-// server gets a part: connections to one of them, which any user of the machine can make, must not
-// cost the others theirs.
-size_t DescriptorBudget() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
-  const rlim_t wanted = std::min<rlim_t>(limit.rlim_max, 65'536);
-  if (limit.rlim_cur < wanted) {
-    limit.rlim_cur = wanted;
-    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) ::getrlimit(RLIMIT_NOFILE, &limit);
-  }
-  return static_cast<size_t>(std::min<rlim_t>(limit.rlim_cur, 1 << 20));
-}
 
 // What one controller-side component may ask of the API server: it is on loopback, so no
 // client-side limit but a timeout.
@@ -176,7 +161,7 @@ class StandaloneImpl : public Standalone {
          .allowed_hosts = options_.allowed_hosts,
          .allowed_origins = options_.allowed_origins,
          // Each may need a connection to a pod besides.
-         .max_connections = descriptors_ / 4,
+         .max_connections = descriptors_ / 8,
          .metrics = &metrics_});
     kubelet::Options options;
     options.data_dir = options_.data.root;
@@ -184,6 +169,7 @@ class StandaloneImpl : public Standalone {
     options.node_labels = options_.node_labels;
     options.isolation = options_.isolation;
     options.first_host_id = options_.first_pod_user;
+    options.max_relayed = descriptors_ / 16;
     options.metrics = &metrics_;
     options.before_stop = [this](const std::string& pod_ip, Deadline deadline) {
       gateway_->Retire(pod_ip, deadline);
@@ -242,7 +228,9 @@ class StandaloneImpl : public Standalone {
   }
 
   Options options_;
-  const size_t descriptors_ = DescriptorBudget();
+  // Each server gets a part: connections to one of them, which any user of the machine can make,
+  // must not cost the others theirs.
+  const size_t descriptors_ = RaiseDescriptorLimit();
   MetricsRegistry metrics_;
   Fd lock_;
   Pki pki_;

@@ -34,7 +34,8 @@ struct Context {
   AddressPool addresses = {};
   LogPump logs = {};
   ClusterServices services{client};
-  Relay relay = {};
+  size_t max_relayed = 4096;
+  Relay relay{max_relayed};
   NameServer names{
       [this](std::string_view name, std::string_view ns) { return services.Resolve(name, ns); }};
 

@@ -64,7 +64,8 @@ class KubeletImpl : public Kubelet {
                                .node_memory = facts.memory,
                                .capabilities = capabilities_,
                                .images = ImageTable(bin_dir, options_.extra_images),
-                               .before_stop = options_.before_stop});
+                               .before_stop = options_.before_stop,
+                               .max_relayed = options_.max_relayed});
     context_->services.Start(stop_.get_token());
     KINGLET_RETURN_IF_ERROR(RegisterNode(facts));
     pods_ = std::make_unique<kube::Informer>(client_, kube::kPod);

@@ -37,6 +37,8 @@ struct Options {
   // As root: the first of the users and groups of this machine that pods run as. The next 4194304
   // must be nobody's, too.
   int64_t first_host_id = kDefaultFirstHostId;
+  // Connections that may cross the borders of pods' networks at a time.
+  size_t max_relayed = 4096;
   // Tried before the built-in table. Tests name their own images here.
   std::vector<ImageRule> extra_images;
   // Further host paths that sandboxed pods see, read-only, at the same place.

@@ -23,9 +23,9 @@
 namespace kinglet::kubelet {
 namespace {
 
-constexpr size_t kMaxForwarded = 4096;
+constexpr size_t kMaxForwarded = 512;  // each has a descriptor
 // Of one pod, so that none keeps the others from theirs.
-constexpr size_t kMaxForwardedEach = 256;
+constexpr size_t kMaxForwardedEach = 128;
 constexpr auto kForwardTimeout = std::chrono::seconds(10);
 
 struct Served {

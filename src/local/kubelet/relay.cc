@@ -6,11 +6,9 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <map>
@@ -18,18 +16,12 @@
 #include <set>
 #include <thread>
 
+#include "net/peer_user.h"
+
 namespace kinglet::kubelet {
 namespace {
 
 constexpr size_t kPipeBytes = 64 << 10;
-constexpr size_t kDescriptorsEach = 6;  // of a connection: two sockets and two pipes
-
-// A quarter of the process's descriptors: the servers in it have the others.
-size_t MaxConnections() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = 1024;
-  return std::min<rlim_t>(limit.rlim_cur, 1 << 20) / 4 / kDescriptorsEach;
-}
 
 Status SetAddress(const std::string& ip, int port, Relay::Dial& dial) {
   auto& in = reinterpret_cast<sockaddr_in&>(dial.to);
@@ -100,12 +92,14 @@ struct Flow {
 struct Listener {
   Fd fd;
   std::string address;
+  bool in_pod = false;  // what connects is a pod's
   std::function<Result<Relay::Dial>()> dial;
 };
 
 struct Connection {
   Fd client, server;
   std::string address;
+  bool from_pod = false;
   Flow up, down;
   bool connecting = true;
 };
@@ -128,16 +122,20 @@ struct Relay::Impl {
   std::mutex mutex;  // guards what follows; never held while waiting for events
   std::map<int, Listener> listeners;
   std::map<int, std::shared_ptr<Connection>> connections;  // by both descriptors
-  std::map<std::string, size_t> counts;                    // of connections, by address or owner
-  size_t count = 0;
+  std::map<std::string, size_t, std::less<>> from_pods;    // connections that pods made
   bool stopping = false;
+  size_t max_connections = 0;
   std::thread thread;
 
-  // Half of what there may be is for one pod at most, so that none keeps the others from theirs.
-  bool IsFull(const std::string& address) const {
-    const size_t most = MaxConnections();
-    auto it = counts.find(address);
-    return count >= most || (it != counts.end() && it->second >= most / 2);
+  // Whether there is room for one more that came to the listener.
+  bool HasRoom(const Listener& listener, int client) const {
+    const size_t all = connections.size() / 2;
+    if (all >= max_connections) return false;
+    if (listener.in_pod) {
+      auto own = from_pods.find(listener.address);
+      return own == from_pods.end() || own->second < std::max<size_t>(max_connections / 8, 1);
+    }
+    return all < max_connections / 4 || !net::PeerIsAnotherUser(client);
   }
 
   void Watch(int fd, uint32_t events) {
@@ -145,10 +143,23 @@ struct Relay::Impl {
     epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event);
   }
 
+  Status Serve(Fd socket, const std::string& owner, bool in_pod,
+               std::function<Result<Dial>()> dial) {
+    fcntl(socket.get(), F_SETFL, fcntl(socket.get(), F_GETFL) | O_NONBLOCK);
+    if (listen(socket.get(), 1024) != 0) return Unexpected(ErrnoError("listen", errno));
+    int fd = socket.get();
+    std::lock_guard lock(mutex);
+    listeners.insert_or_assign(fd, Listener{std::move(socket), owner, in_pod, std::move(dial)});
+    Watch(fd, EPOLLIN);
+    return {};
+  }
+
   void Drop(const std::shared_ptr<Connection>& connection) {
-    if (!connection->client) return;
-    --count;
-    if (auto it = counts.find(connection->address); --it->second == 0) counts.erase(it);
+    if (!connection->client) return;  // dropped before
+    if (auto own = from_pods.find(connection->address);
+        connection->from_pod && own != from_pods.end() && --own->second == 0) {
+      from_pods.erase(own);
+    }
     connections.erase(connection->client.get());
     connections.erase(connection->server.get());
     connection->client.Reset();
@@ -159,15 +170,18 @@ struct Relay::Impl {
     for (;;) {
       Fd client(accept4(listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (!client) return;
-      auto dial = IsFull(listener.address)
-                      ? Result<Relay::Dial>(Fail(Code::kResourceExhausted, "too many connections"))
-                      : listener.dial();
+      if (!HasRoom(listener, client.get())) {
+        ResetAtClose(client.get());
+        continue;
+      }
+      auto dial = listener.dial();
       if (!dial) {
         ResetAtClose(client.get());
         continue;
       }
       auto connection = std::make_shared<Connection>();
       connection->address = listener.address;
+      connection->from_pod = listener.in_pod;
       connection->client = std::move(client);
       connection->server = std::move(dial->socket);
       int peer = connection->server.get();
@@ -180,10 +194,9 @@ struct Relay::Impl {
         ResetAtClose(connection->client.get());
         continue;
       }
-      ++count;
-      ++counts[connection->address];
       connections[connection->client.get()] = connection;
       connections[peer] = connection;
+      if (connection->from_pod) ++from_pods[connection->address];
       constexpr uint32_t kEdges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
       Watch(connection->client.get(), kEdges);
       Watch(peer, kEdges);
@@ -231,7 +244,8 @@ struct Relay::Impl {
   }
 };
 
-Relay::Relay() : impl_(std::make_unique<Impl>()) {
+Relay::Relay(size_t max_connections) : impl_(std::make_unique<Impl>()) {
+  impl_->max_connections = max_connections;
   KINGLET_CHECK(impl_->epoll && impl_->wake);
   impl_->Watch(impl_->wake.get(), EPOLLIN);
   impl_->thread = std::thread([impl = impl_.get()] { impl->Run(); });
@@ -262,8 +276,8 @@ Status Relay::Listen(const std::string& address, int port, SocketMaker make_sock
     }
     return Unexpected(ErrnoError(fmt::format("cannot listen on {}:{}", address, port), errno));
   }
-  return Serve(
-      std::move(fd), address,
+  return impl_->Serve(
+      std::move(fd), address, false,
       [make_socket = std::move(make_socket), to = target.to, size = target.size]() -> Result<Dial> {
         KINGLET_TRY(Fd made, make_socket());
         return Dial{.socket = std::move(made), .to = to, .size = size};
@@ -271,13 +285,7 @@ Status Relay::Listen(const std::string& address, int port, SocketMaker make_sock
 }
 
 Status Relay::Serve(Fd socket, const std::string& owner, std::function<Result<Dial>()> dial) {
-  fcntl(socket.get(), F_SETFL, fcntl(socket.get(), F_GETFL) | O_NONBLOCK);
-  if (listen(socket.get(), 1024) != 0) return Unexpected(ErrnoError("listen", errno));
-  int fd = socket.get();
-  std::lock_guard lock(impl_->mutex);
-  impl_->listeners.insert_or_assign(fd, Listener{std::move(socket), owner, std::move(dial)});
-  impl_->Watch(fd, EPOLLIN);
-  return {};
+  return impl_->Serve(std::move(socket), owner, true, std::move(dial));
 }
 
 void Relay::Close(const std::string& address) {

@@ -21,7 +21,10 @@ class Relay {
   // A TCP socket of the pod's network, not connected.
   using SocketMaker = std::function<Result<Fd>()>;
 
-  Relay();
+  // Takes `max_connections` at a time; each has six descriptors. Beyond a quarter of them, programs
+  // of other users of this machine are refused, so that they cannot use up the gateway's; one pod
+  // gets an eighth.
+  explicit Relay(size_t max_connections);
   ~Relay();
 
   // Listens on address:port; kAlreadyExists when something on this machine holds the port.

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "net/http/connection.h"
+#include "net/peer_user.h"
 
 namespace kinglet::http {
 
@@ -177,7 +178,9 @@ class ServerImpl final : public Server,
         if (errno != EAGAIN) Pause();
         return;
       }
-      if (core_->connections >= core_->options.max_connections) {
+      if (core_->connections >= core_->options.max_connections ||
+          (core_->connections >= core_->options.max_connections_of_others &&
+           net::PeerIsAnotherUser(fd.get()))) {
         if (!core_->options.tls) {
           [[maybe_unused]] ssize_t put = send(fd.get(), kBusy.data(), kBusy.size(), MSG_NOSIGNAL);
         }

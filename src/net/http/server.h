@@ -83,6 +83,9 @@ struct ServerOptions {
   size_t max_headers = 200;
   size_t max_body_bytes = size_t{1} << 30;
   size_t max_connections = 20'000;
+  // With as many connections as this, others than this process's own user and root get no further
+  // ones (net/peer_user.h): whatever they do with theirs, they cannot keep the owner out.
+  size_t max_connections_of_others = SIZE_MAX;
   Duration header_timeout = std::chrono::seconds(30);
   Duration body_idle_timeout = std::chrono::seconds(60);
   // How long a whole request may take to arrive, from its first byte to the last of its body. Zero:

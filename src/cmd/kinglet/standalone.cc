@@ -5,6 +5,7 @@
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "cmd/kinglet/admission_hook.h"
+#include "cmd/kinglet/earlier_run.h"
 #include "cmd/kinglet/pki.h"
 #include "cmd/kinglet/seed.h"
 #include "control/inferencegraph/controller.h"
@@ -53,6 +54,7 @@ class StandaloneImpl : public Standalone {
     KINGLET_RETURN_IF_ERROR(StartApiServer());
     KINGLET_TRY(client_, LoopbackClient(pki_, api_->url(), "kinglet"));
     admission_.Connect(*client_);
+    if (options_.workloads) KINGLET_RETURN_IF_ERROR(ForgetEarlierRun(*client_, kNodeName));
     // The gateway's port is part of every InferenceService's URL: bind it before the configuration
     // that carries it is written.
     KINGLET_RETURN_IF_ERROR(StartGateway());

@@ -362,6 +362,8 @@ Status ContainerRunner::CheckReach(const std::string& ip, int port) const {
               "{}:{} is this machine's own, which a pod reaches with hostNetwork only", ip, port);
 }
 
+bool ContainerRunner::shares_address() const { return !pod_.namespaces(); }
+
 Result<std::pair<int, std::string>> ContainerRunner::Exec(const std::vector<std::string>& command,
                                                           Duration timeout, std::stop_token stop) {
   pod::ContainerSpec spec = run_spec_;

@@ -84,6 +84,7 @@ class ContainerRunner : private Prober {
   Result<Fd> MakeSocket() override;
   std::string address() const override;
   Status CheckReach(const std::string& ip, int port) const override;
+  bool shares_address() const override;
   Result<std::pair<int, std::string>> Exec(const std::vector<std::string>& command,
                                            Duration timeout, std::stop_token stop) override;
 

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "local/kubelet/dial.h"
+#include "local/kubelet/listener.h"
 
 namespace kinglet::kubelet {
 namespace {
@@ -159,6 +160,12 @@ Answer Perform(const Action& action, Prober& prober, Duration timeout, std::stop
           !connected) {
         return {false, fmt::format("dial tcp {}:{}: {}", address, action.port,
                                    connected.error().message())};
+      }
+      if (action.host.empty() && prober.shares_address() &&
+          IsHeldByAnotherUser(address, action.port)) {
+        return {false, fmt::format("port {} at {} is held by a program of another user of this "
+                                   "machine: stop it, or give the container another port",
+                                   action.port, address)};
       }
       if (action.type == Action::Type::kTcp) return {true, ""};
       if (action.https) return {false, "https probes are not supported in standalone mode"};

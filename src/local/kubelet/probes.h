@@ -86,6 +86,8 @@ class Prober {
   virtual std::string address() const = 0;
   // Whether actions may name the host `ip` themselves: not one that the pod does not reach.
   virtual Status CheckReach(const std::string& ip, int port) const = 0;
+  // Whether other users of the machine can listen at that address, so that an answer may be theirs.
+  virtual bool shares_address() const { return false; }
   // Runs a command in the container: its exit code and output (cut).
   virtual Result<std::pair<int, std::string>> Exec(const std::vector<std::string>& command,
                                                    Duration timeout, std::stop_token stop) = 0;

@@ -138,8 +138,13 @@ Status WriteFileAtomic(const std::filesystem::path& path, std::string_view bytes
 
 Result<TemporaryFolder> TemporaryFolder::Make(std::string_view prefix) {
   std::error_code error;
-  std::string name =
-      std::filesystem::temp_directory_path(error) / (std::string(prefix) + "-XXXXXX");
+  const std::filesystem::path parent = std::filesystem::temp_directory_path(error);
+  // Not in the current folder instead, which may be anybody's.
+  if (error) {
+    return Fail(Code::kFailedPrecondition, "TMPDIR names no folder for temporary files: {}",
+                error.message());
+  }
+  std::string name = parent / (std::string(prefix) + "-XXXXXX");
   if (mkdtemp(name.data()) == nullptr) {
     return Unexpected(ErrnoError("make a temporary folder: " + name, errno));
   }

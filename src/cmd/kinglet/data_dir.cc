@@ -84,6 +84,27 @@ Result<fs::path> FollowSafely(const fs::path& path, fs::path* missing) {
   return at;
 }
 
+// That all that lies in `part` belongs to this user. A data folder that others could write to may
+// hold a token, a key or a database that they made and know.
+Status CheckContents(const fs::path& folder, const fs::path& part) {
+  std::error_code error;
+  if (!fs::exists(part, error)) return {};
+  for (fs::directory_iterator entry(part, error), end; !error && entry != end;
+       entry.increment(error)) {
+    struct stat info{};
+    if (::lstat(entry->path().c_str(), &info) != 0) continue;
+    if (info.st_uid != ::geteuid()) {
+      return Unsafe(
+          folder, entry->path(),
+          fmt::format("belongs to another user (uid {}), who could write to the folder: if it is "
+                      "nothing that you know, remove the folder with all that lies in it",
+                      info.st_uid));
+    }
+  }
+  if (error) return Unexpected(ErrnoError("cannot list " + part.string(), error.value()));
+  return {};
+}
+
 Result<DataDir> Examine(const fs::path& path, bool make, std::string* notice) {
   fs::path missing;
   KINGLET_TRY(fs::path root, FollowSafely(fs::absolute(path), &missing));
@@ -112,10 +133,17 @@ Result<DataDir> Examine(const fs::path& path, bool make, std::string* notice) {
         fmt::format("belongs to another user (uid {}, this is {})", info.st_uid, ::geteuid()));
   }
   if (info.st_mode & 077) {
-    if (!make) return DataDir{std::move(root)};
-    if (::fchmod(fd.get(), 0700) != 0) {
+    // Closed before it is looked at: nothing can be put there in between.
+    if (make && ::fchmod(fd.get(), 0700) != 0) {
       return Unexpected(ErrnoError("cannot close " + root.string() + " to other users", errno));
     }
+    if (info.st_mode & 022) {
+      KINGLET_RETURN_IF_ERROR(CheckContents(path, root));
+      std::error_code none;
+      if (make) fs::permissions(root / "pki", fs::perms::owner_all, none);
+      KINGLET_RETURN_IF_ERROR(CheckContents(path, root / "pki"));
+    }
+    if (!make) return DataDir{std::move(root)};
     *notice = fmt::format(
         "the data folder {} was open to other users (mode {:04o}) and is closed to them now (0700)",
         root.string(), info.st_mode & 07777);
@@ -172,8 +200,10 @@ Result<Fd> LockDataDir(const DataDir& dir) {
 }
 
 std::optional<pid_t> RunningPid(const DataDir& dir) {
-  Fd fd(::open(dir.LockFile().c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd) return std::nullopt;
+  Fd fd(::open(dir.LockFile().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  struct stat info{};
+  // Of a folder that others can write to it may have been exchanged.
+  if (!fd || ::fstat(fd.get(), &info) != 0 || info.st_uid != ::geteuid()) return std::nullopt;
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return std::nullopt;  // nobody holds it
   std::string text = HolderText(fd.get());
   pid_t pid = 0;

@@ -145,6 +145,7 @@ Result<std::unique_ptr<Destination>> Destination::Open(const std::string& path,
     unlink(destination->lock_path_.c_str());
     destination->lock_.Reset();
   }
+  KINGLET_RETURN_IF_ERROR(RefuseStrangers(destination->path_));
   KINGLET_RETURN_IF_ERROR(destination->RefuseLinks());
   KINGLET_RETURN_IF_ERROR(destination->FinishCut());
   return destination;
@@ -166,6 +167,34 @@ bool Destination::IsFilledInside(const std::string& path) {
     if (entry.path().filename() != kLock) return true;
   }
   return false;
+}
+
+// In a folder such as /tmp every user may make what lies there before this one does: a destination
+// with a marker that calls another model complete, or a staging folder in which files are exchanged
+// after they were checked. Where no sticky bit keeps users apart (the volumes of pods), its owner
+// means them to share.
+Status Destination::RefuseStrangers(const std::string& path) {
+  std::error_code error;
+  fs::path whole = fs::absolute(path, error).lexically_normal();
+  if (!whole.has_filename()) whole = whole.parent_path();
+  const fs::path parent = whole.parent_path();
+  struct stat above{};
+  if (stat(parent.c_str(), &above) != 0 || !(above.st_mode & S_ISVTX) ||
+      !(above.st_mode & S_IWOTH)) {
+    return {};
+  }
+  const std::string beside = fmt::format("{}/.{}", parent.string(), whole.filename().string());
+  for (const std::string& each : {whole.string(), fmt::format("{}{}", beside, kStaging),
+                                  fmt::format("{}{}", beside, kLock)}) {
+    struct stat info{};
+    if (lstat(each.c_str(), &info) != 0) continue;
+    if (info.st_uid == geteuid() || info.st_uid == 0) continue;
+    return Fail(Code::kPermissionDenied,
+                "{} belongs to another user (uid {}) in a folder that every user may write to, so "
+                "no model is put there: choose another destination",
+                each, info.st_uid);
+  }
+  return {};
 }
 
 // Who shares the volume could have the staged files written, and old ones removed, somewhere else.

@@ -27,6 +27,9 @@ class Destination {
   static Result<std::unique_ptr<Destination>> Open(const std::string& path, const Context& context);
   // Whether a destination (an absolute path) is filled inside, not staged beside.
   static bool IsFilledInside(const std::string& path);
+  // kPermissionDenied where a folder that every user may write to, such as /tmp, holds something of
+  // another user at the destination, or at the staging folder or lock beside it.
+  static Status RefuseStrangers(const std::string& path);
   ~Destination();
   Destination(const Destination&) = delete;
   Destination& operator=(const Destination&) = delete;

@@ -71,6 +71,7 @@ uint64_t Occupied(const std::string& folder) {
 
 Status LinkAll(const std::vector<Link>& links, const std::string& destination,
                DownloadResult& result) {
+  KINGLET_RETURN_IF_ERROR(Destination::RefuseStrangers(destination));
   std::error_code error;
   std::filesystem::create_directories(destination, error);
   if (error) {

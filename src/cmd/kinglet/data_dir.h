@@ -35,9 +35,10 @@ Result<std::filesystem::path> DefaultDataDir();
 
 // Makes the folder if it is missing, and sees to it that no other user can look into it or put
 // another in its place: it belongs to this user and has mode 0700 (a wider mode is narrowed, and
-// *notice says so; if others could write, what lies in it must be this user's, too), and each folder and symbolic link on the way to it belongs to this user or root
-// and is not writable by everybody, except folders with the sticky bit. Returns it with a path
-// without symbolic links. kPermissionDenied names the part that is unsafe.
+// *notice says so; if others could write, what lies in it must be this user's, too), and each
+// folder and symbolic link on the way to it belongs to this user or root and is not writable by
+// everybody, except folders with the sticky bit. Returns it with a path without symbolic links.
+// kPermissionDenied names the part that is unsafe.
 Result<DataDir> PrepareDataDir(const std::filesystem::path& path, std::string* notice);
 // The same for a folder that must exist already; nothing is changed. kNotFound if it does not
 // exist.

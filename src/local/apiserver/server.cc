@@ -99,7 +99,9 @@ Status ServerImpl::Prepare() {
   http.tls = options_.tls;
   http.max_body_bytes = kMaxBody;
   http.max_connections = options_.limits.connections;
-  http.max_connections_of_others = options_.limits.connections / 2;
+  if (http::IsLoopbackHost(options_.host)) {
+    http.max_connections_of_others = options_.limits.connections / 2;
+  }
   http.header_timeout = kHeaderTimeout;
   // A page cannot know the token; but health, versions and errors are not its business either.
   std::vector<std::string> names = options_.allowed_hosts;

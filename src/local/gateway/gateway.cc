@@ -77,7 +77,10 @@ class GatewayImpl : public Gateway {
     server.host = options_.host;
     server.port = options_.port;
     server.max_connections = options_.max_connections;
-    server.max_connections_of_others = options_.max_connections / 4;
+    // Elsewhere the others are whom it is there for.
+    if (http::IsLoopbackHost(options_.host)) {
+      server.max_connections_of_others = options_.max_connections / 4;
+    }
     server.guard = std::make_shared<const http::BrowserGuard>(http::BrowserGuardOptions{
         .check_host = true,
         .hosts = options_.allowed_hosts,

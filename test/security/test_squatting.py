@@ -46,9 +46,9 @@ def place(nobody):
 
 
 def predict(server):
+    gateway = f"http://127.0.0.1:{(server.data / 'port-gateway').read_text()}"
     done = subprocess.run(["curl", "-s", "-m", "10", "-d", '{"instances": [[6.8, 2.8, 4.8, 1.4]]}',
-                           f"{server.state()['gateway']}/serving/default/iris/v1/models/iris:predict"],
-                          capture_output=True, text=True)
+                           f"{gateway}/serving/default/iris/v1/models/iris:predict"], capture_output=True, text=True)
     return done.stdout
 
 
@@ -69,17 +69,30 @@ def test_a_port_of_a_pod_is_taken_while_kinglet_is_down(place, isolation):
         attacker = subprocess.Popen(["/usr/bin/python3", "-c", TAKES_THE_PORT, address], user=NOBODY.pw_uid,
                                     group=NOBODY.pw_gid, extra_groups=[], cwd="/", stdout=subprocess.PIPE, text=True)
         assert attacker.stdout.readline() == "taken\n"
-        server.start("--isolation", isolation)
+        # From the moment on in which the gateway listens.
+        answers = []
+        started = threading.Event()
+
+        def ask():
+            while not started.is_set():
+                answers.append(predict(server))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            server.start("--isolation", isolation)
+        finally:
+            started.set()
+            asking.join()
 
         def says_why():
-            answer = predict(server)
-            assert "forged" not in answer
+            answers.append(predict(server))
             pods = server.cli("get", "pods", "-o", "json").stdout
             logs = server.cli("get", "events", "-o", "json").stdout
             return "is taken on all addresses" in pods or "held by a program of another user" in logs
 
         wait_for(says_why, 20, "kinglet to say that the port is taken")
-        answers = [predict(server) for _ in range(3)]
+        answers += [predict(server) for _ in range(3)]
         assert not any("forged" in answer for answer in answers)
         attacker.kill()
         assert "instances" not in attacker.stdout.read()

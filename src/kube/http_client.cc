@@ -98,6 +98,13 @@ Result<ObjectKey> RequireKey(const ResourceType& type, const ObjectKey& key, boo
   if (needs_name && key.name.empty()) {
     return Fail(Code::kInvalidArgument, "{}: a name is required", type.GroupResource());
   }
+  // No object has such a name. A server decodes the path before it splits it: "a/status" would be
+  // another resource.
+  for (const std::string* name : {&key.ns, &key.name}) {
+    if (*name == "." || *name == ".." || name->find_first_of("/%") != std::string::npos) {
+      return Fail(Code::kNotFound, "{} \"{}\" not found", type.GroupResource(), *name);
+    }
+  }
   return key;
 }
 

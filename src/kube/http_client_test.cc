@@ -92,6 +92,18 @@ std::string Event(std::string_view type, std::string_view name, int version) {
       type, name, version);
 }
 
+TEST(HttpClient, ANameIsOneSegmentOfThePath) {
+  ApiServer server([](const Seen&) { return ApiServer::Answer{.body = "{}"}; });
+  auto client = server.MakeClientFor({});
+  for (auto name : {".", "..", "p/status", "../n/p", "p%2Fstatus"}) {
+    auto got = client->Get(kPod, {"n", name});
+    ASSERT_FALSE(got) << name;
+    EXPECT_EQ(got.error().code(), Code::kNotFound);
+    EXPECT_FALSE(client->Delete(kPod, {"n", name}));
+    EXPECT_FALSE(client->Get(kPod, {name, "p"}));
+  }
+}
+
 TEST(HttpClient, SpeaksTheApi) {
   ApiServer server([](const Seen&) { return ApiServer::Answer{.body = R"({"items":[{"a":1}]})"}; });
   ClientConfig config;

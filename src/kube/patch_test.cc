@@ -105,6 +105,18 @@ TEST(JsonPatch, DiffIsApplied) {
   EXPECT_TRUE(CreateJsonPatch(J("{a: 1}"), J("{a: 1}")).empty());
 }
 
+TEST(StrategicMerge, LongListsTakeTimeInProportion) {
+  constexpr int kItems = 10'000;
+  Json original = Json::MakeObject(), patch = Json::MakeObject();
+  for (int i = 0; i < kItems; ++i) {
+    original.Ref("env").Push(Json::MakeObject({{"name", fmt::format("a{}", i)}}));
+    patch.Ref("env").Push(Json::MakeObject({{"name", fmt::format("b{}", i)}}));
+  }
+  auto merged = ApplyStrategicMergePatch(original, patch);
+  ASSERT_TRUE(merged);
+  EXPECT_EQ((*merged)["env"].size(), size_t{2 * kItems});
+}
+
 TEST(StrategicMerge, Cases) {
   const Case cases[] = {
       {"containers merge by name", "{spec: {containers: [{name: a, image: x, args: [1]}]}}",

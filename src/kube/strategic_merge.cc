@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace kinglet::kube {
@@ -11,7 +12,7 @@ namespace {
 constexpr std::string_view kOrderPrefix = "$setElementOrder/";
 constexpr std::string_view kDeletePrefix = "$deleteFromPrimitiveList/";
 
-constexpr size_t kMaxItems = 10'000;  // matching items is quadratic
+constexpr size_t kMaxItems = 10'000;
 
 struct RuleRow {
   std::string_view parent;  // "" any
@@ -67,32 +68,47 @@ bool SameItem(const Json& a, const Json& b, const ListMergeRule& rule) {
   return true;
 }
 
-Json* FindItem(Json::Array& list, const Json& item, const ListMergeRule& rule) {
-  for (Json& candidate : list) {
-    if (SameItem(candidate, item, rule)) return &candidate;
+// The first place of each item in a list, by its merge key: two long lists are merged in time that
+// grows with their lengths, not with the product of them.
+class Places {
+ public:
+  // with_protocol: as SameItem tells items apart. Order lists may leave out the protocol.
+  Places(const Json::Array& list, const ListMergeRule& rule, bool with_protocol)
+      : rule_(rule), with_protocol_(with_protocol), none_(list.size()) {
+    for (size_t i = 0; i < list.size(); ++i) Add(list[i], i);
   }
-  return nullptr;
-}
+  void Add(const Json& item, size_t place) { first_.emplace(Text(item), place); }
+  // The number of items that there were if it is not there.
+  size_t Of(const Json& item) const {
+    auto found = first_.find(Text(item));
+    return found == first_.end() ? none_ : found->second;
+  }
+  bool Has(const Json& item) const { return first_.contains(Text(item)); }
 
-size_t IndexOf(const Json::Array& list, const Json& item, const ListMergeRule& rule) {
-  for (size_t i = 0; i < list.size(); ++i) {
-    // Order lists may leave out the protocol.
-    if (rule.merge_key.empty() ? list[i] == item
-                               : list[i][rule.merge_key] == item[rule.merge_key]) {
-      return i;
-    }
+ private:
+  std::string Text(const Json& item) const {
+    if (rule_.merge_key.empty()) return item.Dump();
+    std::string text = item[rule_.merge_key].Dump();
+    const bool is_port = rule_.merge_key == "containerPort" || rule_.merge_key == "port";
+    if (is_port && with_protocol_) text += "/" + item["protocol"].StringOr("TCP");
+    return text;
   }
-  return list.size();
-}
+
+  ListMergeRule rule_;
+  bool with_protocol_;
+  size_t none_;
+  std::unordered_map<std::string, size_t> first_;
+};
 
 // Puts the items named by `order` in that order. One of the server's own stands before a named one
 // only if it did so before: what was not there yet comes first.
 Json::Array Reorder(Json::Array merged, const Json::Array& order, const Json::Array& before,
                     const ListMergeRule& rule) {
+  const Places in_order(order, rule, false), in_before(before, rule, false);
   Json::Array named, own;
   std::vector<std::pair<size_t, size_t>> places;  // in `order`, in `merged`
   for (size_t i = 0; i < merged.size(); ++i) {
-    size_t place = IndexOf(order, merged[i], rule);
+    size_t place = in_order.Of(merged[i]);
     if (place < order.size()) {
       places.emplace_back(place, i);
     } else {
@@ -106,7 +122,7 @@ Json::Array Reorder(Json::Array merged, const Json::Array& order, const Json::Ar
   while (left != named.end() || right != own.end()) {
     bool take_right = left == named.end();
     if (!take_right && right != own.end()) {
-      size_t l = IndexOf(before, *left, rule), r = IndexOf(before, *right, rule);
+      size_t l = in_before.Of(*left), r = in_before.Of(*right);
       take_right = l < before.size() && r < l;
     }
     out.push_back(std::move(take_right ? *right++ : *left++));
@@ -123,8 +139,11 @@ Result<Json> MergeList(const Json& original, const Json& patch, std::string_view
   }
   Json::Array merged = original.AsArray();
   if (rule.merge_key.empty()) {
+    Places places(merged, rule, true);
     for (const Json& item : patch.AsArray()) {
-      if (std::find(merged.begin(), merged.end(), item) == merged.end()) merged.push_back(item);
+      if (places.Has(item)) continue;
+      places.Add(item, merged.size());
+      merged.push_back(item);
     }
     return Json(Reorder(std::move(merged), patch.AsArray(), original.AsArray(), rule));
   }
@@ -132,6 +151,7 @@ Result<Json> MergeList(const Json& original, const Json& patch, std::string_view
     return item["$patch"].AsString() == "replace" && item[rule.merge_key].IsNull();
   });
   if (replace) merged.clear();
+  Places places(merged, rule, true);
   Json::Array order;
   for (const Json& item : patch.AsArray()) {
     const std::string& directive = item["$patch"].AsString();
@@ -141,13 +161,18 @@ Result<Json> MergeList(const Json& original, const Json& patch, std::string_view
                   item.Dump().substr(0, 200), rule.merge_key);
     }
     if (directive == "delete") {
+      if (!places.Has(item)) continue;
       std::erase_if(merged, [&](const Json& other) { return SameItem(other, item, rule); });
+      places = Places(merged, rule, true);
       continue;
     }
     order.push_back(item);
-    Json* present = FindItem(merged, item, rule);
-    if (!present) present = &merged.emplace_back(Json::MakeObject());
-    KINGLET_TRY(*present, MergeObject(std::move(*present), item, field));
+    if (!places.Has(item)) {
+      places.Add(item, merged.size());
+      merged.push_back(Json::MakeObject());
+    }
+    Json& present = merged[places.Of(item)];
+    KINGLET_TRY(present, MergeObject(std::move(present), item, field));
   }
   return Json(Reorder(std::move(merged), order, original.AsArray(), rule));
 }

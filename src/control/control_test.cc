@@ -33,6 +33,12 @@ annotations: {x/y: z}
     ASSERT_TRUE(got) << c.text << ": " << got.error().message();
     EXPECT_EQ(*got, c.want) << c.text;
   }
+  EXPECT_EQ(RenderTemplate("-{{.Name}}-", dot, "", 6).value_or(""), "-iris-");
+  for (auto text : {"-{{.Name}}-", "{{.Name}}", "-------", "{{.Name}}{{.Name}}{{.Name}}"}) {
+    auto refused = RenderTemplate(text, dot, "", 3);
+    ASSERT_FALSE(refused) << text;
+    EXPECT_EQ(refused.error().code(), Code::kResourceExhausted);
+  }
   for (auto bad : {"{{.Nope}}", "{{.Name", "{{ printf .Name }}", "{{.Name.x}}", "{{.}}", "{{}}"}) {
     EXPECT_FALSE(RenderTemplate(bad, dot)) << bad;
   }

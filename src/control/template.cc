@@ -95,13 +95,21 @@ Result<std::string> Evaluate(std::string_view action, const Json& dot, std::stri
 
 }  // namespace
 
-Result<std::string> RenderTemplate(std::string_view text, const Json& dot,
-                                   std::string_view missing) {
+Result<std::string> RenderTemplate(std::string_view text, const Json& dot, std::string_view missing,
+                                   size_t max_bytes) {
   std::string out;
+  auto append = [&](std::string_view more) -> Status {
+    if (more.size() > max_bytes - out.size()) {
+      return Fail(Code::kResourceExhausted, "the placeholders make a text of over {} bytes",
+                  max_bytes);
+    }
+    out += more;
+    return {};
+  };
   while (true) {
     size_t open = text.find("{{");
     if (open == std::string_view::npos) {
-      out += text;
+      KINGLET_RETURN_IF_ERROR(append(text));
       return out;
     }
     std::string_view before = text.substr(0, open);
@@ -120,9 +128,9 @@ Result<std::string> RenderTemplate(std::string_view text, const Json& dot,
       size_t next = text.find_first_not_of(kSpace);
       text.remove_prefix(next == std::string_view::npos ? text.size() : next);
     }
-    out += before;
+    KINGLET_RETURN_IF_ERROR(append(before));
     KINGLET_TRY(std::string value, Evaluate(action, dot, missing));
-    out += value;
+    KINGLET_RETURN_IF_ERROR(append(value));
   }
 }
 

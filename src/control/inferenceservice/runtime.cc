@@ -204,17 +204,21 @@ Result<Json> MergePodSpecs(const Json& runtime_pod, const Json& predictor_pod) {
 
 namespace {
 
-Status ReplaceInTexts(Json& value, const Json& dot) {
+// `room`: how many bytes all texts with placeholders may still have.
+Status ReplaceInTexts(Json& value, const Json& dot, size_t& room) {
   if (value.IsString()) {
     if (value.AsString().find("{{") == std::string::npos) return {};
     // KServe renders containers as HTML, in which a key that is missing is nothing.
-    KINGLET_TRY(std::string text, RenderTemplate(value.AsString(), dot, ""));
+    KINGLET_TRY(std::string text, RenderTemplate(value.AsString(), dot, "", room));
+    room -= text.size();
     value = std::move(text);
   } else if (value.IsArray()) {
-    for (Json& item : value.MutableArray()) KINGLET_RETURN_IF_ERROR(ReplaceInTexts(item, dot));
+    for (Json& item : value.MutableArray()) {
+      KINGLET_RETURN_IF_ERROR(ReplaceInTexts(item, dot, room));
+    }
   } else if (value.IsObject()) {
     for (auto& [key, item] : value.MutableObject()) {
-      KINGLET_RETURN_IF_ERROR(ReplaceInTexts(item, dot));
+      KINGLET_RETURN_IF_ERROR(ReplaceInTexts(item, dot, room));
     }
   }
   return {};
@@ -224,7 +228,8 @@ Status ReplaceInTexts(Json& value, const Json& dot) {
 
 Result<Json> ReplacePlaceholders(const Json& container, const Json& metadata) {
   Json out = container;
-  KINGLET_RETURN_IF_ERROR(ReplaceInTexts(out, TemplateMetadata(metadata)));
+  size_t room = kMaxRenderedBytes;
+  KINGLET_RETURN_IF_ERROR(ReplaceInTexts(out, TemplateMetadata(metadata), room));
   return out;
 }
 

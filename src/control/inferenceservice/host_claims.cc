@@ -12,14 +12,22 @@ void AddHosts(const Json& route, const std::string& shared, std::set<std::string
     if (host.IsString() && host.AsString() != shared) hosts.insert(host.AsString());
   };
   for (const Json& rule : route["spec"]["rules"].AsArray()) add(rule["host"]);  // Ingress
-  for (const Json& host : route["spec"]["hostnames"].AsArray()) add(host);      // HTTPRoute
+  for (const Json& host : route["spec"]["hostnames"].AsArray()) {               // HTTPRoute
+    add(host);
+    if (host.AsString() != shared) continue;
+    for (const Json& rule : route["spec"]["rules"].AsArray()) {
+      for (const Json& match : rule["matches"].AsArray()) {
+        hosts.insert(shared + match["path"]["value"].AsString());
+      }
+    }
+  }
 }
 
 }  // namespace
 
 void HostClaims::CountExisting(State& state, const kube::Informer& live,
                                const std::string& shared) {
-  if (!state.known_kinds.insert(live.type().kind).second) return;
+  if (!live.KindExists() || !state.known_kinds.insert(live.type().kind).second) return;
   auto routes = live.List();
   // If two namespaces have one host already, the older route is the holder's.
   std::ranges::sort(routes, {}, [](const kube::ObjectPtr& route) {

@@ -28,7 +28,8 @@ class HostClaims {
   };
 
   // Claims the hosts of `routes` (Ingresses or HTTPRoutes of one InferenceService that are about to
-  // be applied) in place of those it had. Hosts in `shared` are for all. A conflict: it gets none
+  // be applied) in place of those it had. Of the host `shared`, which is for all, the paths of
+  // HTTPRoutes are claimed. A conflict: it gets none
   // of them and keeps what it had. `live` are the routes of that kind in the cluster; those it has
   // at the first call were there before.
   std::optional<Conflict> Claim(const kube::ObjectKey& owner, std::span<const DesiredObject> routes,

@@ -52,7 +52,7 @@ Result<bool> IngressReconciler::ClaimHosts(std::span<const DesiredObject> routes
   Conditions(object, clock_)
       .MarkFalse("IngressReady", "HostInUse",
                  fmt::format("host {} is used by an InferenceService of another namespace: choose "
-                             "another name, or ask for another domainTemplate",
+                             "another name, or ask for another domainTemplate or pathTemplate",
                              conflict->host));
   return false;
 }
@@ -93,10 +93,10 @@ Result<Entry> IngressReconciler::ReconcileHttpRoutes(const Plan& plan,
   const std::span mine(wanted.end() - static_cast<ptrdiff_t>(routes.size()), wanted.end());
   KINGLET_TRY(bool claimed, ClaimHosts(mine, *config.ingress, cluster_.http_routes(), object));
   if (!claimed) return Entry::kTaken;
-  // Each component that is ready gets its route; the top one, which leads to all, comes last.
+  // Each component that is ready gets its route; those that lead to all come last.
   std::vector<bool> applied;
   for (size_t i = 0; i < mine.size(); ++i) {
-    const bool is_top = i == plan.components.size();
+    const bool is_top = i >= plan.components.size();
     applied.push_back(is_top ? std::ranges::find(applied, false) == applied.end()
                              : IsComponentReady(object, plan.components[i].kind));
     if (applied[i]) KINGLET_RETURN_IF_ERROR(cluster_.children().Apply(object, mine[i]));

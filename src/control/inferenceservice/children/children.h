@@ -71,8 +71,9 @@ Result<std::string> MakePath(const api::InferenceService& isvc, const api::Ingre
 Result<Json> MakeIngress(const api::InferenceService& isvc, const IngressNames& names,
                          const api::Config& config);
 
-// Gateway API: a route for each component, then the one of the InferenceService. `predictors`: the
-// predictor's Service, and those of canaries.
+// Gateway API: a route for each component, then the one of the InferenceService, then with
+// pathTemplate the one of its path at the ingress domain. `predictors`: the predictor's Service,
+// and those of canaries.
 Result<std::vector<Json>> MakeHttpRoutes(const api::InferenceService& isvc,
                                          std::span<const ComponentPlan> components,
                                          std::span<const WeightedService> predictors,

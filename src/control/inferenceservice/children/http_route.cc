@@ -156,13 +156,18 @@ const ComponentPlan* Find(std::span<const ComponentPlan> components, ComponentKi
   return found == components.end() ? nullptr : &*found;
 }
 
+// Who answers first.
+const ComponentPlan* Front(std::span<const ComponentPlan> components) {
+  const ComponentPlan* transformer = Find(components, ComponentKind::kTransformer);
+  return transformer ? transformer : Find(components, ComponentKind::kPredictor);
+}
+
 Result<Json> TopLevelRoute(const api::InferenceService& isvc,
                            std::span<const ComponentPlan> components, const api::Config& config,
                            const Rules& make) {
   const auto& ingress = *config.ingress;
   const ComponentPlan* explainer = Find(components, ComponentKind::kExplainer);
-  const ComponentPlan* front = Find(components, ComponentKind::kTransformer);
-  if (!front) front = Find(components, ComponentKind::kPredictor);
+  const ComponentPlan* front = Front(components);
   KINGLET_TRY(std::string host, MakeHost(isvc.name(), isvc, ingress));
   Json hostnames = Json::MakeArray({host});
   for (auto& other :
@@ -173,14 +178,21 @@ Result<Json> TopLevelRoute(const api::InferenceService& isvc,
   Json rules = Json::MakeArray();
   if (explainer) make.Add(kExplainPath, *explainer, rules);
   make.AddAny(*front, rules);
-  if (!ingress.path_template.empty()) {
-    KINGLET_TRY(std::string path, MakePath(isvc, ingress));
-    if (path.ends_with('/')) path.pop_back();
-    if (explainer) make.Add(path + R"((/v1/models/[\w-]+:explain)$)", *explainer, rules);
-    make.Add(path + "/", *front, rules);
-    hostnames.Push(ingress.IngressHost());
-  }
   return MakeRoute(isvc.name(), std::move(hostnames), std::move(rules), isvc, config);
+}
+
+// Of the ingress domain, which all share: the path of this InferenceService and nothing else. A
+// route's rules are for all its hosts, so it is a route of its own.
+Result<Json> PathRoute(const api::InferenceService& isvc, std::span<const ComponentPlan> components,
+                       const api::Config& config, const Rules& make) {
+  const ComponentPlan* explainer = Find(components, ComponentKind::kExplainer);
+  KINGLET_TRY(std::string path, MakePath(isvc, *config.ingress));
+  if (path.ends_with('/')) path.pop_back();
+  Json rules = Json::MakeArray();
+  if (explainer) make.Add(path + R"((/v1/models/[\w-]+:explain)$)", *explainer, rules);
+  make.Add(path + "/", *Front(components), rules);
+  return MakeRoute(isvc.name() + "-path", Json::MakeArray({config.ingress->IngressHost()}),
+                   std::move(rules), isvc, config);
 }
 
 }  // namespace
@@ -202,6 +214,10 @@ Result<std::vector<Json>> MakeHttpRoutes(const api::InferenceService& isvc,
   }
   KINGLET_TRY(Json top, TopLevelRoute(isvc, components, config, make));
   routes.push_back(std::move(top));
+  if (!config.ingress->path_template.empty()) {
+    KINGLET_TRY(Json by_path, PathRoute(isvc, components, config, make));
+    routes.push_back(std::move(by_path));
+  }
   return routes;
 }
 

@@ -65,6 +65,10 @@ Status ValidateCanaries(const api::InferenceService& isvc) {
         "canary requires a stable predictor with a model (multi-model serving is not supported "
         "with canary)");
   }
+  if (isvc.spec.canary.size() > api::kMaxCanaries) {
+    return Invalid("canary has {} entries: at most {} are allowed", isvc.spec.canary.size(),
+                   api::kMaxCanaries);
+  }
   std::set<std::string> names;
   int64_t total = 0;
   for (size_t i = 0; i < isvc.spec.canary.size(); ++i) {

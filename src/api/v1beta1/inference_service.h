@@ -198,6 +198,9 @@ struct ExplainerSpec : ComponentExtension {
   static const Struct<ExplainerSpec>& Describe();
 };
 
+// Each canary is a Deployment with all that its runtime says.
+inline constexpr size_t kMaxCanaries = 16;
+
 // A predictor that is tried with a share of the traffic, in Standard mode.
 struct CanarySpec {
   // What differs from the stable predictor: a PredictorSpec that is merged over it.

@@ -32,6 +32,13 @@ ModelResult<std::vector<CanaryPlan>> PlanCanaries(const api::InferenceService& i
                                                   const ComponentInput& input,
                                                   const std::set<std::string>& ready) {
   std::vector<CanaryPlan> plans;
+  if (isvc.spec.canary.size() > api::kMaxCanaries) {
+    return std::unexpected(ModelFailure{
+        "", "",
+        Error(Code::kInvalidArgument, fmt::format("{} canaries: at most {} are allowed",
+                                                  isvc.spec.canary.size(), api::kMaxCanaries)),
+        ""});
+  }
   const Json stable = api::Encode(isvc.spec.predictor);
   for (const auto& [predictor, percent] : isvc.spec.canary) {
     auto own = api::Decode<api::PredictorSpec>(predictor);

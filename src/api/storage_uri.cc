@@ -50,6 +50,8 @@ std::string_view SchemeOf(std::string_view uri) {
 
 bool NamesLocalFiles(std::string_view uri) {
   const std::string scheme = AsciiLower(SchemeOf(uri));
+  // "--flag=x://" is not a URI either: programs that download would take it for one of their flags.
+  if (scheme.starts_with('-')) return true;
   return scheme.empty() || scheme == "file" || scheme == "pvc";
 }
 

@@ -7,15 +7,11 @@ namespace kinglet::control {
 
 using kube::ObjectKey;
 
-namespace {
-
-bool IsFor(const Json& volume, const ObjectKey& claim) {
+bool IsVolumeFor(const Json& volume, const ObjectKey& claim) {
   const Json& reference = volume["spec"]["claimRef"];
   return reference["namespace"].AsString() == claim.ns &&
          reference["name"].AsString() == claim.name;
 }
-
-}  // namespace
 
 ObjectKey CacheOfVolume(const Json& object) {
   const Json* owner = kube::ControllerOf(object);
@@ -36,7 +32,8 @@ Result<bool> CacheVolumes::Make(const Json& cache, const CachedModel& model,
   kube::ObjectPtr volume = volumes_.Get(key), present = claims_.Get(claim_key);
   if (volume) {
     // KServe's volumes of a LocalModelNamespaceCache have neither an owner nor labels.
-    KINGLET_RETURN_IF_ERROR(CheckOwner(cache, volumes_.type(), *volume, IsFor(*volume, claim_key)));
+    KINGLET_RETURN_IF_ERROR(
+        CheckOwner(cache, volumes_.type(), *volume, IsVolumeFor(*volume, claim_key)));
   }
   if (present) KINGLET_RETURN_IF_ERROR(CheckOwner(cache, claims_.type(), *present, true));
   // What is being deleted is made anew when it is gone.

@@ -14,6 +14,8 @@ namespace kinglet::control {
 // The cache that a volume or a claim belongs to: its owner, or the one that its labels name if it
 // cannot have an owner. An empty name if it belongs to none.
 kube::ObjectKey CacheOfVolume(const Json& object);
+// Whether the volume is reserved for the claim.
+bool IsVolumeFor(const Json& volume, const kube::ObjectKey& claim);
 
 // Thread-safe. The references must outlive it; `volumes` must hold what KeepVolumeFacts keeps.
 class CacheVolumes {

@@ -224,7 +224,11 @@ Result<ReconcileResult> LocalModelController::Impl::Reconcile(const ObjectKey& k
   std::map<std::string, NodeCopy> copies;
   // As the releases do that have namespace caches.
   const bool say_group = now->latest || !namespace_caches.List().empty();
-  note(AssignNodes(*model, say_group, copies));
+  Status assigned = AssignNodes(*model, say_group, copies);
+  if (!assigned && assigned.error().code() == Code::kResourceExhausted) {
+    events->Warning(object, "NotAssigned", assigned.error().message());
+  }
+  note(std::move(assigned));
   SayWhereNobodyIs(object, model_groups);
   SetCopies(changed, copies);
   std::vector<Json> users;
@@ -356,19 +360,26 @@ Status LocalModelController::Impl::PutOnNode(const CachedModel& model, const Jso
   kube::ObjectPtr seen = node_models.Get(key);
   Json wish = seen ? *seen : FirstList(node, !group.empty());
   const bool changed = PutModelOnNode(wish, model, group);
+  auto is_there = [&](const Json& list) -> Status {
+    if (NodeHasModel(list, model.key)) return {};
+    return Fail(Code::kResourceExhausted,
+                "the caches of namespace {} take more than {} bytes in LocalModelNode {}: delete "
+                "some, or shorten sourceModelUri and storage.parameters",
+                model.key.ns, kMaxNamespaceBytes, key.name);
+  };
   if (!seen) {
     auto created = client.Create(kube::kLocalModelNode, wish);
-    if (created) return {};
+    if (created) return is_there(*created);
     if (created.error().code() != Code::kAlreadyExists) return Unexpected(created.error());
   } else if (!changed) {
-    return {};
+    return is_there(wish);
   }
   // Other models come and go on the same node at the same time.
   auto written = kube::UpdateWithRetry(client, kube::kLocalModelNode, key, [&](Json& latest) {
     return PutModelOnNode(latest, model, group);
   });
   if (!written) return Unexpected(written.error());
-  return {};
+  return is_there(*written);
 }
 
 Status LocalModelController::Impl::DropFromNode(const ObjectKey& model, const std::string& node) {
@@ -395,7 +406,9 @@ Status LocalModelController::Impl::DropUnusedVolumes(const CachedModel& model,
     const ObjectKey volume{.ns = "", .name = ServingVolumeName(claim)};
     note(cache_volumes.Delete(claims, claim));
     kube::ObjectPtr present = volumes.Get(volume);
-    if (present && CacheOfVolume(*present) == model.key) {
+    // Users of a namespace can label a claim as ours, with a name that makes another claim's
+    // volume.
+    if (present && CacheOfVolume(*present) == model.key && IsVolumeFor(*present, claim)) {
       note(cache_volumes.Delete(volumes, volume));
     }
   }

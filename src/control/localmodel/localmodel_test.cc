@@ -87,6 +87,23 @@ TEST(CachedModel, EntriesSayWhatTheCacheSaysOfCredentials) {
   }
 }
 
+TEST(CachedModel, OneNamespaceDoesNotFillANodesList) {
+  auto model = [](const std::string& ns, const std::string& name, size_t bytes) {
+    return CachedModel{{.ns = ns, .name = name},
+                       {.source_model_uri = "s3://b/" + std::string(bytes, 'x')}};
+  };
+  Json node = Json::MakeObject();
+  EXPECT_TRUE(PutModelOnNode(node, model("a", "half", kMaxNamespaceBytes / 2), ""));
+  EXPECT_FALSE(PutModelOnNode(node, model("a", "rest", kMaxNamespaceBytes / 2), ""));
+  EXPECT_FALSE(NodeHasModel(node, {.ns = "a", .name = "rest"}));
+  EXPECT_TRUE(PutModelOnNode(node, model("b", "other", kMaxNamespaceBytes / 2), ""));
+  // The cluster's are an administrator's.
+  EXPECT_TRUE(PutModelOnNode(node, model("", "whole", kMaxNamespaceBytes), ""));
+  // One that grew is taken out.
+  EXPECT_TRUE(PutModelOnNode(node, model("a", "half", kMaxNamespaceBytes), ""));
+  EXPECT_FALSE(NodeHasModel(node, {.ns = "a", .name = "half"}));
+}
+
 TEST(CachedModel, VolumesOfTheOnlyNodeThereIs) {
   const Json group = Yaml(
       "{metadata: {name: gpu}, spec: {persistentVolumeSpec: {nfs: {server: s, path: /m}, capacity: "

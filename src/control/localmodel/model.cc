@@ -16,6 +16,18 @@ Json& EntriesOf(Json& node) {
   return entries;
 }
 
+// Whether the entry and the others of its namespace are within kMaxNamespaceBytes.
+bool Fits(const Json& node, const Json& entry) {
+  const kube::ObjectKey key = KeyOfNodeEntry(entry);
+  if (key.ns.empty()) return true;  // the administrator's
+  size_t bytes = entry.Dump().size();
+  for (const Json& other : node["spec"]["localModels"].AsArray()) {
+    const kube::ObjectKey other_key = KeyOfNodeEntry(other);
+    if (other_key.ns == key.ns && other_key != key) bytes += other.Dump().size();
+  }
+  return bytes <= kMaxNamespaceBytes;
+}
+
 }  // namespace
 
 Result<CachedModel> ReadCachedModel(const Json& object) {
@@ -63,6 +75,7 @@ Json CacheLabels(const kube::ObjectKey& key) {
 
 bool PutModelOnNode(Json& node, const CachedModel& model, const std::string& group) {
   const Json wish = MakeNodeEntry(model, group);
+  if (!Fits(node, wish)) return DropModelFromNode(node, model.key);
   for (Json& entry : EntriesOf(node).MutableArray()) {
     if (KeyOfNodeEntry(entry) != model.key) continue;
     bool changed = false;

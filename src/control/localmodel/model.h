@@ -41,7 +41,12 @@ kube::ObjectKey KeyOfNodeEntry(const Json& entry);
 kube::ObjectKey CacheOfLabels(const Json& object);
 Json CacheLabels(const kube::ObjectKey& key);
 
-// Puts the model into a LocalModelNode's spec, or takes it out; whether that changed anything.
+// A LocalModelNode lists the models of all namespaces, and API servers store at most 1.5 MiB: the
+// entries of one namespace have at most so many bytes together.
+inline constexpr size_t kMaxNamespaceBytes = 64 << 10;
+
+// Puts the model into a LocalModelNode's spec, or takes it out; whether that changed anything. A
+// model that does not fit into kMaxNamespaceBytes is not put there, or taken out: see NodeHasModel.
 bool PutModelOnNode(Json& node, const CachedModel& model, const std::string& group);
 bool DropModelFromNode(Json& node, const kube::ObjectKey& model);
 bool NodeHasModel(const Json& node, const kube::ObjectKey& model);

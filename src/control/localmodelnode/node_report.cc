@@ -1,5 +1,8 @@
 #include "control/localmodelnode/node_report.h"
 
+#include <map>
+#include <string_view>
+
 #include "base/log.h"
 #include "kube/apply.h"
 #include "kube/object.h"
@@ -9,15 +12,26 @@ namespace kinglet::control {
 
 namespace {
 
+constexpr size_t kMaxReason = 2048, kMaxReasonsOfNamespace = 64 << 10;
 constexpr std::string_view kStates = "modelStatus", kReasons = "modelReasons";
 
 }  // namespace
 
 Status NodeReport::Write(const Json& object, const std::vector<ModelReport>& models) {
   Json states = Json::MakeObject(), reasons = Json::MakeObject();
+  std::map<std::string_view, size_t> bytes;  // of reasons, by namespace
   for (const ModelReport& model : models) {
     states.Set(model.name, model.state);
-    if (!model.reason.empty()) reasons.Set(model.name, model.reason);
+    if (model.reason.empty()) continue;
+    std::string reason = model.reason.substr(0, kMaxReason);
+    // The report of all namespaces is one object, whose size is limited.
+    const std::string_view name = model.name;
+    const size_t slash = name.find('/');
+    if (slash != std::string_view::npos &&
+        (bytes[name.substr(0, slash)] += reason.size()) > kMaxReasonsOfNamespace) {
+      continue;
+    }
+    reasons.Set(model.name, std::move(reason));
   }
   // A definition without the reasons does not keep them: that must not be a change each time.
   if (!told_) {

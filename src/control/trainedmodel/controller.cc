@@ -44,6 +44,13 @@ bool IsAllocated(const Json& model) {
   return kube::Label(model, api::label::kTrainedModelAllocated) == ParentOf(model).name;
 }
 
+Error NotTheParents(const Json& config_map) {
+  return Error(Code::kAlreadyExists,
+               fmt::format("ConfigMap {} does not belong to the InferenceService: delete or rename "
+                           "it, so that the controller can make its own",
+                           kube::Name(config_map)));
+}
+
 }  // namespace
 
 struct TrainedModelController::Impl {
@@ -152,11 +159,16 @@ Result<ReconcileResult> TrainedModelController::Impl::Reconcile(const ObjectKey&
   auto written = kube::UpdateWithRetry(client, kube::kConfigMap,
                                        {.ns = key.ns, .name = ModelConfigName(parent_name)},
                                        [&](Json& config_map) {
+                                         if (!IsModelConfigOf(config_map, parent_name)) {
+                                           unreadable = NotTheParents(config_map);
+                                           return false;
+                                         }
                                          auto changed = PutModelConfig(config_map, *model);
                                          if (!changed) unreadable = changed.error();
                                          return changed && *changed;
                                        });
   if (unreadable) {
+    events->Warning(object, "InternalError", unreadable->message());
     return Unexpected(unreadable->WithContext(
         fmt::format("Can not add or update a model {} from config", key.name)));
   }
@@ -187,6 +199,8 @@ Result<ReconcileResult> TrainedModelController::Impl::Delete(const Json& object)
       client, kube::kConfigMap,
       {.ns = kube::Namespace(object), .name = ModelConfigName(ParentOf(object).name)},
       [&](Json& config_map) {
+        // Ours was never written into it.
+        if (!IsModelConfigOf(config_map, ParentOf(object).name)) return false;
         auto changed = DropModelConfig(config_map, kube::Name(object));
         if (!changed) unreadable = changed.error();
         return changed && *changed;

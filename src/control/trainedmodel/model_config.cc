@@ -5,6 +5,7 @@
 #include "control/go_json.h"
 #include "kube/object.h"
 #include "kube/quantity.h"
+#include "kube/resource.h"
 
 namespace kinglet::control {
 namespace {
@@ -28,6 +29,12 @@ Result<Json> Read(const Json& config_map) {
 
 std::string ModelConfigName(std::string_view inference_service) {
   return fmt::format("modelconfig-{}-0", inference_service);
+}
+
+bool IsModelConfigOf(const Json& config_map, std::string_view inference_service) {
+  const Json* owner = kube::ControllerOf(config_map);
+  return owner && (*owner)["kind"].AsString() == kube::kInferenceService.kind &&
+         (*owner)["name"].AsString() == inference_service;
 }
 
 Json ModelConfigEntry(const api::TrainedModel& model) {

@@ -13,6 +13,9 @@ namespace kinglet::control {
 // Every InferenceService has one shard.
 std::string ModelConfigName(std::string_view inference_service);
 
+// Whether the InferenceService controls the ConfigMap: another one with that name is not written.
+bool IsModelConfigOf(const Json& config_map, std::string_view inference_service);
+
 // {"modelName", "modelSpec": {storageUri, framework, memory}}
 Json ModelConfigEntry(const api::TrainedModel& model);
 

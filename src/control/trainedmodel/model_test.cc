@@ -86,7 +86,10 @@ spec: {predictor: {model: {modelFormat: {name: sklearn}, resources: {limits: {me
     Create(client_, R"(
 apiVersion: v1
 kind: ConfigMap
-metadata: {name: modelconfig-iris-0, namespace: ns}
+metadata:
+  name: modelconfig-iris-0
+  namespace: ns
+  ownerReferences: [{apiVersion: serving.kserve.io/v1beta1, kind: InferenceService, name: iris, uid: u, controller: true}]
 data: {models.json: '[]'}
 )");
   }

@@ -203,7 +203,8 @@ def test_models_of_two_namespaces_are_not_the_same_files(world):
     assert second.read_bytes() == PUBLIC
 
 
-@pytest.mark.parametrize("uri", ["file:///var/run/secrets", "/etc/passwd", "pvc://private-default/models", "FILE:///etc"])
+@pytest.mark.parametrize("uri", ["file:///var/run/secrets", "/etc/passwd", "pvc://private-default/models", "FILE:///etc",
+                                 "--metrics-addr=s3://bucket/private"])
 def test_a_cache_of_files_where_downloads_run(world, uri):
     with pytest.raises(urllib.error.HTTPError) as refused:
         world.cache(world.b, "local", uri)
@@ -391,6 +392,38 @@ def test_a_name_that_no_folder_can_have(world):
     with contextlib.suppress(urllib.error.HTTPError):
         world.cache(world.b, name, world.uri())
     world.gone_after_a_look()
+
+
+def test_the_list_of_a_node_is_filled(world):
+    """All namespaces' models of a node stand in one object, whose size is limited."""
+    names = [f"long-{i}" for i in range(4)]
+    for name in names:
+        world.cache(world.b, name, f"{world.uri()}?{name}{'x' * 500_000}")
+    world.cache(world.a, "beside-long", world.uri() + "?beside-long")
+    world.await_state(world.a, "beside-long", "NodeDownloaded")
+    node = world.get(f"/{SERVING}/localmodelnodes/kinglet")
+    assert len(json.dumps(node)) < 200_000
+    events = world.get("/api/v1/namespaces/team-b/events")["items"]
+    assert any(e["reason"] == "NotAssigned" and e["involvedObject"]["name"] in names for e in events)
+    for name in names:
+        world.admin.call("DELETE", world.path_of(world.b, name))
+    wait_for(lambda: not any(world.get(world.path_of(world.b, name)) for name in names), 30, "the caches to go")
+
+
+def test_a_claim_with_our_label_has_the_volume_of_another_deleted(world, used):
+    """The controller deletes what unused claims are bound to: "<claim>-<namespace>", which can be read in two ways."""
+    attacker = Pods(world.kinglet, "b")
+    world.admin.create("namespaces", {"metadata": {"name": "b"}}, namespaced=False)
+    volume = world.get(f"/api/v1/persistentvolumes/{used}-default-team-b")
+    attacker.create("persistentvolumeclaims", {
+        "metadata": {"name": f"{used}-default-team", "labels": {f"{INTERNAL}localmodel": used}},
+        "spec": {"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": "1Mi"}}}})
+    # Another user of the cache, so that the controller looks at its claims.
+    world.service(world.a, "wakes", world.uri() + "?public")
+    wait_for(lambda: not world.claim(attacker, f"{used}-default-team"), 30, "the unused claim to be deleted")
+    world.bound(world.a, f"{used}-default")
+    now = world.get(f"/api/v1/persistentvolumes/{used}-default-team-b")
+    assert now and now["metadata"]["uid"] == volume["metadata"]["uid"] and "deletionTimestamp" not in now["metadata"]
 
 
 @pytest.mark.parametrize("name", ["..", ".kinglet-records", "a/../b", "team-a_private", "A", "%2e%2e"])

@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT, Standalone, wait_for
 
 sys.path.insert(0, str(ROOT / "test/apiserver"))
-from cluster import CONFIG, Api, ApiError  # noqa: E402
+from cluster import CONFIG, Api, ApiError, documents  # noqa: E402
 
 BOUNDARY = "tenant"
 TENANT = "tenant"
@@ -40,6 +40,7 @@ def api():
                                "securityContext": {"privileged": False}}]}
     api.apply({"apiVersion": "serving.kserve.io/v1alpha1", "kind": "ClusterServingRuntime",
                "metadata": {"name": "with-placeholders"}, "spec": runtime})
+    api.pid = standalone.process.pid
     yield api
     standalone.stop()
     shutil.rmtree(folder, ignore_errors=True)
@@ -86,7 +87,7 @@ def isvc(name, **metadata):
 
 def named(kind, name):
     version = {"Deployment": "apps/v1", "Ingress": "networking.k8s.io/v1", "Service": "v1", "ConfigMap": "v1",
-               "HorizontalPodAutoscaler": "autoscaling/v2"}[kind]
+               "HorizontalPodAutoscaler": "autoscaling/v2", "HTTPRoute": "gateway.networking.k8s.io/v1"}[kind]
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name}}
 
 
@@ -215,6 +216,52 @@ def test_annotations_that_the_configuration_forbids_do_not_reach_the_ingress_con
         api.merge(CONFIG, {"data": {"inferenceService": before}})
 
 
+@pytest.fixture
+def routes(api, ingress):
+    """Gateway API: changes the configuration for a test, and reads the routes of a namespace."""
+    for crd in documents(ROOT / "test/apiserver/foreign_crds.yaml"):
+        if crd["spec"]["names"]["kind"] == "HTTPRoute":
+            api.apply(crd)
+
+    def read(namespace):
+        try:
+            return api.list("gateway.networking.k8s.io/v1", "HTTPRoute", namespace)
+        except (ApiError, KeyError):
+            return []  # the kind is not served yet
+
+    ingress(enableGatewayApi=True, kserveIngressGateway="in/gw", pathTemplate="/serving/{{ .Namespace }}/{{ .Name }}")
+    return ingress, read
+
+
+def shared_paths(routes):
+    """The paths that lead to a service at the domain of all."""
+    return {match["path"]["value"] for o in routes if "example.com" in o["spec"]["hostnames"]
+            for rule in o["spec"]["rules"] for match in rule["matches"]}
+
+
+def test_a_service_does_not_get_the_requests_of_all_paths(api, routes, made):
+    """With Gateway API, all rules of a route are for all its hosts."""
+    read = routes[1]
+    made(isvc("whole"))
+    make_available(api, "whole-predictor")
+    wait_for(lambda: shared_paths(read(TENANT)), 30, "the route of its path")
+    assert shared_paths(read(TENANT)) == {f"/serving/{TENANT}/whole/"}
+    assert any("^/.*$" == match["path"]["value"] for o in read(TENANT) for rule in o["spec"]["rules"] for match in rule["matches"])
+
+
+def test_a_service_does_not_get_the_path_of_another_namespace(api, routes, made):
+    change, read = routes
+    change(enableGatewayApi=True, kserveIngressGateway="in/gw", pathTemplate="/serving/{{ .Name }}",
+           domainTemplate="{{ .Name }}.{{ .Namespace }}.{{ .IngressDomain }}")
+    for namespace in ("b-c", "c"):
+        made(isvc("same"), namespace)
+        make_available(api, "same-predictor", namespace)
+        wait_for(lambda: shared_paths(read(namespace)) or condition(api, "same", "IngressReady", namespace).get("reason")
+                 == "HostInUse", 30, "a decision")
+    assert shared_paths(read("b-c")) == {"/serving/same/"}
+    assert not shared_paths(read("c"))
+
+
 # Objects that are somebody else's and have the name of a child.
 
 
@@ -271,6 +318,39 @@ def test_a_graph_does_not_take_over_a_deployment_of_others(api, made):
                   "spec": {"nodes": {"root": {"routerType": "Sequence", "steps": [{"name": "s", "serviceUrl": "http://a.example.com"}]}}}})
     wait_for(lambda: told(api, graph) or api.get(theirs, TENANT)["spec"] != theirs["spec"], 10, "a decision")
     assert api.get(theirs, TENANT)["spec"] == theirs["spec"]
+
+
+# What the controllers spend on an object.
+
+
+def test_placeholders_do_not_fill_the_memory(api, made):
+    """The runtime and the annotation fit into objects; one repeated for each placeholder of the other does not."""
+    def peak_kib():
+        with open(f"/proc/{api.pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+    made({"apiVersion": "serving.kserve.io/v1alpha1", "kind": "ServingRuntime", "metadata": {"name": "repeats"},
+          "spec": {"supportedModelFormats": [{"name": "repeats", "version": "1", "autoSelect": True}],
+                   "protocolVersions": ["v1"], "multiModel": False,
+                   "containers": [{"name": "kserve-container", "image": "i",
+                                   "args": ["{{ index .Annotations \"a\" }}" * 1000, "{{ index .Annotations \"a\" }}"] * 2}]}})
+    before = peak_kib()
+    o = isvc("repeated", annotations={"a": "x" * 200_000})
+    o["spec"]["predictor"]["model"]["modelFormat"]["name"] = "repeats"
+    mine = made(o)
+    wait_for(lambda: told(api, mine), 30, "an event")
+    assert peak_kib() - before < 100 << 10
+
+
+def test_canaries_do_not_fill_the_memory(api):
+    o = isvc("canaries", annotations={"serving.kserve.io/deploymentMode": "Standard"})
+    o["spec"]["predictor"]["model"]["storageUri"] = "s3://b/m"
+    o["spec"]["canary"] = [{"trafficPercent": 0, "predictor": {"name": f"c{i}", "model": {
+        "modelFormat": {"name": "framework"}, "storageUri": "s3://b/c"}}} for i in range(500)]
+    with pytest.raises(ApiError) as refused:
+        api.create(o, TENANT)
+        api.delete(o, TENANT)
+    assert "at most" in refused.value.message
 
 
 # Secrets, and calls.

@@ -198,6 +198,9 @@ nodes:
 )")),
             std::vector<std::string>{
                 "step 1 of node root leads to node b, which the graph does not have"});
+  api::InferenceGraphSpec many;
+  many.nodes["root"].steps.assign(1000, {.node_name = "missing"});
+  EXPECT_EQ(FindDanglingSteps(many).size(), kMaxDanglingSteps);
 }
 
 class GraphTest : public testing::Test {

@@ -200,6 +200,7 @@ std::vector<std::string> FindDanglingSteps(const api::InferenceGraphSpec& spec) 
     for (size_t i = 0; i < node.steps.size(); ++i) {
       const std::string& target = node.steps[i].node_name;
       if (target.empty() || spec.nodes.contains(target)) continue;
+      if (out.size() == kMaxDanglingSteps) return out;
       out.push_back(fmt::format(
           "step {} of node {} leads to node {}, which the graph does not have", i, name, target));
     }

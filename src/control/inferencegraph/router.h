@@ -31,7 +31,9 @@ void KeepGraphSpelling(const Json* existing, Json& desired);
 Result<std::string> MakeGraphUrl(const api::InferenceGraph& graph,
                                  const api::IngressConfig& config);
 
-// Steps whose nodeName is no node of the graph, in words: their requests fail.
+// Steps whose nodeName is no node of the graph, in words: their requests fail. The first ones only:
+// each is an event, and too many would displace those of other graphs.
+constexpr size_t kMaxDanglingSteps = 10;
 std::vector<std::string> FindDanglingSteps(const api::InferenceGraphSpec& spec);
 
 }  // namespace kinglet::control

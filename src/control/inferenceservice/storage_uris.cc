@@ -41,11 +41,13 @@ void MountForReaders(Json& pod, const Json& mount) {
   const std::string_view server = api::FindContainer(containers, api::kKserveContainer)
                                       ? api::kKserveContainer
                                       : api::kWorkerContainer;
-  for (Json& container : containers.MutableArray()) {
-    const std::string& name = container["name"].AsString();
-    if (name == server || name == api::kTransformerContainer) {
-      container.Ref("volumeMounts").Push(mount);
-    }
+  // Only the first of a name: a pod has no two, and many places in many containers would take the
+  // product of both in memory before the API server says so.
+  for (std::string_view reader : {server, api::kTransformerContainer}) {
+    auto found = std::ranges::find_if(containers.MutableArray(), [&](const Json& container) {
+      return container["name"].AsString() == reader;
+    });
+    if (found != containers.MutableArray().end()) found->Ref("volumeMounts").Push(mount);
   }
 }
 

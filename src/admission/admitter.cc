@@ -1,5 +1,7 @@
 #include "admission/admitter.h"
 
+#include <set>
+
 #include "admission/inference_service.h"
 #include "admission/pod/pod.h"
 #include "admission/review.h"
@@ -345,17 +347,21 @@ Response Admitter::ValidateNamespaceCache(const Request& request) const {
                     "must come from a store",
                     uri));
   }
+  // Each costs calls, whose rate all users share: one that is repeated is looked up once.
+  std::set<std::string> groups;
   for (const Json& group : request.object["spec"]["nodeGroups"].AsArray()) {
-    auto found = client_.Get(kube::kLocalModelNodeGroup, {.ns = "", .name = group.AsString()});
+    groups.insert(group.AsString());
+  }
+  for (const std::string& group : groups) {
+    auto found = client_.Get(kube::kLocalModelNodeGroup, {.ns = "", .name = group});
     if (!found) {
       return Response::Forbid(
-          fmt::format("NodeGroup {} not found: {}", group.AsString(), found.error().message()));
+          fmt::format("NodeGroup {} not found: {}", group, found.error().message()));
     }
     if (request.operation != "CREATE") continue;
     // With one claim for two caches, InferenceServices of one would serve the model of the other.
-    const kube::ObjectKey claim{
-        .ns = request.ns,
-        .name = fmt::format("{}-{}", kube::Name(request.object), group.AsString())};
+    const kube::ObjectKey claim{.ns = request.ns,
+                                .name = fmt::format("{}-{}", kube::Name(request.object), group)};
     auto taken = client_.Get(kube::kPersistentVolumeClaim, claim);
     if (taken) {
       const Json* owner = kube::ControllerOf(*taken);

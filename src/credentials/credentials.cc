@@ -1,5 +1,7 @@
 #include "credentials/credentials.h"
 
+#include <algorithm>
+
 #include "api/constants.h"
 #include "api/containers.h"
 #include "base/encoding.h"
@@ -10,6 +12,7 @@ namespace kinglet::credentials {
 namespace {
 
 constexpr std::string_view kHttpsHost = "https-host";
+constexpr size_t kMaxSecrets = 64;  // of one service account
 
 Json ValueEnv(std::string_view name, std::string_view value) {
   return Json::MakeObject({{"name", name}, {"value", value}});
@@ -164,7 +167,14 @@ Status AddServiceAccountCredentials(const SecretSource& source, const Json& acco
     secrets.push_back(*source.secret);
   } else {
     for (const Json& reference : account["secrets"].AsArray()) {
-      secrets.push_back(reference["name"].AsString());
+      const std::string& name = reference["name"].AsString();
+      if (std::ranges::find(secrets, name) != secrets.end()) continue;
+      // Each is a call, and calls of all users share one rate.
+      if (secrets.size() == kMaxSecrets) {
+        return Fail(Code::kInvalidArgument, "service account {} has more than {} secrets",
+                    kube::Name(account), kMaxSecrets);
+      }
+      secrets.push_back(name);
     }
   }
   for (const auto& name : secrets) {

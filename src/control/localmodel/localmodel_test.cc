@@ -87,6 +87,14 @@ TEST(CachedModel, EntriesSayWhatTheCacheSaysOfCredentials) {
   }
 }
 
+TEST(CachedModel, AGroupThatIsRepeatedCountsOnce) {
+  auto model = ReadCachedModel(
+      Yaml("{metadata: {name: iris}, spec: {sourceModelUri: s3://b/m, modelSize: 1, nodeGroups: "
+           "[b, a, b, b]}}"));
+  ASSERT_TRUE(model);
+  EXPECT_EQ(model->spec.node_groups, (std::vector<std::string>{"b", "a"}));
+}
+
 TEST(CachedModel, OneNamespaceDoesNotFillANodesList) {
   auto model = [](const std::string& ns, const std::string& name, size_t bytes) {
     return CachedModel{{.ns = ns, .name = name},

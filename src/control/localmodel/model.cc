@@ -1,6 +1,7 @@
 #include "control/localmodel/model.h"
 
 #include <algorithm>
+#include <set>
 
 #include "api/constants.h"
 
@@ -32,6 +33,10 @@ bool Fits(const Json& node, const Json& entry) {
 
 Result<CachedModel> ReadCachedModel(const Json& object) {
   KINGLET_TRY(auto spec, api::Decode<api::LocalModelCacheSpec>(object["spec"]));
+  // A group that is repeated counts once; the order says which is preferred.
+  std::set<std::string> seen;
+  std::erase_if(spec.node_groups,
+                [&](const std::string& group) { return !seen.insert(group).second; });
   return CachedModel{kube::KeyOf(object), std::move(spec)};
 }
 

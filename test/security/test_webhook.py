@@ -327,6 +327,44 @@ def test_json_of_many_small_values_does_not_fill_the_memory(start):
     assert manager.memory_peak() - before < 64 << 20
 
 
+def calls(manager):
+    """How many requests the manager has sent to the API server."""
+    connection = http.client.HTTPConnection("127.0.0.1", manager.metrics, timeout=5)
+    with contextlib.closing(connection):
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("rest_client_requests_total"))
+
+
+def test_a_group_that_is_named_again_and_again_costs_no_more_calls(manager, server):
+    api = Api(server.kubeconfig)
+    api.apply({"apiVersion": "serving.kserve.io/v1alpha1", "kind": "LocalModelNodeGroup", "metadata": {"name": "group"},
+               "spec": {"storageLimit": "1Gi", "persistentVolumeSpec": {"hostPath": {"path": "/models"}},
+                        "persistentVolumeClaimSpec": {"accessModes": ["ReadWriteMany"]}}})
+    cache = {"apiVersion": "serving.kserve.io/v1alpha1", "kind": "LocalModelNamespaceCache", "metadata": {"name": "c"},
+             "spec": {"sourceModelUri": "s3://b/m", "modelSize": "1Mi", "nodeGroups": ["group"] * 5000}}
+    before = calls(manager)
+    response, _ = manager.review("/validate-localmodelnamespacecaches", {
+        "uid": "u", "operation": "CREATE", "namespace": "attacker", "name": "c", "object": cache,
+        "kind": {"group": "serving.kserve.io", "version": "v1alpha1", "kind": "LocalModelNamespaceCache"},
+        "resource": {"group": "serving.kserve.io", "version": "v1alpha1", "resource": "localmodelnamespacecaches"}})
+    assert response["allowed"], response
+    assert calls(manager) - before < 20
+
+
+@pytest.mark.parametrize("names", [["other"] * 5000, [f"s{i}" for i in range(5000)]], ids=["repeated", "distinct"])
+def test_an_account_with_many_secrets_costs_few_calls(manager, server, names):
+    api = Api(server.kubeconfig)
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "many"},
+               "secrets": [{"name": name} for name in names]}
+    for name in {*names[:100]} - {"other"}:
+        api.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"a": "b"}}, VICTIM)
+    api.apply(account, VICTIM)
+    before = calls(manager)
+    manager.review("/mutate-pods", pod_request(account="many"))
+    assert calls(manager) - before < 80
+
+
 def test_bodies_that_wait_do_not_fill_the_memory(start):
     manager = start()
     with contextlib.ExitStack() as stack:

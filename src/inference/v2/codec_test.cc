@@ -89,6 +89,24 @@ INSTANTIATE_TEST_SUITE_P(
              "Sending FP16 data via JSON is not supported. Please use the binary data format for "
              "input x"}));
 
+TEST(DecodeInferRequest, DecodedDataKeepsItsShapeAndType) {
+  const std::string_view good =
+      R"({"inputs":[{"name":"x","shape":[1,2],"datatype":"INT8","data":[1,2])";
+  InferHead head;
+  std::vector<Tensor> inputs;
+  for (std::string_view again : {R"("shape":[1000000,2])", R"("shape":[-1,2])",
+                                 R"("datatype":"FP64")", R"("datatype":"BYTES")"}) {
+    const std::string body = fmt::format("{},{}}}]}}", good, again);
+    auto rejection = DecodeInferRequest(body, std::nullopt, "m", &head, &inputs);
+    ASSERT_TRUE(rejection) << body;
+    EXPECT_THAT(rejection->error.message(), testing::HasSubstr("given again after its data"));
+  }
+  // The last of several counts, as in KServe.
+  const std::string twice = fmt::format(R"({},"data":[3,4]}}]}})", good);
+  ASSERT_FALSE(DecodeInferRequest(twice, std::nullopt, "m", &head, &inputs));
+  EXPECT_EQ(Describe(inputs), "x:INT8=[[3,4]]");
+}
+
 TEST(DecodeInferRequest, SchemaErrorsAreFastApis) {
   struct {
     std::string_view body, type, location;

@@ -241,6 +241,11 @@ class Decoder {
     InputMembers members;
     reader_.EnterObject();
     for (std::string_view key; !rejection_ && reader_.NextKey(&key);) {
+      // Data that was decoded has been checked against these two, and may not lose them again.
+      if (members.decoded && (key == "shape" || key == "datatype")) {
+        return Invalid(
+            fmt::format("input '{}': its {} is given again after its data", tensor->name, key));
+      }
       if (key == "name") {
         members.name = ReadText(&tensor->name, Where(index, "name"));
       } else if (key == "shape") {

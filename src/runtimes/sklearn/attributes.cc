@@ -305,13 +305,14 @@ Result<std::vector<Value>> Attributes::Items(std::string_view name) const {
   return std::move(array->objects);
 }
 
-Result<Estimator::Traits> Attributes::MakeTraits(size_t features) const {
+Result<Estimator::Traits> Attributes::MakeTraits(std::optional<size_t> features) const {
+  if (features == 0) return Wrong("n_features_in_", "it was fitted without columns");
   Estimator::Traits traits;
   traits.name = class_name();
-  traits.features = features;
+  traits.features = features.value_or(0);
   if (Has("n_features_in_")) {
     KINGLET_TRY(const int64_t count, Integer("n_features_in_"));
-    if (count < 0 || (features != 0 && static_cast<size_t>(count) != features)) {
+    if (count < 0 || (features && static_cast<size_t>(count) != *features)) {
       return Wrong("n_features_in_", "it differs from what was fitted");
     }
     traits.features = static_cast<size_t>(count);

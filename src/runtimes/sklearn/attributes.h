@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -77,8 +78,10 @@ class Attributes {
   // The items of a list, a tuple or an object array, in C order.
   Result<std::vector<pickle::Value>> Items(std::string_view name) const;
 
-  // name, n_features_in_ (or `features` in versions without it) and feature_names_in_.
-  Result<Estimator::Traits> MakeTraits(size_t features) const;
+  // name, n_features_in_ and feature_names_in_. `features`: the columns that the fitted attributes
+  // are made for; nullopt where they do not say, and n_features_in_ alone decides. An error where
+  // both differ or there are none, so that Estimator::Check keeps every index in these attributes.
+  Result<Estimator::Traits> MakeTraits(std::optional<size_t> features) const;
 
   Result<std::unique_ptr<Estimator>> Nested(std::string_view name, pickle::Value value) const;
 

@@ -58,7 +58,7 @@ class ColumnTransformer : public Estimator {
       }
       const Rows& made = part.transformer ? transformed : selected;
       // A transformer that knows no column count of its own may give another one than was planned.
-      if (made.columns > out->columns - offset) break;
+      if (made.columns > out->columns - offset || made.rows != x.rows) break;
       Append(made, out, offset);
       offset += made.columns;
     }
@@ -222,7 +222,7 @@ Result<std::unique_ptr<Estimator>> BuildColumns(const Attributes& attributes) {
 
 Result<std::unique_ptr<Estimator>> BuildFunction(const Attributes& attributes) {
   if (attributes.Has("func")) return attributes.Unsupported("a Python function");
-  KINGLET_TRY(Estimator::Traits traits, attributes.MakeTraits(0));
+  KINGLET_TRY(Estimator::Traits traits, attributes.MakeTraits(std::nullopt));
   traits.predicts = false;
   traits.transforms = true;
   traits.transformed_columns = traits.features;

@@ -33,7 +33,7 @@ class Constant : public Estimator {
 Result<std::unique_ptr<Estimator>> BuildDummyRegressor(const Attributes& attributes) {
   KINGLET_TRY(Numbers constant, attributes.Array("constant_"));
   if (constant.data.empty()) return attributes.Wrong("constant_", "it is empty");
-  KINGLET_TRY(Estimator::Traits traits, attributes.MakeTraits(0));
+  KINGLET_TRY(Estimator::Traits traits, attributes.MakeTraits(std::nullopt));
   traits.outputs = constant.data.size();
   traits.flat = constant.data.size() == 1;
   traits.why_no_proba = "it is a regressor";
@@ -45,7 +45,7 @@ Result<std::unique_ptr<Estimator>> BuildDummyClassifier(const Attributes& attrib
   KINGLET_TRY(const double outputs, attributes.NumberOr("n_outputs_", 1));
   if (outputs != 1) return attributes.Unsupported("several outputs");
   KINGLET_TRY(Labels classes, attributes.Classes("classes_"));
-  KINGLET_TRY(Estimator::Traits traits, attributes.MakeTraits(0));
+  KINGLET_TRY(Estimator::Traits traits, attributes.MakeTraits(std::nullopt));
   const std::string strategy = attributes.TextOr("strategy", "prior");
   KINGLET_TRY(Numbers prior, attributes.Array("class_prior_"));
   if (prior.data.size() != classes.size()) {

@@ -44,6 +44,11 @@ class Pipeline : public Estimator {
     for (size_t i = 0; i + 1 < steps_.size(); ++i) {
       Rows next;
       KINGLET_RETURN_IF_ERROR(steps_[i]->Transform(table, &next));
+      // Else the caller would take for predictions what the memory held before.
+      if (next.rows != table.rows) {
+        return Fail(Code::kInternal, "{} gives another number of rows than it was given",
+                    steps_[i]->traits().name);
+      }
       *rows = std::move(next);
       table = rows->table();
     }

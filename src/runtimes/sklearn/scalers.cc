@@ -2,13 +2,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "runtimes/sklearn/families.h"
 
 namespace kinglet::runtimes::sklearn {
 namespace {
 
-Result<Estimator::Traits> TransformerTraits(const Attributes& attributes, size_t features) {
+Result<Estimator::Traits> TransformerTraits(const Attributes& attributes,
+                                            std::optional<size_t> features) {
   KINGLET_TRY(Estimator::Traits traits, attributes.MakeTraits(features));
   traits.predicts = false;
   traits.transforms = true;
@@ -71,7 +73,10 @@ class Affine : public Estimator {
 
 Result<std::unique_ptr<Estimator>> MakeAffine(const Attributes& attributes, Affine::Steps steps) {
   const size_t features = std::max(steps.shift.size(), steps.scale.size());
-  KINGLET_TRY(Estimator::Traits traits, TransformerTraits(attributes, features));
+  // Without either step any number of columns stays as it is.
+  KINGLET_TRY(
+      Estimator::Traits traits,
+      TransformerTraits(attributes, features == 0 ? std::nullopt : std::optional(features)));
   if ((!steps.shift.empty() && steps.shift.size() != traits.features) ||
       (!steps.scale.empty() && steps.scale.size() != traits.features)) {
     return attributes.Wrong("scale_", "it does not fit the columns");
@@ -172,7 +177,7 @@ Result<std::unique_ptr<Estimator>> BuildNormalizer(const Attributes& attributes)
   if (norm != "l1" && norm != "l2" && norm != "max") {
     return attributes.Unsupported(fmt::format("norm='{}'", norm.substr(0, 40)));
   }
-  KINGLET_TRY(Estimator::Traits traits, TransformerTraits(attributes, 0));
+  KINGLET_TRY(Estimator::Traits traits, TransformerTraits(attributes, std::nullopt));
   return std::make_unique<RowWise>(std::move(traits),
                                    norm == "l1"   ? RowWise::Kind::kL1
                                    : norm == "l2" ? RowWise::Kind::kL2
@@ -182,7 +187,7 @@ Result<std::unique_ptr<Estimator>> BuildNormalizer(const Attributes& attributes)
 
 Result<std::unique_ptr<Estimator>> BuildBinarizer(const Attributes& attributes) {
   KINGLET_TRY(const double threshold, attributes.NumberOr("threshold", 0));
-  KINGLET_TRY(Estimator::Traits traits, TransformerTraits(attributes, 0));
+  KINGLET_TRY(Estimator::Traits traits, TransformerTraits(attributes, std::nullopt));
   return std::make_unique<RowWise>(std::move(traits), RowWise::Kind::kBinarize, threshold);
 }
 

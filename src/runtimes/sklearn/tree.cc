@@ -83,6 +83,7 @@ Result<std::vector<Labels>> ReadClasses(const Attributes& attributes, size_t out
   KINGLET_TRY(const std::vector<pickle::Value> items, attributes.Items("classes_"));
   for (const pickle::Value item : items) {
     KINGLET_TRY(Labels labels, attributes.ClassesOf("classes_", item));
+    if (labels.size() == 0) return attributes.Wrong("classes_", "an output has none");
     classes.push_back(std::move(labels));
   }
   return classes;

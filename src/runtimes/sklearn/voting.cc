@@ -1,5 +1,6 @@
 // sklearn.ensemble.VotingClassifier and VotingRegressor.
 #include <algorithm>
+#include <optional>
 
 #include "runtimes/sklearn/families.h"
 
@@ -92,6 +93,12 @@ Result<std::vector<std::unique_ptr<Estimator>>> ReadMembers(const Attributes& at
   return members;
 }
 
+// Unknown where the estimator takes any number of columns.
+std::optional<size_t> FeaturesOf(const Estimator& estimator) {
+  const size_t features = estimator.traits().features;
+  return features == 0 ? std::nullopt : std::optional(features);
+}
+
 Result<std::vector<double>> ReadWeights(const Attributes& attributes, size_t members) {
   std::vector<double> weights(members, 1);
   if (!attributes.Has("weights")) return weights;
@@ -119,7 +126,7 @@ Result<std::unique_ptr<Estimator>> BuildClassifier(const Attributes& attributes)
       return attributes.Wrong("estimators_", "an estimator does not fit classes_");
     }
   }
-  KINGLET_TRY(Estimator::Traits traits, attributes.MakeTraits(members[0]->traits().features));
+  KINGLET_TRY(Estimator::Traits traits, attributes.MakeTraits(FeaturesOf(*members[0])));
   traits.classes.push_back(std::move(classes));
   traits.has_proba = soft;
   traits.why_no_proba = "predict_proba is not available when voting='hard'";
@@ -135,7 +142,7 @@ Result<std::unique_ptr<Estimator>> BuildRegressor(const Attributes& attributes) 
       return attributes.Wrong("estimators_", "an estimator is no regressor of one output");
     }
   }
-  KINGLET_TRY(Estimator::Traits traits, attributes.MakeTraits(members[0]->traits().features));
+  KINGLET_TRY(Estimator::Traits traits, attributes.MakeTraits(FeaturesOf(*members[0])));
   traits.why_no_proba = "it is a regressor";
   return std::make_unique<Voting>(std::move(traits), std::move(members), std::move(weights), false);
 }

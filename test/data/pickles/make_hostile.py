@@ -193,6 +193,17 @@ add("tree_no_nodes", tree([], values=b""))
 good = tree([(1, 2, 0, 0.5), LEAF, LEAF])
 FILES["../good_tree.pkl"] = good
 
+# Attributes for no columns, of an estimator that says it has two.
+two = {"n_features_in_": integer(2)}
+add("means_of_no_columns", model("sklearn.naive_bayes.GaussianNB", theta_=array([2, 0], "f8", b""), var_=array([2, 0], "f8", b""),
+    class_prior_=array([2], "f8", D[:16]), classes_=array([2], "i8", D[:16]), **two))
+last = glob("sklearn.dummy", "DummyRegressor") + b")\x81}" + text("constant_") + array([1, 1], "f8", D[:8]) + b"sb"
+for name, step in (
+        ("powers", model("sklearn.preprocessing._data.PowerTransformer", lambdas_=array([0], "f8", b""), standardize=b"\x89", **two)),
+        ("categories", model("sklearn.preprocessing._encoders.OneHotEncoder", categories_=b"]", **two)),
+        ("ordinals", model("sklearn.preprocessing._encoders.OrdinalEncoder", categories_=b"]", **two))):
+    add(name + "_of_no_columns", model("sklearn.pipeline.Pipeline", steps=b"](" + text("a") + step[2:-1] + b"\x86" + text("b") + last + b"\x86e"))
+
 # A forest that names one tree very often.
 member = good[2:-1]
 add("forest_of_one_tree", b"\x80\x03" + glob("sklearn.ensemble._forest", "RandomForestRegressor") + b")\x81}(" + text("estimators_")

@@ -57,6 +57,10 @@ inline Status CheckAnswerSize(size_t rows, size_t columns) {
               rows, columns, kMaxAnswerValues);
 }
 
+// The most bytes that the text of an answer may hold: a model may have labels of any length, and an
+// answer repeats one for each row.
+inline constexpr size_t kMaxAnswerText = size_t{1} << 26;
+
 class Model {
  public:
   virtual ~Model() = default;

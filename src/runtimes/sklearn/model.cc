@@ -233,10 +233,7 @@ Status SklearnModel::Predict(const server::PredictRequest& request,
     KINGLET_RETURN_IF_ERROR(proba_ ? estimator_->PredictProba(block, out)
                                    : estimator_->Predict(block, out));
   }
-  if (!proba_) {
-    WritePredictions(values.data(), rows.rows, &response->Single());
-    return {};
-  }
+  if (!proba_) return WritePredictions(values.data(), rows.rows, &response->Single());
   response->outputs.resize(traits.classes.size());
   size_t offset = 0;
   for (size_t k = 0; k < traits.classes.size(); ++k) {
@@ -253,7 +250,7 @@ Status SklearnModel::Predict(const server::PredictRequest& request,
   return {};
 }
 
-void SklearnModel::WritePredictions(const double* values, size_t rows, Tensor* out) const {
+Status SklearnModel::WritePredictions(const double* values, size_t rows, Tensor* out) const {
   const Estimator::Traits& traits = estimator_->traits();
   if (traits.flat) {
     out->Reset(kOutputName, output_type_, {static_cast<int64_t>(rows)});
@@ -262,11 +259,26 @@ void SklearnModel::WritePredictions(const double* values, size_t rows, Tensor* o
                {static_cast<int64_t>(rows), static_cast<int64_t>(traits.outputs)});
   }
   const std::vector<Labels>& classes = traits.classes;
-  if (output_type_ == DataType::kBytes) {
-    for (size_t i = 0; i < out->strings.size(); ++i) {
-      out->strings[i] = classes[i % classes.size()].strings[static_cast<size_t>(values[i])];
+  for (size_t i = 0; !classes.empty() && i < rows * traits.outputs; ++i) {
+    if (!(values[i] >= 0 && values[i] < static_cast<double>(classes[i % classes.size()].size()))) {
+      return Fail(Code::kInternal, "{} gives a class that it does not have", traits.name);
     }
-    return;
+  }
+  if (output_type_ == DataType::kBytes) {
+    size_t left = server::kMaxAnswerText;
+    for (size_t i = 0; i < out->strings.size(); ++i) {
+      const std::string& label =
+          classes[i % classes.size()].strings[static_cast<size_t>(values[i])];
+      if (label.size() > left) {
+        return Fail(Code::kInvalidArgument,
+                    "the labels in the answer to {} rows have over {} bytes: send fewer rows in "
+                    "one request",
+                    rows, server::kMaxAnswerText);
+      }
+      left -= label.size();
+      out->strings[i] = label;
+    }
+    return {};
   }
   WithType(output_type_, [&]<class T>(T) {
     if (classes.empty()) {
@@ -275,6 +287,7 @@ void SklearnModel::WritePredictions(const double* values, size_t rows, Tensor* o
       Pick<T>(values, classes, out);
     }
   });
+  return {};
 }
 
 Result<std::unique_ptr<server::Model>> LoadModel(std::string bytes, const LoadOptions& options,

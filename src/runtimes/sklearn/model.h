@@ -30,7 +30,7 @@ class SklearnModel : public server::Model {
 
   Status ReadColumns(const server::PredictRequest& request, Rows* rows) const;
   Status ReadMatrix(const inference::Tensor& tensor, Rows* rows) const;
-  void WritePredictions(const double* values, size_t rows, inference::Tensor* out) const;
+  Status WritePredictions(const double* values, size_t rows, inference::Tensor* out) const;
 
   std::unique_ptr<Estimator> estimator_;
   // From the estimator's feature names to their positions; views of its traits.

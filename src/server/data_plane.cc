@@ -43,6 +43,14 @@ Unexpected InferenceError(const Error& error) {
 
 }  // namespace
 
+void Scratch::Trim() {
+  constexpr size_t kKeep = size_t{16} << 20;
+  size_t held = reply.body.capacity();
+  for (const inference::Tensor& output : response.outputs) held += output.data.capacity();
+  if (held > kKeep) [[unlikely]]
+    *this = Scratch();
+}
+
 // Takes the times of a request's phases: observed as histograms, written as KServe's latency line.
 class DataPlane::Timer {
  public:

@@ -29,6 +29,9 @@ struct Scratch {
   PredictResponse response;
   inference::v2::InferHead head;
   Reply reply;
+
+  // Lets go of what an unusually large answer took: one request must not pin its memory.
+  void Trim();
 };
 
 struct DataPlaneOptions {

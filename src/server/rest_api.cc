@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "server/inline_limits.h"
 #include "server/openapi.h"
 #include "server/version.h"
 
@@ -54,9 +55,13 @@ CallHeaders HeadersOf(const http::Exchange& exchange) {
 
 // What one loop keeps from request to request.
 struct RestApi::PerLoop {
-  explicit PerLoop(net::Loop* event_loop)
-      : loop(event_loop), latency(event_loop, STDERR_FILENO), access(event_loop, STDOUT_FILENO) {}
+  PerLoop(net::Loop* event_loop, size_t inline_body_bytes)
+      : loop(event_loop),
+        inline_limits(inline_body_bytes),
+        latency(event_loop, STDERR_FILENO),
+        access(event_loop, STDOUT_FILENO) {}
   net::Loop* loop;
+  InlineLimits inline_limits;
   Scratch scratch;
   std::string model;  // a decoded name
   LineLog latency;
@@ -77,7 +82,7 @@ RestApi::RestApi(Repository& repository, MetricsRegistry& metrics, net::LoopGrou
       load_pool_("model-load", 1, 64),
       predict_pool_("predict", loops.size(), kPredictQueue) {
   for (size_t i = 0; i < loops.size(); ++i) {
-    loops_.push_back(std::make_unique<PerLoop>(&loops.at(i)));
+    loops_.push_back(std::make_unique<PerLoop>(&loops.at(i), options_.inline_body_bytes));
   }
 }
 
@@ -102,21 +107,20 @@ RestApi::PerLoop& RestApi::For(net::Loop& loop) {
 bool RestApi::TryAnswer(http::Exchange& exchange) {
   RouteMatch match = MatchRoute(exchange.method(), exchange.path());
   if (ChangesRepository(match.route) && match.allow.empty()) return false;
-  std::string_view body;
-  if (TakesBody(match.route) && match.allow.empty() &&
-      (!exchange.BufferedBody(&body) || body.size() > options_.inline_body_bytes)) {
-    return false;
-  }
-  Call call{exchange};
   PerLoop& home = For(exchange.loop());
   std::string_view model = match.model;
   if (model.find('%') != std::string_view::npos) {
     if (auto decoded = UrlDecode(model)) home.model = std::move(*decoded);
     model = home.model;
   }
+  std::string_view body;
+  if (TakesBody(match.route) && match.allow.empty() &&
+      (!exchange.BufferedBody(&body) || body.size() > home.inline_limits.For(model))) {
+    return false;
+  }
+  Call call{exchange};
   metrics_.in_flight().Add(1);
-  Answer(match, model, exchange, body, &home.scratch, &home.latency);
-  Finish(call, home.scratch.reply, home);
+  AnswerHere(call, match, model, body, home);
   return true;
 }
 
@@ -140,27 +144,43 @@ net::Task<void> RestApi::AnswerLater(http::Exchange& exchange) {
     Finish(call, home.scratch.reply, home);
     co_return;
   }
-  if (!ChangesRepository(match.route) && body->size() <= options_.inline_body_bytes) {
-    Answer(match, model, exchange, *body, &home.scratch, &home.latency);
-    Finish(call, home.scratch.reply, home);
+  if (!ChangesRepository(match.route) && body->size() <= home.inline_limits.For(model)) {
+    AnswerHere(call, match, model, *body, home);
     co_return;
   }
   Scratch scratch;
+  Clock::duration took{};
   net::Pool& pool = ChangesRepository(match.route) ? load_pool_ : predict_pool_;
   auto ran = co_await pool.Run([&] {
     if (ChangesRepository(match.route)) {
       LoadOrUnload(match.route, model, &scratch.reply);
     } else {
       LineLog latency(nullptr, STDERR_FILENO);  // the loop's own is for its thread only
+      const Clock::time_point start = Clock::now();
       Answer(match, model, exchange, *body, &scratch, &latency);
+      took = Clock::now() - start;
     }
     return true;
   });
   if (!ran) {
     SetError(ran.error(), &scratch.reply);
     scratch.reply.headers.Add("Retry-After", "1");
+  } else if (TakesBody(match.route)) {
+    home.inline_limits.Note(model, body->size(), scratch.reply.status == 200, took);
   }
   Finish(call, scratch.reply, home);
+}
+
+void RestApi::AnswerHere(const Call& call, const RouteMatch& match, std::string_view model,
+                         std::string_view body, PerLoop& home) {
+  const Clock::time_point start = Clock::now();
+  Answer(match, model, call.exchange, body, &home.scratch, &home.latency);
+  if (TakesBody(match.route)) {
+    home.inline_limits.Note(model, body.size(), home.scratch.reply.status == 200,
+                            Clock::now() - start);
+  }
+  Finish(call, home.scratch.reply, home);
+  home.scratch.Trim();
 }
 
 void RestApi::Finish(const Call& call, const Reply& reply, PerLoop& home) {

@@ -25,7 +25,8 @@ struct RestOptions {
   bool docs = false;                    // serve /docs
   AdminRule admin{"0.0.0.0", ""};       // who may load and unload
   size_t max_body_bytes = size_t{1} << 30;
-  // Longer bodies are computed on a pool, so that they do not hold up a loop's other connections.
+  // Longer bodies are computed on a pool, so that they do not hold up a loop's other connections;
+  // shorter ones as well where their model is slow (InlineLimits).
   size_t inline_body_bytes = size_t{1} << 20;
 };
 
@@ -49,6 +50,9 @@ class RestApi {
   PerLoop& For(net::Loop& loop);
   bool TryAnswer(http::Exchange& exchange);
   net::Task<void> AnswerLater(http::Exchange& exchange);
+  // Answers on the loop itself, and learns from how long that took.
+  void AnswerHere(const Call& call, const RouteMatch& match, std::string_view model,
+                  std::string_view body, PerLoop& home);
   // Everything but loading and unloading. `latency` may be null. Lets no exception out: running out
   // of memory over one request must not end the server.
   void Answer(const RouteMatch& match, std::string_view model, http::Exchange& exchange,

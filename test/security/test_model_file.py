@@ -14,8 +14,10 @@ import os
 import pathlib
 import re
 import resource
+import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import threading
@@ -196,6 +198,35 @@ def one_vs_one_coupling():
         "_n_support": small((k,), k), "probability": pickles.TRUE, "_probA": small((pairs,), pairs), "_probB": small((pairs,), pairs)}))
 
 
+def encoder_without_columns():
+    """It takes two columns and gives no rows: what stands behind it would answer with old memory."""
+    encoder = instance("sklearn.preprocessing._encoders", "OneHotEncoder", {"categories_": sequence([]), "n_features_in_": number(2)})
+    return pickles.model(pipeline(encoder, pickles.dummy_regressor()))
+
+
+def powers_of_no_columns():
+    powers = instance("sklearn.preprocessing._data", "PowerTransformer",
+                      {"lambdas_": pickles.doubles([]), "standardize": FALSE, "n_features_in_": number(2)})
+    return pickles.model(pipeline(powers, pickles.dummy_regressor()))
+
+
+def means_of_no_columns():
+    none = array(dtype("f8"), (2, 0), b"")
+    return pickles.model(instance("sklearn.naive_bayes", "GaussianNB", {
+        "theta_": none, "var_": none, "class_prior_": pickles.doubles([0.5, 0.5]), "classes_": sequence([number(1), number(2)]),
+        "n_features_in_": number(2)}))
+
+
+def output_without_classes():
+    labels = lambda *values: array(dtype("i8"), (len(values),), struct.pack(f"<{len(values)}q", *values))  # noqa: E731
+    nodes = array(dtype("V25", {"left_child": (dtype("i8"), 0), "right_child": (dtype("i8"), 8), "feature": (dtype("i1"), 16),
+                                "threshold": (dtype("f8"), 17)}, 25), (1,), struct.pack("<qqbd", -1, -1, 0, 0))
+    tree = (pickles.name("sklearn.tree._tree", "Tree") + items(number(2), NONE, number(1)) + b"R"
+            + mapping({"nodes": nodes, "values": pickles.doubles([1.0] * 4, (1, 2, 2))}) + b"b")
+    return pickles.model(instance("sklearn.tree._classes", "DecisionTreeClassifier",
+                                  {"tree_": tree, "classes_": sequence([labels(1, 2), labels()])}))
+
+
 def xgboost(trees=(), **parameters):
     parameters = {"num_feature": "1", "num_class": "0", "base_score": "5E-1", **parameters}
     return json.dumps({"learner": {
@@ -260,6 +291,10 @@ REFUSED = {
     "polynomial-of-degree-64": ("model.pkl", lambda: polynomial(64, 100), "so many terms"),
     "polynomial-of-degree-1e9": ("model.pkl", lambda: polynomial(10**9, 2), "out of range"),
     "coupling-of-900-classes": ("model.pkl", one_vs_one_coupling, WORK),
+    "encoder-without-columns": ("model.pkl", encoder_without_columns, "without columns"),
+    "powers-of-no-columns": ("model.pkl", powers_of_no_columns, "without columns"),
+    "means-of-no-columns": ("model.pkl", means_of_no_columns, "without columns"),
+    "output-without-classes": ("model.pkl", output_without_classes, "an output has none"),
     "xgboost-claims-outputs": ("model.json", lambda: xgboost(num_class="1000000"), "claims 1000000 outputs"),
     "xgboost-leaves-share-a-vector": ("model.json", leaves_that_share_a_vector, MEMORY),
     "xgboost-categories-far-apart": ("model.json", categories_far_apart, MEMORY),
@@ -396,6 +431,38 @@ def test_answer_that_is_far_larger_than_model_and_request_is_refused(server):
     server.check_alive()
 
 
+def test_label_that_each_row_repeats_is_refused(server):
+    label = text("x" * (4 << 20))
+    model = instance("sklearn.dummy", "DummyClassifier", {"classes_": sequence([label]), "class_prior_": pickles.doubles([1.0])})
+    status, body = server.load("model.pkl", pickles.model(model))
+    assert status == 200, body
+    status, body = predict(server, [[0]] * 100)
+    assert status >= 400 and "the labels in the answer" in body, body[:300]
+    server.check_alive()
+
+
+def neighbors(samples):
+    data = lambda shape: array(dtype("u1"), shape, bytes(i * 7 % 251 for i in range(samples)))  # noqa: E731
+    return pickles.model(instance("sklearn.neighbors._regression", "KNeighborsRegressor", {
+        "_fit_X": data((samples, 1)), "_y": data((samples,)), "n_neighbors": number(5), "weights": text("uniform"),
+        "effective_metric_": text("euclidean"), "effective_metric_params_": b"}"}))
+
+
+def test_slow_predictions_do_not_hold_up_the_health_checks(server):
+    status, body = server.load("model.pkl", neighbors(60_000))
+    assert status == 200, body
+    predict(server, [[1]] * 400)  # the server learns that this model is slow
+    body = json.dumps({"instances": [[1]] * 3000}, separators=(",", ":")).encode()
+    clock = lambda: sum(map(int, pathlib.Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))  # noqa: E731
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as slow:
+        before = clock()
+        slow.sendall(b"POST /v1/models/bad:predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        wait_for(lambda: clock() > before + 10, 30, "the prediction to begin")  # 10 ticks: 0.1 s
+        server.check_alive()
+        assert not select.select([slow], [], [], 0)[0], "the other model was answered only after the slow one"
+        assert slow.recv(16).startswith(b"HTTP/1.1 200")
+
+
 def test_number_of_features_that_the_file_only_claims_costs_nothing(server):
     status, body = server.load("model.json", xgboost(num_feature=str(1 << 30)))
     assert status == 200, body
@@ -447,6 +514,15 @@ def test_shape_that_promises_more_than_is_sent_is_refused(server, tensor):
     request = {"inputs": [{"name": "input-0", **tensor}]}
     status, body = server.post("/v2/models/good/infer", json.dumps(request).encode())
     assert 400 <= status < 500, body
+    server.check_alive()
+
+
+@pytest.mark.parametrize("again", [{"shape": [50_000_000, 2]}, {"shape": [-1, 2]}, {"datatype": "INT8"}],
+                         ids=["shape", "open-shape", "datatype"])
+def test_shape_that_is_given_again_after_the_data_is_refused(server, again):
+    tensor = '{"name":"x","shape":[1,2],"datatype":"FP64","data":[1,2],' + json.dumps(again)[1:]
+    status, body = server.post("/v2/models/good/infer", b'{"inputs":[%s]}' % tensor.encode())
+    assert status == 400 and "again after its data" in body, body
     server.check_alive()
 
 

@@ -1,5 +1,7 @@
 #include "server/repository.h"
 
+#include <simdjson.h>
+
 #include <algorithm>
 
 #include "base/log.h"
@@ -9,10 +11,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A name comes from the network and becomes part of a path.
+// A name comes from the network and becomes part of a path; and of the metrics, which nobody could
+// read any more if it were not UTF-8.
 bool IsFolderName(std::string_view name) {
   return !name.empty() && name != "." && name != ".." &&
-         name.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos;
+         name.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos &&
+         simdjson::validate_utf8(name);
 }
 
 }  // namespace
@@ -78,7 +82,6 @@ Result<fs::path> Repository::SourceOf(std::string_view name) const {
 Status Repository::Load(std::string_view name) {
   KINGLET_TRY(auto source, SourceOf(name));
   ModelEntry entry{.name = std::string(name)};
-  entry.metrics = std::make_shared<ModelMetrics>(metrics_, name);
   auto old = Find(name);
   bool had_model = old && old->state == ModelState::kReady;
   if (!had_model) Publish(entry);
@@ -95,6 +98,8 @@ Status Repository::Load(std::string_view name) {
     }
     return Unexpected(model.error());
   }
+  // Not before: any name can be asked for, and metrics are for ever.
+  entry.metrics = std::make_shared<ModelMetrics>(metrics_, name);
   entry.model = std::move(*model);
   entry.state = ModelState::kReady;
   Publish(std::move(entry));

@@ -31,7 +31,7 @@ struct ModelEntry {
   ModelState state = ModelState::kLoading;
   std::shared_ptr<const Model> model;  // null unless ready
   std::string reason;                  // why it failed
-  std::shared_ptr<ModelMetrics> metrics;
+  std::shared_ptr<ModelMetrics> metrics;  // null unless ready
 };
 
 // Thread-safe.

@@ -85,6 +85,9 @@ void ConvertCodes(const Tensor& tensor, const CategoryCodes& codes, size_t first
 template <class T>
 constexpr DataType kTypeOf = sizeof(T) == 4 ? DataType::kFp32 : DataType::kFp64;
 
+// Of a model's features in a message: a short request must not have all of a model as its answer.
+constexpr size_t kShownNames = 100;
+
 bool IsInteger(DataType type) {
   return type != DataType::kFp16 && type != DataType::kFp32 && type != DataType::kFp64;
 }
@@ -176,9 +179,11 @@ Status Input<T>::OrderColumns(const std::vector<Tensor>& columns) {
       feature = features.Find(column.name);
       if (feature < 0) {
         if (features.lenient_columns) continue;
+        const size_t shown = std::min<size_t>(features.names().size(), kShownNames);
         return Fail(Code::kInvalidArgument,
-                    "feature_names mismatch: column '{}' is none of the model's features: {}",
-                    column.name, fmt::join(features.names(), ", "));
+                    "feature_names mismatch: column '{}' is none of the model's features: {}{}",
+                    column.name, fmt::join(std::span(features.names()).first(shown), ", "),
+                    shown < features.names().size() ? ", ..." : "");
       }
     }
     if (column.rows() != rows_ || Elements(column) != rows_) {

@@ -471,6 +471,36 @@ def test_number_of_features_that_the_file_only_claims_costs_nothing(server):
     server.check_alive()
 
 
+def test_wrong_column_is_not_answered_with_all_names_of_the_model(server):
+    names = [f"column-{i}" for i in range(50_000)]
+    model = json.loads(xgboost(num_feature=str(len(names))))
+    model["learner"]["feature_names"] = names
+    status, body = server.load("model.json", json.dumps(model).encode())
+    assert status == 200, body
+    status, body = predict(server, [{"other": 1}])
+    assert status >= 400 and "feature_names mismatch" in body and len(body) < 10_000, len(body)
+    server.check_alive()
+
+
+def test_folder_whose_name_is_not_text_does_not_spoil_the_metrics(server):
+    shutil.copytree(server.models / "good", server.models / os.fsdecode(b"a\xffb"))
+    status, body = server.post("/v2/repository/models/a%FFb/load")
+    assert status >= 400, body
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.request("GET", "/metrics")
+    assert 'model_name="good"' in connection.getresponse().read().decode()
+    connection.close()
+
+
+def test_names_of_models_that_are_not_there_leave_no_metrics(server):
+    for i in range(10):
+        server.post(f"/v2/repository/models/no-such-{i}/load")
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.request("GET", "/metrics")
+    assert "no-such" not in connection.getresponse().read().decode()
+    connection.close()
+
+
 def test_feature_name_that_repeats_does_not_multiply_a_column(server):
     count = 20_000
     model = pickles.dummy_regressor(n_features_in_=number(count),

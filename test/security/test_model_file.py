@@ -187,6 +187,13 @@ def polynomial(degree, features):
     return pickles.model(pipeline(terms, pickles.dummy_regressor()))
 
 
+def polynomial_of_degrees_without_end():
+    degrees = items(number(0), number(-1))
+    terms = instance("sklearn.preprocessing._polynomial", "PolynomialFeatures",
+                     {"n_features_in_": number(1), "degree": degrees, "interaction_only": pickles.TRUE, "include_bias": pickles.TRUE})
+    return pickles.model(pipeline(terms, pickles.dummy_regressor()))
+
+
 def one_vs_one_coupling():
     """A classifier whose probabilities take classes^3 steps a row, out of arrays of one byte a number."""
     k = 900
@@ -290,6 +297,7 @@ REFUSED = {
     "empty-sparse-matrix": ("model.pkl", sparse_matrix, MEMORY),
     "polynomial-of-degree-64": ("model.pkl", lambda: polynomial(64, 100), "so many terms"),
     "polynomial-of-degree-1e9": ("model.pkl", lambda: polynomial(10**9, 2), "out of range"),
+    "polynomial-of-degrees-0-to-minus-1": ("model.pkl", polynomial_of_degrees_without_end, "no pair of small numbers"),
     "coupling-of-900-classes": ("model.pkl", one_vs_one_coupling, WORK),
     "encoder-without-columns": ("model.pkl", encoder_without_columns, "without columns"),
     "powers-of-no-columns": ("model.pkl", powers_of_no_columns, "without columns"),

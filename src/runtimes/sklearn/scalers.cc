@@ -320,7 +320,8 @@ Result<std::unique_ptr<Estimator>> BuildPolynomial(const Attributes& attributes)
   size_t highest = 0;
   if (attributes.Raw("degree").kind() == pickle::Kind::kTuple) {
     KINGLET_TRY(const Numbers range, attributes.Array("degree"));
-    if (range.data.size() != 2 || !(range.data[0] >= 0 && range.data[1] <= 64)) {
+    if (range.data.size() != 2 || !(range.data[0] >= 0 && range.data[0] <= range.data[1]) ||
+        !(range.data[1] <= 64)) {
       return attributes.Wrong("degree", "it is no pair of small numbers");
     }
     lowest = static_cast<size_t>(range.data[0]);

@@ -18,6 +18,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kPredictQueue = 256;
+// No limit of InlineLimits changes by less.
+constexpr size_t kShortBody = 4096;
+constexpr std::chrono::milliseconds kQuickEnough(5);
 
 bool TakesBody(Route route) {
   return route == Route::kV1Predict || route == Route::kV1Explain || route == Route::kV2Infer;
@@ -120,7 +123,7 @@ bool RestApi::TryAnswer(http::Exchange& exchange) {
   }
   Call call{exchange};
   metrics_.in_flight().Add(1);
-  AnswerHere(call, match, model, body, home);
+  AnswerHere(call, call.start, match, model, body, home);
   return true;
 }
 
@@ -145,7 +148,7 @@ net::Task<void> RestApi::AnswerLater(http::Exchange& exchange) {
     co_return;
   }
   if (!ChangesRepository(match.route) && body->size() <= home.inline_limits.For(model)) {
-    AnswerHere(call, match, model, *body, home);
+    AnswerHere(call, Clock::now(), match, model, *body, home);
     co_return;
   }
   Scratch scratch;
@@ -171,13 +174,14 @@ net::Task<void> RestApi::AnswerLater(http::Exchange& exchange) {
   Finish(call, scratch.reply, home);
 }
 
-void RestApi::AnswerHere(const Call& call, const RouteMatch& match, std::string_view model,
-                         std::string_view body, PerLoop& home) {
-  const Clock::time_point start = Clock::now();
+void RestApi::AnswerHere(const Call& call, Clock::time_point start, const RouteMatch& match,
+                         std::string_view model, std::string_view body, PerLoop& home) {
   Answer(match, model, call.exchange, body, &home.scratch, &home.latency);
   if (TakesBody(match.route)) {
-    home.inline_limits.Note(model, body.size(), home.scratch.reply.status == 200,
-                            Clock::now() - start);
+    // Short bodies that were quick, which are nearly all, teach nothing.
+    const auto took = Clock::now() - start;
+    if (body.size() >= kShortBody || took > kQuickEnough) [[unlikely]]
+      home.inline_limits.Note(model, body.size(), home.scratch.reply.status == 200, took);
   }
   Finish(call, home.scratch.reply, home);
   home.scratch.Trim();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,8 +52,9 @@ class RestApi {
   bool TryAnswer(http::Exchange& exchange);
   net::Task<void> AnswerLater(http::Exchange& exchange);
   // Answers on the loop itself, and learns from how long that took.
-  void AnswerHere(const Call& call, const RouteMatch& match, std::string_view model,
-                  std::string_view body, PerLoop& home);
+  void AnswerHere(const Call& call, std::chrono::steady_clock::time_point start,
+                  const RouteMatch& match, std::string_view model, std::string_view body,
+                  PerLoop& home);
   // Everything but loading and unloading. `latency` may be null. Lets no exception out: running out
   // of memory over one request must not end the server.
   void Answer(const RouteMatch& match, std::string_view model, http::Exchange& exchange,

@@ -21,7 +21,10 @@ namespace kinglet::storage {
 namespace {
 
 constexpr size_t kReadBlock = 1 << 20;
-constexpr int kMaxHops = 40;  // as the kernel's
+constexpr int kMaxHops = 40;             // as the kernel's
+constexpr size_t kMaxLinkTarget = 4096;  // so is this
+// Of all links' paths together: some thousand links that lead through long ones are no model.
+constexpr uint64_t kMaxSteps = 5'000'000;
 
 struct FreeArchive {
   void operator()(archive* a) const { archive_read_free(a); }
@@ -182,6 +185,9 @@ class Unpacker {
     if (target.empty() || target.starts_with('/') || target.find('\\') != std::string::npos) {
       return Fail(Code::kInvalidArgument, "the archive's link {} leads out of it: refused", path);
     }
+    if (target.size() > kMaxLinkTarget) {
+      return Fail(Code::kInvalidArgument, "the target of the archive's link {} is too long", path);
+    }
     links_.emplace_back(path, target);
     return {};
   }
@@ -221,6 +227,12 @@ class Unpacker {
   std::vector<StagedFile> files_;
 };
 
+// Each compression of what is compressed already multiplies the ratio, also of what is skipped.
+Status RefuseLayers(archive* reader) {
+  if (archive_filter_count(reader) <= 2) return {};  // one, and the file itself
+  return Fail(Code::kInvalidArgument, "the archive is compressed more than once: refused");
+}
+
 std::deque<std::string> Parts(std::string_view path) {
   std::deque<std::string> parts;
   while (!path.empty()) {
@@ -235,23 +247,29 @@ std::deque<std::string> Parts(std::string_view path) {
 }  // namespace
 
 Status CheckLinks(const std::map<std::string, std::string>& targets) {
+  uint64_t steps = 0;
   for (auto& [path, target] : targets) {
-    std::vector<std::string> at;
+    std::string at;  // the path so far
     std::deque<std::string> rest = Parts(path);
     int hops = 0;
     bool out = false;
     while (!rest.empty() && !out) {
+      if (++steps > kMaxSteps) {
+        return Fail(Code::kResourceExhausted, "the archive's links lead through too many folders");
+      }
       std::string part = std::move(rest.front());
       rest.pop_front();
       if (part == "..") {
         out = at.empty();
-        if (!out) at.pop_back();
+        const size_t slash = at.rfind('/');
+        at.resize(slash == std::string::npos ? 0 : slash);
         continue;
       }
-      at.push_back(std::move(part));
-      auto link = targets.find(fmt::format("{}", fmt::join(at, "/")));
+      const size_t before = at.size();
+      at.append(at.empty() ? "" : "/").append(part);
+      auto link = targets.find(at);
       if (link == targets.end()) continue;
-      at.pop_back();
+      at.resize(before);
       out = ++hops > kMaxHops;
       auto parts = Parts(link->second);
       rest.insert(rest.begin(), parts.begin(), parts.end());
@@ -300,6 +318,7 @@ Result<std::vector<StagedFile>> UnpackArchive(int file, int folder, const Archiv
   archive_read_support_filter_xz(a);
   archive_read_support_filter_zstd(a);
   if (archive_read_open_fd(a, file, kReadBlock) != ARCHIVE_OK) return Invalid(MessageOf(a));
+  KINGLET_RETURN_IF_ERROR(RefuseLayers(a));
   return Unpacker(a, folder, static_cast<uint64_t>(info.st_size), limits, std::move(stop), beneath)
       .Run();
 }

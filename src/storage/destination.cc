@@ -147,6 +147,7 @@ Result<std::unique_ptr<Destination>> Destination::Open(const std::string& path,
   }
   KINGLET_RETURN_IF_ERROR(RefuseStrangers(destination->path_));
   KINGLET_RETURN_IF_ERROR(destination->RefuseLinks());
+  KINGLET_RETURN_IF_ERROR(destination->RemoveForeignStaging());
   KINGLET_RETURN_IF_ERROR(destination->FinishCut());
   return destination;
 }
@@ -206,6 +207,20 @@ Status Destination::RefuseLinks() const {
                 "{} is not a folder: another user of the volume made it, remove it", path);
   }
   return {};
+}
+
+// What another user staged may be anything, and stays that user's to change after the model was
+// published: a journal that claims wrong bytes, files that are links. It is never continued.
+Status Destination::RemoveForeignStaging() const {
+  struct stat info{};
+  if (lstat(staging_.c_str(), &info) != 0) return {};
+  if (info.st_uid == geteuid() && (info.st_mode & 022) == 0) return {};
+  RemoveTree(staging_);
+  if (lstat(staging_.c_str(), &info) != 0) return {};
+  return Fail(
+      Code::kFailedPrecondition,
+      "{} is another user's and cannot be removed: remove it, or choose another destination",
+      staging_);
 }
 
 Status Destination::Lock(const Context& context) {

@@ -52,6 +52,7 @@ class Destination {
   Destination() = default;
   Status Lock(const Context& context);
   Status RefuseLinks() const;
+  Status RemoveForeignStaging() const;
   Status FinishCut();
   Status Publish(const Json& source);
   Status PlaceMarker(const std::string& folder, const Json& marker);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -61,7 +62,8 @@ struct Fetcher::Impl {
     bool created = false;
     std::atomic<size_t> left{0};  // chunks not finished
     size_t chunks = 0;
-    Checksum checksum;  // of the listing, or found on the way; under mutex
+    Checksum checksum;      // of the listing, or found on the way; under mutex
+    std::string validator;  // of the first answer; under mutex
     FileCheck check;
     std::mutex writing;
   };
@@ -218,6 +220,7 @@ struct Fetcher::Impl {
     sync_file_range(fd.get(), static_cast<off_t>(chunk.offset), static_cast<off_t>(chunk.size),
                     SYNC_FILE_RANGE_WRITE);
     File& file = *files[chunk.file];
+    if (chunk.unbounded) KINGLET_RETURN_IF_ERROR(CheckUnbounded(chunk.file, fd.get()));
     file.check.Add(chunk.index);
     if (file.left.fetch_sub(1) > 1) {
       KINGLET_RETURN_IF_ERROR(journal.Add(chunk.file, chunk.index));
@@ -247,6 +250,22 @@ struct Fetcher::Impl {
     KINGLET_RETURN_IF_ERROR(found.status);
     ++counters.files;
     return journal.Add(chunk.file, chunk.index);
+  }
+
+  // Of an object whose size nobody told, the listing may know the checksum all the same. Only there
+  // can a broken connection pass for the end.
+  Status CheckUnbounded(size_t i, int fd) {
+    const Object& object = objects[i];
+    Checksum checksum;
+    {
+      std::lock_guard lock(files[i]->mutex);
+      checksum = files[i]->checksum;
+    }
+    struct stat info{};
+    if (fstat(fd, &info) != 0) return Unexpected(ErrnoError(object.path, errno));
+    FileCheck check(static_cast<uint64_t>(info.st_size), options.chunk_bytes, object.path,
+                    [&] { return checksum; });
+    return check.Finish(fd, context.stop).status;
   }
 
   Checksum FindChecksum(size_t i) {
@@ -308,7 +327,8 @@ struct Fetcher::Impl {
       if (outcome.busy) pace.Refused(std::chrono::steady_clock::now());
       if (outcome.ranges_ignored) counters.ranges_ignored = true;
       if (!outcome.retry) return outcome.status;
-      if (flight.done > before) {
+      // What has to begin again is no progress, however far it came.
+      if (flight.resumes && flight.done > before) {
         failures = 0;
         backoff = options.first_backoff;
       }
@@ -374,13 +394,18 @@ struct Fetcher::Impl {
                     .count = chunk.size - at,
                     .whole = chunk.whole && at == 0,
                     .unbounded = chunk.unbounded};
-    if (range.whole) {
-      observer.on_head = [&](const http::ClientResponse& head) {
-        std::lock_guard lock(files[chunk.file]->mutex);
-        Checksum& checksum = files[chunk.file]->checksum;
-        if (!checksum) checksum = source.HeadChecksum(object, head);
-      };
-    }
+    observer.on_head = [&, whole = range.whole](const http::ClientResponse& head) -> Status {
+      File& file = *files[chunk.file];
+      std::lock_guard lock(file.mutex);
+      if (whole && !file.checksum) file.checksum = source.HeadChecksum(object, head);
+      // Where the listing has no validator, the answers must agree with each other.
+      const std::string validator(
+          head.headers.Get(head.headers.Has("etag") ? "etag" : "last-modified"));
+      if (!object.etag.empty() || object.checksum || validator.empty()) return {};
+      if (file.validator.empty()) file.validator = validator;
+      if (file.validator == validator) return {};
+      return Fail(Code::kAborted, "{}: the object changed while it was downloaded", object.path);
+    };
     return FetchRange(source, object, range, {flight.fd, files[chunk.file]->writing}, with,
                       observer);
   }

@@ -280,6 +280,8 @@ TEST(Oci, Names) {
   EXPECT_EQ(text("team/model:1"), "registry-1.docker.io team/model 1");
   EXPECT_EQ(text("localhost:5000/a/b:t"), "localhost:5000 a/b t");
   EXPECT_EQ(text("ghcr.io/a/b:t@sha256:00"), "ghcr.io a/b sha256:00");
+  EXPECT_THAT(text("host.io/a@sha512:00"), HasSubstr("want a digest"));
+  EXPECT_THAT(text("host.io/a@latest"), HasSubstr("want a digest"));
   EXPECT_THAT(text("host.io/"), HasSubstr("not an image's name"));
   EXPECT_THAT(text("host.io/a b"), HasSubstr("not an image's name"));
   auto challenge =

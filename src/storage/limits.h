@@ -16,6 +16,8 @@ namespace kinglet::storage {
 inline constexpr size_t kMaxNames = 1'000'000;
 // Their names, all together.
 inline constexpr size_t kMaxNameBytes = size_t{256} << 20;
+// JSON values of a listing's answer: several for each object, each far larger than its text.
+inline constexpr size_t kMaxListingValues = 20 * kMaxNames;
 // Of a model, unless STORAGE_MAX_BYTES says otherwise.
 inline constexpr uint64_t kMaxModelBytes = uint64_t{1} << 41;  // 2 TiB
 

@@ -40,6 +40,11 @@ Result<ImageReference> ParseImage(std::string_view text) {
   if (size_t at = rest.find('@'); at != std::string_view::npos) {
     image.reference = rest.substr(at + 1);
     rest = rest.substr(0, at);
+    // One that is not compared would look like a promise.
+    if (!image.reference.starts_with("sha256:")) {
+      return Fail(Code::kInvalidArgument, "{}: after the @ want a digest, sha256:...",
+                  RedactUri(text));
+    }
   }
   size_t colon = rest.rfind(':');
   if (colon != std::string_view::npos && rest.find('/', colon) == std::string_view::npos) {

@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "storage/limits.h"
 
 namespace kinglet::storage {
@@ -94,7 +95,8 @@ Result<std::string> SafePath(std::string_view name) {
     if (part.empty() || part == ".") continue;
     if (part == "..") return refuse("it leaves its folder");
     if (part.size() > kMaxComponent) return refuse("a part of it is too long");
-    if (part.starts_with(".kinglet-")) return refuse("names in .kinglet- are reserved");
+    // Some volumes do not tell upper case from lower.
+    if (AsciiLower(part).starts_with(".kinglet-")) return refuse("names in .kinglet- are reserved");
     if (!result.empty()) result += '/';
     result += part;
   }
@@ -161,6 +163,12 @@ bool PathFilter::Accepts(const std::string& path) const {
 }
 
 Status MakeFoldersBeneath(int root, const std::string& path) {
+  const size_t last = path.rfind('/');
+  if (last == std::string::npos) return {};
+  // Each is made with a lookup of all above it: not again for every file of a deep folder.
+  if (Fd there(OpenBeneath(root, path.substr(0, last).c_str(), O_PATH | O_DIRECTORY, 0)); there) {
+    return {};
+  }
   for (size_t slash = path.find('/'); slash != std::string::npos;
        slash = path.find('/', slash + 1)) {
     std::string folder = path.substr(0, slash);

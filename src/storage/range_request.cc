@@ -138,14 +138,13 @@ Outcome FetchRange(Source& source, const Object& object, const ByteRange& range,
           return {};
         }
         KINGLET_RETURN_IF_ERROR(CheckHead(source, object, range, head, outcome));
-        if (observer.on_head) observer.on_head(head);
-        return {};
+        return observer.on_head ? observer.on_head(head) : Status();
       },
       [&](std::string_view bytes) -> Status {
         if (observer.on_heard) observer.on_heard();
         if (failed) {
-          bad.body = http::HideCredentials(std::move(bad.body), *request);
           bad.body.append(bytes.substr(0, kErrorBody - std::min(kErrorBody, bad.body.size())));
+          bad.body = http::HideCredentials(std::move(bad.body), *request);
           if (bad.body.size() < kErrorBody) return {};
           return Fail(Code::kAborted, "enough of an answer that is not the object");
         }

@@ -28,7 +28,8 @@ struct RangeObserver {
   std::function<Status(uint64_t)>
       on_written;                       // so many more are in the file; an error ends the request
   std::function<void()> on_heard = {};  // something came
-  std::function<void(const http::ClientResponse&)> on_head = {};  // of an answer that will do
+  // Of an answer that will do; an error ends the request.
+  std::function<Status(const http::ClientResponse&)> on_head = {};
 };
 
 // What a request came to.

@@ -8,6 +8,7 @@
 
 #include "base/encoding.h"
 #include "storage/addresses.h"
+#include "storage/limits.h"
 
 namespace kinglet::storage {
 
@@ -96,6 +97,12 @@ Result<Json> CallJson(http::Client& client, http::ClientRequest request, const C
   if (!json) return Unexpected(json.error().WithContext(what));
   if (!json->IsObject()) return Fail(Code::kUnavailable, "{}: the answer is no JSON object", what);
   return json;
+}
+
+Result<Json> ParseListing(std::string_view text) {
+  auto json = Json::Parse(text, {.max_values = kMaxListingValues});
+  if (json || json.error().code() != Code::kResourceExhausted) return json;
+  return Fail(Code::kFailedPrecondition, "the listing is too large: {}", json.error().message());
 }
 
 bool Wait(Duration duration, const Context& context) {

@@ -41,6 +41,10 @@ Result<http::ClientResponse> Call(http::Client& client, http::ClientRequest requ
 Result<Json> CallJson(http::Client& client, http::ClientRequest request, const Context& context,
                       std::string_view what);
 
+// The JSON of a listing. It takes far more memory than its text, so that it has no more values than
+// a listing needs; another attempt would find the same: kFailedPrecondition.
+Result<Json> ParseListing(std::string_view text);
+
 // Waits, but no longer than until the context's stop or deadline. False when it was one of them.
 bool Wait(Duration duration, const Context& context);
 

@@ -5,13 +5,14 @@ import hashlib
 import io
 import json
 import struct
+import subprocess
 import tarfile
 import zipfile
 import zlib
 
 import pytest
 
-from stores import Store, environment, fetch
+from stores import INITIALIZER, Store, environment, fetch
 
 BOUNDARY = "store"
 MIB = 1 << 20
@@ -278,3 +279,55 @@ def test_entries_of_a_zip_share_their_bytes(store, tmp_path):
     server = store(lambda h: h.send(200, packed.getvalue(), Content_Type="application/zip"))
     fetch(f"{server.url}/m.zip", tmp_path / "to")
     assert disk(tmp_path) < 10 * MIB  # at most the first entry
+
+
+def packed(entries):
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
+        for name, target in entries:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = (tarfile.SYMTYPE, target) if target else (tarfile.REGTYPE, "")
+            archive.addfile(entry)
+    return body.getvalue()
+
+
+ENDLESS_NAMES = {
+    "a link through very many folders": lambda: packed([("l", "a/" * 400_000 + "b")]),
+    "very many links through many folders": lambda: packed((f"l{i}", "a/" * 2000 + "b") for i in range(11_000)),
+    "very deep folders": lambda: packed((f"{'a/' * 1900}{i}", "") for i in range(300)),
+    "an archive in archives": lambda: gzip.compress(gzip.compress(packed([("m", "")]))),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS_NAMES)
+def test_a_small_archive_takes_hours(store, tmp_path, what):
+    body = ENDLESS_NAMES[what]()
+    assert len(body) < MIB
+    server = store(lambda h: h.send(200, body, Content_Type="application/x-tar"))
+    result = fetch(f"{server.url}/m.tar.gz", tmp_path / "to", timeout=20)
+    subprocess.run(["rm", "-rf", tmp_path], check=True)  # too deep for Python
+    assert result.returncode == (0 if "deep" in what else 1), result.stderr
+
+
+def test_a_listing_is_far_larger_in_memory(store, tmp_path):
+    """Two bytes of text are a JSON value of more than fifty."""
+    hub = store(lambda h: h.send(200, '{"siblings":[' + "0," * (30 * MIB) + "0]}"))
+    command = f"ulimit -v {2560 * 1024}; exec {INITIALIZER} hf://owner/model {tmp_path / 'to'}"
+    result = subprocess.run(["bash", "-c", command], env=environment(tmp_path, HF_ENDPOINT=hub.url),
+                            capture_output=True, text=True, timeout=25)
+    assert result.returncode == 1 and "too large" in result.stderr, (result.returncode, result.stderr[-500:])
+
+
+def test_a_server_without_ranges_cuts_each_answer(store, tmp_path):
+    """Each attempt brings bytes, and none of them counts."""
+    def answer(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/octet-stream")
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        handler.wfile.write(bytes(500))
+        handler.close_connection = True
+
+    server = store(answer)
+    result = fetch(f"{server.url}/m.bin", tmp_path / "to", timeout=60)
+    assert result.returncode == 1 and "gave up" in result.stderr, result.stderr

@@ -248,3 +248,18 @@ def test_a_server_repeats_the_credential_in_its_error(stores, tmp_path, store_ki
     assert result.returncode == 1 and store.asked
     encoded = base64.b64encode(f"bob:{SECRET}".encode()).decode()
     assert SECRET not in result.stderr and encoded not in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("status", [201, 300, 404])
+@pytest.mark.parametrize("of", ["the listing", "the file"])
+def test_any_status_repeats_the_credential(stores, tmp_path, status, of):
+    def answer(handler):
+        if of == "the file" and "/api/" in handler.path:
+            return handler.send(200, json.dumps({"sha": "c", "siblings": [{"rfilename": "m", "size": 5}]}))
+        sent = handler.headers.get("Authorization", "")
+        handler.send(status, sent, X_Error_Message=sent)
+
+    hub = stores(answer)
+    result = fetch("hf://owner/model", tmp_path / "to", env=environment(tmp_path, HF_ENDPOINT=hub.url, HF_TOKEN=SECRET))
+    assert result.returncode == 1 and hub.heard(SECRET)
+    assert SECRET not in result.stderr, result.stderr

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/log.h"
+#include "base/text.h"
 
 namespace kinglet {
 
@@ -29,8 +30,10 @@ LastMessage::LastMessage(const std::string& path) {
 }
 
 void LastMessage::Final(std::string_view text) {
-  std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
-  Put(text);
+  // A store supplies much of it: it must neither begin a line of the log nor steer a terminal.
+  const std::string shown = EscapeControls(text);
+  std::fprintf(stderr, "%s\n", shown.c_str());
+  Put(shown);
 }
 
 void LastMessage::Put(std::string_view text) {

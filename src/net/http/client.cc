@@ -71,12 +71,19 @@ struct Call {
     response.headers = std::move(shown);
   }
 
+  // What is shown to people rather than used. (A read has no other success than these.)
+  bool IsError() const {
+    const bool read = request->method == "GET" || request->method == "HEAD";
+    const int status = response.status;
+    return !redirect && (read ? status != 200 && status != 206 : status >= 300);
+  }
+
   Status GiveHead() {
     if (head_given) return {};
     head_given = true;
     redirect = follow && response.status >= 300 && response.status < 400 &&
                response.status != 304 && response.headers.Has("location");
-    if (response.status >= 400) HideCredentialsInHead();
+    if (IsError()) HideCredentialsInHead();
     return !redirect && on_head ? (*on_head)(response) : Status{};
   }
 };
@@ -269,7 +276,7 @@ class ClientImpl final : public Client {
           return Fail(Code::kFailedPrecondition, "{}: more than {} redirects",
                       RedactUri(request.url), options_.max_redirects);
         }
-        if (call.response.status >= 400) {
+        if (call.IsError()) {
           call.response.body = HideCredentials(std::move(call.response.body), request);
         }
         return std::move(call.response);

@@ -133,7 +133,7 @@ class GoogleSource final : public Source {
         if (attempt == 0 && Renew(response)) continue;
         return Fail(CodeFromHttpStatus(response.status), "{}: {}", uri_, Explain(response));
       }
-      auto json = Json::Parse(response.body);
+      auto json = ParseListing(response.body);
       if (!json) return Unexpected(json.error().WithContext(uri_));
       return *json;
     }

@@ -189,7 +189,7 @@ class HdfsSource final : public Source {
     KINGLET_TRY(auto request, Request(path, operation));
     KINGLET_TRY(auto response, client_->Do(request, kMaxListing));
     if (response.status != 200) return Unexpected(Refusal(path, response));
-    auto json = Json::Parse(response.body);
+    auto json = ParseListing(response.body);
     if (!json) return Unexpected(json.error().WithContext(uri_));
     return json;
   }

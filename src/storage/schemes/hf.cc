@@ -35,7 +35,7 @@ class HubSource final : public Source {
                                        repository_, UrlEncode(revision_)));
     KINGLET_TRY(auto response, client_->Do(request, kMaxAnswer));
     if (response.status != 200) return Unexpected(Refusal(response));
-    auto info = Json::Parse(response.body);
+    auto info = ParseListing(response.body);
     if (!info) return Unexpected(info.error().WithContext(uri_));
     // Branches move: everything is read from the commit they were at.
     commit_ = (*info)["sha"].StringOr(revision_);
@@ -118,7 +118,7 @@ class HubSource final : public Source {
       }
       KINGLET_TRY(auto response, client_->Do(Request(FileUrl(object.locator)), kMaxAnswer));
       if (response.status != 200) return Unexpected(StatusError(object, response));
-      auto index = Json::Parse(response.body);
+      auto index = ParseListing(response.body);
       if (!index) return Unexpected(index.error().WithContext(object.path));
       std::string folder = object.path.substr(0, object.path.rfind('/') + 1);
       for (auto& [tensor, shard] : (*index)["weight_map"].AsObject()) {

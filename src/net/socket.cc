@@ -9,6 +9,8 @@
 namespace kinglet::net {
 
 namespace {
+constexpr size_t kTurnBytes = 256 << 10;
+
 Unexpected Broken(const char* what, int error) {
   return Fail(Code::kUnavailable, "{}: {}", what, strerror(error));
 }
@@ -66,8 +68,14 @@ Task<Result<size_t>> Socket::Read(char* data, size_t size, Deadline deadline,
                                   std::stop_token stop) {
   while (true) {
     if (readable_) {
+      if (turn_bytes_ >= kTurnBytes) {
+        // A peer that never lets the socket run empty must not keep the loop to itself.
+        turn_bytes_ = 0;
+        co_await internal::Waiter(loop_, Deadline::After(Duration::zero()), stop, true);
+      }
       ssize_t got = recv(fd_.get(), data, size, 0);
       if (got >= 0) {
+        turn_bytes_ += static_cast<size_t>(got);
         // As in the server's connection: a short read has emptied the socket.
         if (got > 0 && static_cast<size_t>(got) < size && !peer_done_) readable_ = false;
         co_return static_cast<size_t>(got);
@@ -77,6 +85,7 @@ Task<Result<size_t>> Socket::Read(char* data, size_t size, Deadline deadline,
       readable_ = false;
     }
     if (stop.stop_requested()) co_return Fail(Code::kCancelled, "cancelled");
+    turn_bytes_ = 0;
     if (!co_await internal::SlotWaiter(&read_waiter_, loop_, deadline, stop)) {
       co_return WaitFailed(deadline);
     }

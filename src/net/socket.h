@@ -1,5 +1,5 @@
-// A connected stream socket on a loop: reads and writes that suspend. One reader and one writer at a
-// time. Loop thread only; destroy on the loop (or when it does not run).
+// A connected stream socket on a loop: reads and writes that suspend. One reader and one writer at
+// a time. Loop thread only; destroy on the loop (or when it does not run).
 #pragma once
 
 #include <sys/socket.h>
@@ -42,6 +42,7 @@ class Socket final : private internal::IoHandler {
   Loop::Impl& loop_;
   Fd fd_;
   bool readable_ = true, writable_ = true, peer_done_ = false;
+  size_t turn_bytes_ = 0;  // read since the loop last had its turn
   internal::Waiter* read_waiter_ = nullptr;
   internal::Waiter* write_waiter_ = nullptr;
 };

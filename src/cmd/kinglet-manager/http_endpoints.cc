@@ -9,7 +9,7 @@ namespace {
 void LimitToProbes(http::ServerOptions& options) {
   options.max_connections = 128;
   options.max_body_bytes = 0;
-  options.header_timeout = std::chrono::seconds(10);
+  options.header_timeout = options.body_idle_timeout = std::chrono::seconds(10);
 }
 
 }  // namespace

@@ -14,6 +14,10 @@ constexpr size_t kInitialBuffer = 8 << 10;
 constexpr size_t kKeepBuffer = 64 << 10;      // larger ones are given back between requests
 constexpr size_t kWaitForBody = 64 << 10;     // bodies up to this are read before the handler runs
 constexpr size_t kPipelineBacklog = 1 << 20;  // unsent responses: the next request waits
+// What one connection may do before the others of its loop have their turn.
+constexpr size_t kTurnBytes = 256 << 10;
+constexpr size_t kTurnRequests = 64;
+constexpr size_t kMakeRoomAmong = 64;  // so that a full server accepts in constant time
 constexpr Duration kLingerTime = std::chrono::seconds(2);
 
 }  // namespace
@@ -53,6 +57,23 @@ void ServerLoop::Remove(Connection* connection) {
   connections.pop_back();
 }
 
+bool ServerLoop::MakeRoom() {
+  Connection *idle = nullptr, *slow = nullptr;
+  for (size_t i = 0; i < std::min(kMakeRoomAmong, connections.size()); ++i) {
+    Connection* each = connections[looked_at++ % connections.size()].get();
+    const Connection::Wait wait = each->wait();
+    if (wait == Connection::Wait::kNothing) continue;
+    Connection*& longest = wait == Connection::Wait::kRequest ? idle : slow;
+    if (!longest || each->waiting_since_ < longest->waiting_since_) longest = each;
+  }
+  if (idle) {
+    idle->Close();
+  } else if (slow) {
+    slow->Cut();
+  }
+  return idle != nullptr;
+}
+
 Connection::Connection(ServerCore& core, ServerLoop& home, Fd fd, const sockaddr_storage& peer,
                        ConnectionTicket ticket)
     : core_(core),
@@ -80,6 +101,7 @@ void Connection::Start() {
   }
   loop_.Add(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, this);
   registered_ = true;
+  waiting_since_ = loop_.now();
   SetDeadline(loop_.now() + IdleTimeout(core_.options.header_timeout));
   if (core_.options.tls) {
     tls_ = net::TlsSession::Accept(*core_.options.tls, fd_.get());
@@ -98,6 +120,23 @@ void Connection::BeginDrain() {
   }
 }
 
+Connection::Wait Connection::wait() const {
+  switch (phase_) {
+    case Phase::kHandshake:
+    case Phase::kDiscard:
+    case Phase::kLinger:
+      return Wait::kRequest;
+    case Phase::kHead:
+      return yielded_ || Backlog() ? Wait::kNothing : Wait::kRequest;
+    case Phase::kHandling:
+      return read_waiter_ || write_waiter_ ? Wait::kClient : Wait::kNothing;
+    case Phase::kClosing:
+    case Phase::kClosed:
+      break;
+  }
+  return Wait::kNothing;
+}
+
 void Connection::Cut() {
   if (phase_ == Phase::kClosed) return;
   shutdown(fd_.get(), SHUT_RDWR);
@@ -109,7 +148,23 @@ void Connection::OnIo(uint32_t events) {
   if (events & EPOLLOUT) writable_ = true;
   if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) peer_done_ = true;
   if (events & (EPOLLHUP | EPOLLERR) && phase_ == Phase::kHandling) return Failed();
+  if (yielded_) return;  // its next turn comes anyway
+  turn_bytes_ = turn_requests_ = 0;
   Advance();
+}
+
+// A client that sends faster than it is served would keep the loop to itself: what it sent waits
+// until the loop has looked after the others.
+void Connection::Yield() {
+  yielded_ = true;
+  loop_.Defer(this);
+}
+
+void Connection::CountRead(size_t bytes) {
+  turn_bytes_ += bytes;
+  if (turn_bytes_ < kTurnBytes) return;
+  readable_ = false;  // until the next turn
+  Yield();
 }
 
 void Connection::Advance() {
@@ -168,6 +223,11 @@ void Connection::OnDeferred() {
     if (write_waiter_) write_waiter_->Complete(true);
     return;
   }
+  if (std::exchange(yielded_, false)) {
+    readable_ = true;
+    turn_bytes_ = turn_requests_ = 0;
+    Advance();
+  }
   Flush();
   UpdateDeadline();
 }
@@ -176,6 +236,7 @@ ssize_t Connection::ReadSocket(char* data, size_t size) {
   if (tls_) {
     ssize_t got = tls_->Read(data, size);
     if (got == net::TlsSession::kAgain) readable_ = false;
+    if (got > 0) CountRead(static_cast<size_t>(got));
     return got;
   }
   ssize_t got;
@@ -190,6 +251,7 @@ ssize_t Connection::ReadSocket(char* data, size_t size) {
   // A short read has emptied the socket, and what comes later is a new edge; not so when the
   // peer's end came with the bytes.
   if (got > 0 && static_cast<size_t>(got) < size && !peer_done_) readable_ = false;
+  if (got > 0 && readable_) CountRead(static_cast<size_t>(got));
   return got;
 }
 
@@ -225,6 +287,10 @@ void Connection::Run() {
       if (Backlog() > kPipelineBacklog) Flush();
       if (Backlog() > kPipelineBacklog || phase_ != Phase::kHead) break;
       if (Buffered() && HeadReady()) {
+        if (turn_requests_++ == kTurnRequests) {
+          Yield();
+          break;
+        }
         Dispatch();
         continue;
       }
@@ -285,13 +351,13 @@ bool Connection::HeadReady() {
 void Connection::Dispatch() {
   parser_.Rebase(in_.get() + begin_);
   std::string_view target = parser_.target();
-  if (target[0] != '/') {  // absolute form
+  if (target[0] != '/') {  // absolute form, or "*"
     size_t scheme = target.find("://");
-    size_t slash = scheme == std::string_view::npos ? scheme : target.find('/', scheme + 3);
-    target = slash == std::string_view::npos ? "/" : target.substr(slash);
+    size_t end = scheme == std::string_view::npos ? scheme : target.find_first_of("/?", scheme + 3);
+    target = end == std::string_view::npos ? "/" : target.substr(end);
   }
   size_t question = target.find('?');
-  path_ = target.substr(0, question);
+  path_ = question == 0 ? "/" : target.substr(0, question);
   query_ = question == std::string_view::npos ? "" : target.substr(question + 1);
 
   begin_ += parser_.head_size();
@@ -361,6 +427,7 @@ void Connection::FinishRequest() {
   body_view_ = {};
   phase_ = Phase::kDiscard;
   discarded_ = 0;
+  discard_by_ = loop_.now() + IdleTimeout(core_.options.body_idle_timeout);
   if (!discard || DiscardBody()) NextRequest();
 }
 
@@ -382,6 +449,7 @@ void Connection::NextRequest() {
   body_done_ = true;
   body_streamed_ = continued_ = body_failed_ = false;
   head_began_ = {};
+  waiting_since_ = loop_.now();
   if (Buffered() == 0 && capacity_ > kKeepBuffer) {
     in_.reset();
     capacity_ = begin_ = end_ = 0;
@@ -431,8 +499,8 @@ void Connection::SetDeadline(SteadyTime when) {
 
 // How long a client may send nothing: less when connections are running out.
 Duration Connection::IdleTimeout(Duration configured) const {
-  const bool crowded = core_.connections.load(std::memory_order_relaxed) >
-                       core_.options.max_connections / 4 * 3;
+  const bool crowded =
+      core_.connections.load(std::memory_order_relaxed) > core_.options.max_connections / 4 * 3;
   return crowded ? std::min(configured, core_.options.crowded_timeout) : configured;
 }
 
@@ -457,7 +525,9 @@ void Connection::UpdateDeadline() {
       }
       break;
     case Phase::kDiscard:
-      SetDeadline(loop_.now() + IdleTimeout(core_.options.body_idle_timeout));
+      // In all: the answer is given already, and the rest of the body is not read by anyone.
+      SetDeadline(
+          std::min(discard_by_, loop_.now() + IdleTimeout(core_.options.body_idle_timeout)));
       break;
     case Phase::kHandling:
       SetDeadline(SteadyTime::max());

@@ -61,8 +61,13 @@ struct ServerLoop {
   explicit ServerLoop(net::Loop& l);
   ~ServerLoop();
   void Remove(Connection* connection);
+  // Ends the connection that has kept the server waiting longest, of some that it looks at: one
+  // that is between requests, or not done with sending one; else one whose client is slow to send a
+  // body or to read an answer. True if the former, whose place is free at once.
+  bool MakeRoom();
   net::Loop& loop;
   std::vector<std::unique_ptr<Connection>> connections;
+  size_t looked_at = 0;  // where MakeRoom goes on
 };
 
 class Connection final : public Exchange,
@@ -76,6 +81,9 @@ class Connection final : public Exchange,
   void Start();
   // Ends when idle, otherwise after the request in flight.
   void BeginDrain();
+  // Whom the server waits for, apart from its own handlers.
+  enum class Wait { kNothing, kRequest, kClient };
+  Wait wait() const;
   // Closes now; a handler that still runs sees its stop token and failing reads and writes.
   void Cut();
 
@@ -114,6 +122,8 @@ class Connection final : public Exchange,
   size_t Buffered() const { return end_ - begin_; }
   std::string_view Input() const { return {in_.get() + begin_, Buffered()}; }
   ssize_t ReadSocket(char* data, size_t size);
+  void CountRead(size_t bytes);
+  void Yield();
   ssize_t ReadInput(size_t at_least);
   void Advance();
   void Run();
@@ -170,6 +180,8 @@ class Connection final : public Exchange,
   bool registered_ = false;
   bool served_ = false;   // at least one request
   bool stalled_ = false;  // the client does not take what is queued
+  bool yielded_ = false;  // there is more to do; other connections are served first
+  size_t turn_bytes_ = 0, turn_requests_ = 0;
 
   std::unique_ptr<char[]> in_;
   size_t capacity_ = 0, begin_ = 0, end_ = 0;
@@ -201,6 +213,8 @@ class Connection final : public Exchange,
 
   SteadyTime deadline_ = SteadyTime::max();
   SteadyTime head_began_{};
+  SteadyTime discard_by_{};
+  SteadyTime waiting_since_{};  // the end of the last request
 };
 
 }  // namespace kinglet::http

@@ -139,7 +139,8 @@ class ServerImpl final : public Server,
       acceptor_.impl().Disarm(this);
       if (listening_) acceptor_.impl().Remove(listener_.get(), this);
       listening_ = false;
-      if (listener_ && !core_->options.unix_socket.empty() && core_->options.unix_socket[0] != '@') {
+      if (listener_ && !core_->options.unix_socket.empty() &&
+          core_->options.unix_socket[0] != '@') {
         unlink(core_->options.unix_socket.c_str());
       }
       listener_.Reset();
@@ -178,27 +179,36 @@ class ServerImpl final : public Server,
         if (errno != EAGAIN) Pause();
         return;
       }
-      if (core_->connections >= core_->options.max_connections ||
-          (core_->connections >= core_->options.max_connections_of_others &&
-           net::PeerIsAnotherUser(fd.get()))) {
-        if (!core_->options.tls) {
-          [[maybe_unused]] ssize_t put = send(fd.get(), kBusy.data(), kBusy.size(), MSG_NOSIGNAL);
-        }
+      if (core_->connections >= core_->options.max_connections_of_others &&
+          net::PeerIsAnotherUser(fd.get())) {
+        Refuse(fd.get());
         continue;
       }
-      ServerLoop& home = *homes_[next_++ % homes_.size()];
-      auto adopt = [this, &home, fd = std::move(fd), peer,
+      // A client that only holds connections must not keep others out. The loop that accepts has
+      // its share of them, so it gives the new one a place of its own.
+      const bool full = core_->connections >= core_->options.max_connections;
+      ServerLoop* home = homes_[full ? 0 : next_++ % homes_.size()].get();
+      if (full && !home->MakeRoom()) {
+        Refuse(fd.get());
+        continue;
+      }
+      auto adopt = [this, &home = *home, fd = std::move(fd), peer,
                     ticket = ConnectionTicket(core_)]() mutable {
-        home.connections.push_back(std::make_unique<Connection>(*core_, home, std::move(fd), peer,
-                                                                std::move(ticket)));
+        home.connections.push_back(
+            std::make_unique<Connection>(*core_, home, std::move(fd), peer, std::move(ticket)));
         home.connections.back()->Start();
       };
-      if (&home.loop == &acceptor_) {
+      if (&home->loop == &acceptor_) {
         adopt();
       } else {
-        home.loop.Post(std::move(adopt));
+        home->loop.Post(std::move(adopt));
       }
     }
+  }
+
+  void Refuse(int fd) const {
+    if (core_->options.tls) return;
+    [[maybe_unused]] ssize_t put = send(fd, kBusy.data(), kBusy.size(), MSG_NOSIGNAL);
   }
 
   // Out of descriptors: the waiting connection would wake the loop again and again.

@@ -82,6 +82,8 @@ struct ServerOptions {
   size_t max_header_bytes = 64 << 10;
   size_t max_headers = 200;
   size_t max_body_bytes = size_t{1} << 30;
+  // When there are as many, the one that has kept the server waiting longest makes room for the
+  // next.
   size_t max_connections = 20'000;
   // With as many connections as this, others than this process's own user and root get no further
   // ones (net/peer_user.h): whatever they do with theirs, they cannot keep the owner out.
@@ -93,10 +95,11 @@ struct ServerOptions {
   Duration request_timeout = Duration::zero();
   Duration write_timeout = std::chrono::seconds(60);
   Duration keep_alive_timeout = std::chrono::seconds(180);
-  // Takes the place of longer header, body and keep-alive timeouts of connections that begin to wait when
-  // three quarters of max_connections are in use: somebody who only holds connections cannot keep others out.
+  // Takes the place of longer header, body and keep-alive timeouts of connections that begin to
+  // wait when three quarters of max_connections are in use: somebody who only holds connections
+  // cannot keep others out.
   Duration crowded_timeout = std::chrono::seconds(3);
-  std::string server_header;                    // "" sends none
+  std::string server_header;  // "" sends none
 };
 
 class Server {

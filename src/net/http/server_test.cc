@@ -312,6 +312,48 @@ TEST(Server, BodiesThatDoNotComeMakeRoomWhenItIsCrowded) {
   }
 }
 
+// Whoever is slow in any way makes room for the next when the server is full.
+TEST(Server, TheLongestWaitingMakesRoomWhenItIsFull) {
+  TestServer server(Echo, FastEcho, {.max_connections = 4});
+  for (const char* held :
+       {"", "GET / HT", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n1",
+        "GET /x HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n"}) {
+    std::vector<std::unique_ptr<RawClient>> holders;
+    for (int i = 0; i < 12; ++i) {
+      holders.push_back(std::make_unique<RawClient>(server.server->port()));
+      holders.back()->Send(held);
+    }
+    std::string answer;
+    // Whose body is awaited by a handler gives its place up only after the next was turned away.
+    for (int i = 0; i < 100 && !answer.starts_with("HTTP/1.1 200 "); ++i) {
+      RawClient next(server.server->port());
+      next.Send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+      answer = next.ReadAll();
+    }
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 ")) << held;
+  }
+}
+
+// Pieces of one byte cost far more to read than they take to send.
+TEST(Server, AClientThatNeverPausesDoesNotKeepOthersWaiting) {
+  TestServer server(Echo, FastEcho);
+  RawClient flood(server.server->port());
+  flood.Send("POST /flood HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+  std::string chunks;
+  for (int i = 0; i < 100'000; ++i) chunks += "1\r\na\r\n";
+  std::jthread sender([&](const std::stop_token& stop) {
+    while (!stop.stop_requested() && flood.Send(chunks)) continue;
+  });
+  for (int i = 0; i < 20; ++i) {
+    RawClient other(server.server->port());
+    other.Send("GET /other HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    EXPECT_THAT(other.ReadAll(), HasSubstr("GET /other "));
+  }
+  sender.request_stop();
+}
+
 // A body that trickles in is never idle, so only request_timeout ends it, small or streamed.
 TEST(Server, TimesOutBodiesThatTrickle) {
   TestServer server(Echo, {}, {.request_timeout = std::chrono::milliseconds(200)});

@@ -51,6 +51,20 @@ int SelectHttp11(SSL*, const unsigned char** out, unsigned char* out_size, const
   return SSL_TLSEXT_ERR_NOACK;
 }
 
+// Messages of a handshake and alerts: a handshake has a dozen, and a key update comes after
+// gigabytes.
+constexpr uintptr_t kMostMessages = 64;
+
+// OpenSSL answers key updates and refuses renegotiations inside one read, for as long as they keep
+// coming; meanwhile the loop serves nobody else. A client that sends too many is taken as gone.
+void CountMessages(int sent, int, int type, const void*, size_t, SSL* ssl, void*) {
+  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  if (type != SSL3_RT_ALERT && (sent || type != SSL3_RT_HANDSHAKE)) return;
+  const uintptr_t count = reinterpret_cast<uintptr_t>(SSL_get_ex_data(ssl, index)) + 1;
+  SSL_set_ex_data(ssl, index, reinterpret_cast<void*>(count));
+  if (count > kMostMessages) SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
+}
+
 using Names = std::vector<std::string>;
 
 void FreeNames(void*, void* names, CRYPTO_EX_DATA*, int, long, void*) {
@@ -106,6 +120,7 @@ Result<std::shared_ptr<SSL_CTX>> MakeContext(const TlsOptions& options) {
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_alpn_select_cb(context, SelectHttp11, nullptr);
+  SSL_CTX_set_msg_callback(context, CountMessages);
 
   Owned<BIO> chain = Memory(options.cert_pem);
   Owned<X509> leaf(PEM_read_bio_X509_AUX(chain.get(), nullptr, NoPassword, nullptr));

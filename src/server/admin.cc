@@ -53,6 +53,7 @@ bool WasForwarded(const http::Exchange& exchange) {
   exchange.ForEachHeader([&](std::string_view name, std::string_view) {
     const std::string lower = AsciiLower(name);
     forwarded |= lower == "origin" || lower == "forwarded" || lower == "via" ||
+                 lower == "x-real-ip" || lower.starts_with("l5d-") ||
                  lower.starts_with("sec-fetch-") || lower.starts_with("x-forwarded-") ||
                  lower.starts_with("x-envoy-") || lower.starts_with("k-proxy-");
   });

@@ -6,7 +6,8 @@
 //
 //   * with the key of --admin-key-file, as "Authorization: Bearer <key>", from anywhere; or
 //   * without a key, if it is a program beside this server: neither a browser nor a proxy sent the
-//     request (no Origin, Sec-Fetch-*, Forwarded, Via, X-Forwarded-*, X-Envoy-* or K-Proxy-*), and
+//     request (no Origin, Sec-Fetch-*, Forwarded, Via, X-Forwarded-*, X-Real-IP, X-Envoy-*,
+//     K-Proxy-* or L5d-*), and
 //     - if the server listens on all addresses (in a pod), it was called at 127.0.0.1 or ::1, which
 //     only
 //       containers of the pod reach;

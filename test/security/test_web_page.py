@@ -328,6 +328,9 @@ def test_the_pod_of_an_unloaded_model_is_not_ready():
         status, headers, _ = ask(standalone.state()["gateway"], "POST", PREDICT,
                                  {"Origin": APP, "Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}, ROWS)
         assert status == 200 and headers["access-control-allow-origin"] == APP
+        for site in ("same-site", "cross-site"):  # as browsers say it besides
+            assert ask(standalone.state()["gateway"], "POST", PREDICT, {"Origin": APP, "Sec-Fetch-Site": site},
+                       ROWS)[0] == 200
         assert ask(standalone.state()["gateway"], "POST", PREDICT, {"Origin": EVIL}, ROWS)[0] == 403
         pods = json.loads(standalone.cli("get", "pods", "-o", "json").stdout)["items"]
         address = f"http://{pods[0]['status']['podIP']}:8080"

@@ -198,6 +198,7 @@ class GatewayImpl : public Gateway {
     std::string peer = exchange.peer();
     proxy.set_headers.Set("X-Forwarded-For", peer.substr(0, peer.rfind(':')));
     Error last(Code::kUnavailable, "");
+    Duration pause = std::chrono::milliseconds(5);
     for (;;) {
       auto table = table_.load();
       Match match = table->Find(exchange.Header("host"), exchange.path(), exchange.query());
@@ -223,7 +224,9 @@ class GatewayImpl : public Gateway {
       if (!endpoint) {
         if (tried.empty() && !wait.Expired() && !exchange.stop().stop_requested()) {
           // Only while a service comes up, and only if asked for: the next table may have a pod.
-          co_await exchange.loop().Sleep(std::chrono::milliseconds(5), exchange.stop());
+          // Less and less often: requests to what never comes up must not occupy the loops.
+          co_await exchange.loop().Sleep(pause, exchange.stop());
+          pause = std::min<Duration>(pause * 2, std::chrono::milliseconds(100));
           continue;
         }
         http::Headers retry;

@@ -10,6 +10,19 @@
 namespace kinglet::gateway {
 namespace {
 
+constexpr size_t kListed = 10;  // names in an answer: it must not grow with what is served
+
+// Decodes what can be decoded and leaves the rest, as lenient servers do.
+std::string DecodeLeniently(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    auto decoded = text[i] == '%' ? UrlDecode(text.substr(i, 3)) : std::string(1, text[i]);
+    if (decoded && text[i] == '%') i += 2;
+    out += decoded ? *decoded : "%";
+  }
+  return out;
+}
+
 // "Name.Example:8080." -> {"name.example", 8080}
 std::pair<std::string, int> SplitHost(std::string_view host) {
   int port = 0;
@@ -215,8 +228,13 @@ Match RoutingTable::FindByPath(std::string_view path, std::string_view query) co
         "no InferenceService {} has an address here; paths are "
         "/serving/<namespace>/<name>/...",
         key);
+    size_t listed = 0;
     for (const auto& [name, served] : served_) {
-      match.hint += (name == served_.begin()->first ? "; there is " : ", ") + name;
+      if (listed == kListed) {
+        match.hint += ", ...";
+        break;
+      }
+      match.hint += (listed++ ? ", " : "; there is ") + name;
     }
     return match;
   }
@@ -232,7 +250,7 @@ std::string RoutingTable::Hint(std::string_view host) const {
   hint += "; known hosts: ";
   size_t listed = 0;
   for (const auto& [name, rules] : hosts_) {
-    if (listed == 10) return hint + ", ...";
+    if (listed == kListed) return hint + ", ...";
     hint += (listed++ ? ", " : "") + name;
   }
   return hint;
@@ -272,9 +290,7 @@ bool IsRepositoryPath(std::string_view path) {
   std::string decoded = AsciiLower(path);
   // "%2572" is "%72" is "r"; no server decodes more often.
   for (int i = 0; i < 4 && decoded.find('%') != decoded.npos; ++i) {
-    auto once = UrlDecode(decoded);
-    if (!once) break;
-    decoded = AsciiLower(*once);
+    decoded = AsciiLower(DecodeLeniently(decoded));
   }
   if (decoded.find("repository") == decoded.npos) return false;
   std::vector<std::string> segments;

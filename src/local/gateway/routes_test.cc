@@ -137,7 +137,8 @@ TEST(RepositoryPathTest, HoweverItIsWritten) {
        {"/v2/repository/models/m/unload", "/v2/repository/index", "/v2/repository",
         "//v2//repository/x", "/v2/./repository/x", "/v2/a/../repository/x",
         "/a/../v2/repository/x", "/v2/%72epository/x", "/v2/%2572epository/x", "/v2%2frepository/x",
-        "/V2/Repository/x", "/v2/repository;a=b/x", "/v2\\repository/x"}) {
+        "/V2/Repository/x", "/v2/repository;a=b/x", "/v2\\repository/x",
+        "/v2/%72epository/models/%zz/load", "/v2/%2572epository/%", "/v2/%72epository/%7"}) {
     EXPECT_TRUE(IsRepositoryPath(path)) << path;
   }
   for (const char* path :

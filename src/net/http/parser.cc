@@ -120,9 +120,9 @@ bool HeadParser::RequestLine(const char* begin, const char* end) {
   }
   std::string_view text = target_.size ? std::string_view(target, target_.size) : "";
   bool absolute = text.starts_with("http://") || text.starts_with("https://");
-  bool authority = View(method_) == "CONNECT";
+  if (View(method_) == "CONNECT") return fail(501, "CONNECT is not served here");
   bool asterisk = text == "*" && View(method_) == "OPTIONS";
-  if (text[0] != '/' && !absolute && !authority && !asterisk) {
+  if (text[0] != '/' && !absolute && !asterisk) {
     return fail(400, "malformed request target");
   }
   return true;
@@ -186,7 +186,7 @@ bool HeadParser::Known(std::string_view name, std::string_view value) {
     case 6:
       if (EqualsIgnoreCase(name, "expect")) {
         if (!EqualsIgnoreCase(value, "100-continue")) return fail(417, "unknown expectation");
-        expect_continue_ = true;
+        expect_continue_ = minor_ == 1;  // a client of HTTP/1.0 knows no 100
       }
       break;
     case 10:
@@ -221,6 +221,21 @@ bool HeadParser::Known(std::string_view name, std::string_view value) {
   return true;
 }
 
+// Whether an absolute target names the server that Host names: whoever stands in front may have
+// decided by the one, and what is behind it goes by the other.
+bool HeadParser::TargetIsOfHost() const {
+  std::string_view authority = target();
+  if (authority[0] == '/' || authority == "*") return true;
+  const std::string_view port = authority.starts_with("https:") ? ":443" : ":80";
+  authority.remove_prefix(authority.find("://") + 3);
+  authority = authority.substr(0, authority.find_first_of("/?#"));
+  std::string_view host = Get("host");
+  for (std::string_view* each : {&authority, &host}) {
+    if (each->ends_with(port)) each->remove_suffix(port.size());
+  }
+  return !authority.empty() && EqualsIgnoreCase(authority, host);
+}
+
 bool HeadParser::Finish() {
   auto fail = [&](const char* why) {
     Error(400, why);
@@ -229,15 +244,16 @@ bool HeadParser::Finish() {
   if (has_length_ && has_coding_) return fail("both Content-Length and Transfer-Encoding");
   if (has_coding_ && minor_ == 0) return fail("Transfer-Encoding in HTTP/1.0");
   if (kind_ == Kind::kRequest && minor_ == 1 && !has_host_) return fail("no Host");
-  framing_ = has_coding_                            ? Framing::kChunked
+  if (kind_ == Kind::kRequest && has_host_ && !TargetIsOfHost()) {
+    return fail("the target and Host name different servers");
+  }
+  framing_ = has_coding_                           ? Framing::kChunked
              : has_length_ && content_length_ != 0 ? Framing::kLength
-                                                    : Framing::kNone;
+                                                   : Framing::kNone;
   return true;
 }
 
-bool HeadParser::keep_alive() const {
-  return !close_ && (minor_ == 1 || keep_alive_);
-}
+bool HeadParser::keep_alive() const { return !close_ && (minor_ == 1 || keep_alive_); }
 
 Framing HeadParser::ResponseFraming(std::string_view method) const {
   if (method == "HEAD" || status_ < 200 || status_ == 204 || status_ == 304) return Framing::kNone;

@@ -1,7 +1,8 @@
 // Parser of HTTP/1.1 message heads (RFC 9112), for requests and responses, incremental, without
 // copies. Strict where laxness lets two parsers disagree about where a message ends: both
 // Content-Length and Transfer-Encoding, repeated or malformed lengths, folded lines, bare CR or LF,
-// white space before a colon and unknown transfer codings are refused.
+// white space before a colon and unknown transfer codings are refused. So are CONNECT, which
+// nothing here serves, and an absolute target for another authority than Host.
 #pragma once
 
 #include <cstdint>
@@ -66,6 +67,7 @@ class HeadParser {
   bool StatusLine(const char* begin, const char* end);
   bool FieldLine(const char* begin, const char* end);
   bool Known(std::string_view name, std::string_view value);
+  bool TargetIsOfHost() const;
   bool Finish();
 
   Kind kind_;
@@ -101,8 +103,18 @@ class ChunkDecoder {
   std::string_view error() const { return error_; }
 
  private:
-  enum class Phase { kSize, kExtension, kSizeLf, kData, kDataCr, kDataLf, kTrailer, kTrailerLf,
-                     kEnd, kFailed };
+  enum class Phase {
+    kSize,
+    kExtension,
+    kSizeLf,
+    kData,
+    kDataCr,
+    kDataLf,
+    kTrailer,
+    kTrailerLf,
+    kEnd,
+    kFailed
+  };
   Step Fail(const char* why);
   Phase phase_ = Phase::kSize;
   uint64_t left_ = 0;

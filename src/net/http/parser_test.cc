@@ -33,7 +33,9 @@ TEST(HeadParser, Accepts) {
            "GET / HTTP/1.0\r\n\r\n",
            "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
            "GET http://a/b?c HTTP/1.1\r\nHost: a\r\n\r\n",
-           "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+           "GET http://A:80?c HTTP/1.1\r\nHost: a\r\n\r\n",
+           "GET https://a:81/ HTTP/1.1\r\nHost: a:81\r\n\r\n",
+           "GET http://a/ HTTP/1.0\r\n\r\n",
            "GET /\xc3\xa9?q=%20 HTTP/1.1\r\nHost: a\r\nX: \xff\t!\r\n\r\n",
            "GET / HTTP/1.1\r\nHost:\r\nEmpty:   \r\n\r\n",
            "POST / HTTP/1.1\r\nhOST: a\r\ncontent-LENGTH: 000123\r\n\r\n",
@@ -60,13 +62,19 @@ TEST(HeadParser, Refuses) {
            {"GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n", 400},
            {"GET / http/1.1\r\nHost: a\r\n\r\n", 400},
            {"GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505},
-           {"GET / HTTP/1.1\r\n\r\n", 400},                        // no Host
-           {"GET / HTTP/1.1\nHost: a\n\n", 400},                   // bare LF
-           {start + "A: b\rc\r\n\r\n", 400},                       // bare CR
-           {start + "A : b\r\n\r\n", 400},                         // white space before the colon
+           {"GET / HTTP/1.1\r\n\r\n", 400},  // no Host
+           {"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 501},
+           {"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+           {"GET http://a/ HTTP/1.1\r\nHost:\r\n\r\n", 400},
+           {"GET http://a@b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+           {"GET http:///a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+           {"GET http://b?http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+           {"GET / HTTP/1.1\nHost: a\n\n", 400},  // bare LF
+           {start + "A: b\rc\r\n\r\n", 400},      // bare CR
+           {start + "A : b\r\n\r\n", 400},        // white space before the colon
            {start + "A\r\n\r\n", 400},
            {start + ": b\r\n\r\n", 400},
-           {start + "A: b\r\n c\r\n\r\n", 400},                    // folded
+           {start + "A: b\r\n c\r\n\r\n", 400},  // folded
            {start + std::string("A: b\0c\r\n\r\n", 10), 400},
            {start + "Content-Length: 1\r\nContent-Length: 1\r\n\r\n", 400},
            {start + "Content-Length: 1, 1\r\n\r\n", 400},

@@ -6,8 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "base/file.h"
 #include "net/http/server.h"
@@ -103,6 +105,45 @@ class RawClient : public RawPeer {
     KINGLET_CHECK(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
     return fd;
   }
+};
+
+// Accepts connections on a thread and hands each, with its number, to a script.
+class ScriptedServer {
+ public:
+  // The connection is closed when the script returns.
+  using Script = std::function<void(RawPeer& peer, int number)>;
+
+  explicit ScriptedServer(Script script) : script_(std::move(script)) {
+    listener_.Reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* plain = reinterpret_cast<sockaddr*>(&address);
+    KINGLET_CHECK(bind(listener_.get(), plain, size) == 0 && listen(listener_.get(), 16) == 0);
+    KINGLET_CHECK(getsockname(listener_.get(), plain, &size) == 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::jthread([this] {
+      for (int number = 0;; ++number) {
+        Fd fd(accept(listener_.get(), nullptr, nullptr));
+        if (!fd) return;
+        RawPeer peer(std::move(fd));
+        script_(peer, number);
+      }
+    });
+  }
+  ~ScriptedServer() { shutdown(listener_.get(), SHUT_RDWR); }
+
+  int port() const { return port_; }
+  std::string Url(std::string_view path = "/") const {
+    return fmt::format("http://127.0.0.1:{}{}", port_, path);
+  }
+
+ private:
+  Script script_;
+  Fd listener_;
+  int port_ = 0;
+  std::jthread thread_;
 };
 
 }  // namespace kinglet::http

@@ -12,9 +12,9 @@ namespace {
 
 // Fields that belong to one connection (RFC 9110 7.6.1).
 bool HopByHop(std::string_view name) {
-  for (std::string_view hop : {"connection", "keep-alive", "proxy-connection", "proxy-authenticate",
-                               "proxy-authorization", "te", "trailer", "transfer-encoding",
-                               "upgrade"}) {
+  for (std::string_view hop :
+       {"connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
+        "te", "trailer", "transfer-encoding", "upgrade"}) {
     if (EqualsIgnoreCase(name, hop)) return true;
   }
   return false;
@@ -44,22 +44,21 @@ void AppendField(std::string& out, std::string_view name, std::string_view value
 
 // How the request's body travels.
 struct BodyPlan {
-  bool whole = false;         // all of it is `buffered`
-  bool chunked = false;       // streamed, length unknown
+  bool whole = false;    // all of it is `buffered`
+  bool chunked = false;  // streamed, length unknown
   std::string_view buffered;
 };
 
-std::string ProxyHead(const Exchange& exchange, const ProxyOptions& options,
-                      const BodyPlan& body) {
+std::string ProxyHead(const Exchange& exchange, const ProxyOptions& options, const BodyPlan& body) {
   std::string out;
   out.reserve(1024);
-  std::string_view target = options.target;
-  if (target.empty()) {
-    target = exchange.target();
-    if (target[0] != '/') {  // absolute form: what follows the authority
-      size_t at = target.find(exchange.path(), target.find("://") + 3);
-      target = at == std::string_view::npos ? "/" : target.substr(at);
-    }
+  // An absolute target's authority is not for the upstream; Host names it.
+  std::string rebuilt;
+  std::string_view target = options.target.empty() ? exchange.target() : options.target;
+  if (target[0] != '/') {
+    rebuilt = exchange.path();
+    if (!exchange.query().empty()) rebuilt.append("?").append(exchange.query());
+    target = rebuilt;
   }
   out.append(exchange.method()).append(" ").append(target).append(" HTTP/1.1\r\n");
   AppendField(out, "Host", options.host.empty() ? exchange.Header("host") : options.host);
@@ -74,8 +73,8 @@ std::string ProxyHead(const Exchange& exchange, const ProxyOptions& options,
   });
   for (auto& [name, value] : options.set_headers.fields()) AppendField(out, name, value);
   if (body.whole) {
-    bool had_body = !exchange.Header("content-length").empty() ||
-                    !exchange.Header("transfer-encoding").empty();
+    bool had_body =
+        !exchange.Header("content-length").empty() || !exchange.Header("transfer-encoding").empty();
     if (had_body || !body.buffered.empty()) {
       AppendField(out, "Content-Length", std::to_string(body.buffered.size()));
     }
@@ -112,8 +111,9 @@ class UpstreamImpl final : public Upstream {
     UpstreamPool& pool = PoolOf(exchange.loop());
 
     for (bool fresh = false;; fresh = true) {
-      KINGLET_CO_TRY(auto connection, co_await Open(pool, address, fresh,
-                                                    Deadline::After(options.connect_timeout), stop));
+      KINGLET_CO_TRY(
+          auto connection,
+          co_await Open(pool, address, fresh, Deadline::After(options.connect_timeout), stop));
       Deadline deadline = Deadline::After(options.response_timeout);
       Status sent;
       if (body.whole && body.buffered.size() <= kJoinLimit) {
@@ -138,6 +138,9 @@ class UpstreamImpl final : public Upstream {
         // A kept connection that the other side closed meanwhile says nothing about the upstream.
         // Only when the request cannot have been acted upon twice is it repeated here.
         if (stale && (Idempotent(exchange.method()) || !sent)) continue;
+        // It may have been acted upon; and if it is what broke this upstream, it would break
+        // others.
+        if (sent && !Idempotent(exchange.method())) *replayable = false;
         if (!upload.result) co_return upload.result;
         co_return headed;
       }
@@ -158,8 +161,8 @@ class UpstreamImpl final : public Upstream {
       bool silent = true;
       Status headed = co_await connection->ReadHead(request.method, deadline, stop, &silent);
       if (!headed) {
-        bool stale = connection->reused && !fresh && silent &&
-                     headed.error().code() == Code::kUnavailable;
+        bool stale =
+            connection->reused && !fresh && silent && headed.error().code() == Code::kUnavailable;
         if (stale && (Idempotent(request.method) || !sent)) continue;
         co_return Unexpected(headed.error());
       }

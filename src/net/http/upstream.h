@@ -21,7 +21,8 @@ struct UpstreamAddress {
 };
 
 struct ProxyOptions {
-  // The request's head as it goes upstream; hop-by-hop fields are removed. Empty target: as received.
+  // The request's head as it goes upstream; hop-by-hop fields are removed. Empty target: as
+  // received.
   std::string target;
   std::string host;     // Host header to send; "" as received
   Headers set_headers;  // replace what was received
@@ -41,8 +42,9 @@ class Upstream {
 
   // Streams the exchange's request to the address and its response back, with trailers of chunked
   // framing dropped. kUnavailable when no connection could be made or it broke before a response's
-  // head arrived; then nothing has been sent to the client, and `*replayable` says whether none of
-  // the request's body was consumed (or all of it is still buffered), so another address may be tried.
+  // head arrived; then nothing has been sent to the client, and `*replayable` says whether another
+  // address may be tried: none of the request's body was consumed (or all of it is still buffered),
+  // and the upstream did not have all of a request that may not be repeated (POST, PATCH).
   // Once the head is sent, a broken upstream closes the client's connection and returns an error.
   virtual net::Task<Status> Proxy(Exchange& exchange, const UpstreamAddress& address,
                                   const ProxyOptions& options, bool* replayable) = 0;

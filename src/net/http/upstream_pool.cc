@@ -14,6 +14,7 @@ constexpr size_t kIdlePerHost = 256;
 constexpr Duration kIdleTime = std::chrono::seconds(50);  // below common servers' keep-alive
 constexpr Duration kNameTime = std::chrono::seconds(5);
 constexpr size_t kNames = 4096;
+constexpr int kMaxInterim = 16;
 
 }  // namespace
 
@@ -32,7 +33,7 @@ net::Task<Result<size_t>> UpstreamConnection::Fill(Deadline deadline, std::stop_
 net::Task<Status> UpstreamConnection::ReadHead(std::string_view method, Deadline deadline,
                                                std::stop_token stop, bool* silent) {
   *silent = true;
-  while (true) {
+  for (int interim = 0;;) {
     auto state = begin_ < buffer_.size() ? parser_.Parse(Input()) : HeadParser::State::kIncomplete;
     if (state == HeadParser::State::kError) {
       *silent = false;
@@ -45,6 +46,9 @@ net::Task<Status> UpstreamConnection::ReadHead(std::string_view method, Deadline
         co_return Fail(Code::kUnavailable, "the upstream switched protocols unasked");
       }
       if (parser_.status() >= 200) break;
+      if (++interim > kMaxInterim) {
+        co_return Fail(Code::kUnavailable, "the upstream sends too many interim responses");
+      }
       begin_ += parser_.head_size();
       parser_.Reset();
       continue;

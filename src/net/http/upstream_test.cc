@@ -23,8 +23,7 @@ class TestProxy {
             [this, port, options](Exchange& exchange) -> net::Task<void> {
               UpstreamAddress address{"127.0.0.1", port};
               bool replayable = false;
-              Status status =
-                  co_await (*holder)->Proxy(exchange, address, options, &replayable);
+              Status status = co_await (*holder)->Proxy(exchange, address, options, &replayable);
               if (!status && !exchange.responded()) {
                 exchange.Send(502, "text/plain",
                               fmt::format("{} {}", replayable, status.error().message()));
@@ -37,8 +36,7 @@ class TestProxy {
     front.server.reset();
     holder->reset();
   }
-  std::unique_ptr<std::unique_ptr<Upstream>> holder =
-      std::make_unique<std::unique_ptr<Upstream>>();
+  std::unique_ptr<std::unique_ptr<Upstream>> holder = std::make_unique<std::unique_ptr<Upstream>>();
   TestServer front;
 };
 
@@ -124,6 +122,49 @@ TEST(Upstream, RefusedConnectionsAreReplayable) {
   EXPECT_THAT(response->body, StartsWith("true connect to "));
 }
 
+// What broke one upstream would break the next one, too.
+TEST(Upstream, APostThatArrivedIsNotForAnotherUpstream) {
+  ScriptedServer back([](RawPeer& peer, int) { peer.ReadUntil("fatal"); });
+  TestProxy proxy(back.port());
+  for (const char* method : {"POST", "PATCH", "PUT"}) {
+    ClientRequest request;
+    request.method = method;
+    request.url = proxy.front.Url();
+    request.body = "fatal";
+    auto response = Client::Make()->Do(request);
+    ASSERT_TRUE(response);
+    EXPECT_EQ(response->status, 502);
+    EXPECT_THAT(response->body, StartsWith(*method == 'P' && method[1] == 'U' ? "true" : "false"));
+  }
+}
+
+TEST(Upstream, InterimResponsesWithoutEndAreGivenUp) {
+  ScriptedServer back([](RawPeer& peer, int) {
+    peer.ReadUntil("\r\n\r\n");
+    while (peer.Send("HTTP/1.1 103 Early Hints\r\n\r\n")) continue;
+  });
+  TestProxy proxy(back.port());
+  RawClient client(proxy.front.server->port());
+  client.Send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(client.ReadAll(), HasSubstr("too many interim responses"));
+}
+
+TEST(Upstream, AnAbsoluteTargetIsSentOnWithoutItsAuthority) {
+  TestServer back([](Exchange& exchange) -> net::Task<void> {
+    exchange.Send(200, "text/plain", fmt::format("<{}>", exchange.target()));
+    co_return;
+  });
+  TestProxy proxy(back.server->port());
+  for (auto [target, sent] : {std::pair{"http://a/b?c=/d", "</b?c=/d>"},
+                              {"http://a", "</>"},
+                              {"http://a?/v2/x", "</?/v2/x>"},
+                              {"http://a/?", "</>"}}) {
+    RawClient client(proxy.front.server->port());
+    client.Send(fmt::format("GET {} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", target));
+    EXPECT_THAT(client.ReadAll(), HasSubstr(sent)) << target;
+  }
+}
+
 TEST(Upstream, ABrokenUpstreamCutsTheClient) {
   TestServer back([](Exchange& exchange) -> net::Task<void> {
     exchange.SendHead(200, {});
@@ -179,8 +220,8 @@ TEST(Upstream, DoOnALoop) {
     loops.at(0).Spawn([](Upstream& up, int port, std::latch& d) -> net::Task<void> {
       for (int i = 0; i < 3; ++i) {
         Request request{.method = "POST", .target = "/x", .headers = {}, .body = "hello"};
-        auto response = co_await up.Do({"localhost", port}, request,
-                                       Deadline::After(std::chrono::seconds(10)));
+        auto response =
+            co_await up.Do({"localhost", port}, request, Deadline::After(std::chrono::seconds(10)));
         EXPECT_TRUE(response);
         if (response) EXPECT_EQ(response->body, "/x hello");
       }

@@ -3,13 +3,16 @@ model server, the gateway, the probes of the manager and the API server. Each at
 
 import contextlib
 import json
+import resource
+import shutil
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 
 import pytest
-from conftest import BIN, ROOT, wait_for
+from conftest import BIN, ROOT, Standalone, wait_for
 
 sys.path.insert(0, str(ROOT / "test/apiserver"))
 from cluster import Process, free_ports  # noqa: E402
@@ -172,3 +175,60 @@ def test_key_updates_without_end_keep_the_api_server_busy(standalone):
     with context.wrap_socket(connect(port)) as peer:
         peer.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert peer.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+ROWS = json.dumps({"instances": [[6.8, 2.8, 4.8, 1.4]]})
+SLOW = "POST /serving/default/slow/v1/models/slow:predict HTTP/1.1\r\nHost: localhost\r\n"
+BODIES = {"chunked": "Transfer-Encoding: chunked\r\n\r\n1\r\n", "short": "Content-Length: 50000\r\n\r\n1",
+          "long": "Content-Length: 500000\r\n\r\n1"}
+
+
+@pytest.fixture(scope="module")
+def poor():
+    """A `kinglet up` with few descriptors, and a service in it."""
+    folder = tempfile.mkdtemp(prefix="kinglet-attack-")
+    standalone = Standalone(folder)
+    limit = (1024, 1024)
+    try:
+        standalone.start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
+        standalone.cli("apply", "-f", "-", input=json.dumps({
+            "apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
+            "metadata": {"name": "slow", "namespace": "default"},
+            "spec": {"predictor": {"model": {"modelFormat": {"name": "sklearn"},
+                                             "storageUri": f"file://{ROOT}/config/samples/sklearn/iris"}}}}))
+        standalone.wait_ready("slow")
+        yield standalone
+    finally:
+        standalone.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_bodies_that_do_not_come_use_up_the_descriptors(poor, body):
+    port = int(poor.state()["gateway"].rsplit(":", 1)[1])
+    request = f"{SLOW}Connection: close\r\nContent-Length: {len(ROWS)}\r\n\r\n{ROWS}".encode()
+    with contextlib.ExitStack() as stack:
+        for _ in range(400):
+            peer = stack.enter_context(connect(port))
+            with contextlib.suppress(OSError):
+                peer.sendall((SLOW + BODIES[body]).encode())
+
+        def answered():
+            with contextlib.suppress(OSError):
+                return b"predictions" in ask(port, request, 5)
+
+        wait_for(answered, 20, "a prediction")
+        poor.cli("get", "pods", timeout=20)
+
+
+def test_connections_to_a_pod_use_up_the_descriptors(poor):
+    pods = json.loads(poor.cli("get", "pods", "-o", "json").stdout)["items"]
+    address = (pods[0]["status"]["podIP"], 8080)
+    with contextlib.ExitStack() as stack:
+        for _ in range(600):
+            with contextlib.suppress(OSError):
+                stack.enter_context(socket.create_connection(address, 10))
+        poor.cli("get", "pods", timeout=20)
+        with socket.create_connection(address, 10) as peer:
+            peer.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert b"200 OK" in peer.recv(65536)

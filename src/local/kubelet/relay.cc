@@ -15,13 +15,18 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include "base/clock.h"
 #include "net/peer_user.h"
 
 namespace kinglet::kubelet {
 namespace {
 
 constexpr size_t kPipeBytes = 64 << 10;
+constexpr int kTurnMoves = 16;         // of one connection, before the others have their turn
+constexpr size_t kMakeRoomAmong = 64;  // so that a full relay accepts in constant time
 
 Status SetAddress(const std::string& ip, int port, Relay::Dial& dial) {
   auto& in = reinterpret_cast<sockaddr_in&>(dial.to);
@@ -54,9 +59,13 @@ struct Flow {
     return true;
   }
 
-  // Moves what can be moved. False when the connection is broken.
-  bool Move(int in, int out) {
-    for (;;) {
+  // Moves what can be moved, or a part, and then sets `more`. False when the connection is broken.
+  bool Move(int in, int out, bool& more) {
+    for (int moves = 0;; ++moves) {
+      if (moves == kTurnMoves) {
+        more = true;
+        return true;
+      }
       bool moved = false;
       if (!ended && buffered < kPipeBytes) {
         ssize_t count = splice(in, nullptr, pipe_in.get(), nullptr, kPipeBytes - buffered,
@@ -102,6 +111,7 @@ struct Connection {
   bool from_pod = false;
   Flow up, down;
   bool connecting = true;
+  SteadyTime active = std::chrono::steady_clock::now();
 };
 
 // A reset, as from a closed port: the client may try another pod.
@@ -125,17 +135,48 @@ struct Relay::Impl {
   std::map<std::string, size_t, std::less<>> from_pods;    // connections that pods made
   bool stopping = false;
   size_t max_connections = 0;
+  int looked_at = -1;     // where MakeRoom goes on
+  std::vector<int> more;  // descriptors that have more to move
+  Fd spare{open("/dev/null", O_RDONLY | O_CLOEXEC)};
   std::thread thread;
 
   // Whether there is room for one more that came to the listener.
-  bool HasRoom(const Listener& listener, int client) const {
-    const size_t all = connections.size() / 2;
-    if (all >= max_connections) return false;
-    if (listener.in_pod) {
-      auto own = from_pods.find(listener.address);
-      return own == from_pods.end() || own->second < std::max<size_t>(max_connections / 8, 1);
+  bool HasRoom(const Listener& listener) const {
+    if (connections.size() / 2 >= max_connections) return false;
+    if (!listener.in_pod) return true;
+    auto own = from_pods.find(listener.address);
+    return own == from_pods.end() || own->second < std::max<size_t>(max_connections / 8, 1);
+  }
+
+  // Whether the client may connect. If there is no room, the connection of the same address that
+  // has been silent longest, of some, goes for it: a client that only holds connections must not
+  // keep others out.
+  bool Admit(const Listener& listener, int client) {
+    if (!listener.in_pod && connections.size() / 2 >= max_connections / 4 &&
+        net::PeerIsAnotherUser(client)) {
+      return false;
     }
-    return all < max_connections / 4 || !net::PeerIsAnotherUser(client);
+    if (HasRoom(listener)) return true;
+    std::shared_ptr<Connection> longest;
+    for (size_t i = 0; i < std::min(kMakeRoomAmong, connections.size()); ++i) {
+      auto it = connections.upper_bound(looked_at);
+      if (it == connections.end()) it = connections.begin();
+      looked_at = it->first;
+      const auto& each = it->second;
+      if (each->address != listener.address || each->from_pod != listener.in_pod) continue;
+      if (!longest || each->active < longest->active) longest = each;
+    }
+    if (longest) Drop(longest);
+    return longest != nullptr;
+  }
+
+  // Out of descriptors: a client that is left waiting would wake the thread again and again.
+  void TurnAway(int listener) {
+    spare.Reset();
+    if (Fd client(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC)); client) {
+      ResetAtClose(client.get());
+    }
+    spare.Reset(open("/dev/null", O_RDONLY | O_CLOEXEC));
   }
 
   void Watch(int fd, uint32_t events) {
@@ -169,8 +210,11 @@ struct Relay::Impl {
   void Accept(Listener& listener) {
     for (;;) {
       Fd client(accept4(listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-      if (!client) return;
-      if (!HasRoom(listener, client.get())) {
+      if (!client) {
+        if (errno == EMFILE || errno == ENFILE) TurnAway(listener.fd.get());
+        return;
+      }
+      if (!Admit(listener, client.get())) {
         ResetAtClose(client.get());
         continue;
       }
@@ -220,19 +264,23 @@ struct Relay::Impl {
       if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &peer_size) != 0) return;
       c.connecting = false;
     }
-    bool sound =
-        c.up.Move(c.client.get(), c.server.get()) && c.down.Move(c.server.get(), c.client.get());
+    c.active = std::chrono::steady_clock::now();
+    bool again = false;
+    bool sound = c.up.Move(c.client.get(), c.server.get(), again) &&
+                 c.down.Move(c.server.get(), c.client.get(), again);
+    if (again) more.push_back(c.client.get());
     if (!sound || (c.up.closed && c.down.closed)) Drop(connection);
   }
 
   void Run() {
-    for (;;) {
+    for (bool busy = false;;) {
       epoll_event events[64];
-      int count = epoll_wait(epoll.get(), events, 64, -1);
+      int ready = epoll_wait(epoll.get(), events, 64, busy ? 0 : -1);
       std::lock_guard lock(mutex);
       if (stopping) return;
-      for (int i = 0; i < count; ++i) {
-        int fd = events[i].data.fd;
+      std::vector<int> descriptors = std::exchange(more, {});
+      for (int i = 0; i < ready; ++i) descriptors.push_back(events[i].data.fd);
+      for (int fd : descriptors) {
         if (auto it = listeners.find(fd); it != listeners.end()) {
           Accept(it->second);
         } else if (auto found = connections.find(fd); found != connections.end()) {
@@ -240,6 +288,7 @@ struct Relay::Impl {
           Advance(connection, fd);
         }
       }
+      busy = !more.empty();
     }
   }
 };

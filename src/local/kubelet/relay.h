@@ -21,9 +21,10 @@ class Relay {
   // A TCP socket of the pod's network, not connected.
   using SocketMaker = std::function<Result<Fd>()>;
 
-  // Takes `max_connections` at a time; each has six descriptors. Beyond a quarter of them, programs
-  // of other users of this machine are refused, so that they cannot use up the gateway's; one pod
-  // gets an eighth.
+  // Takes `max_connections` at a time; each has six descriptors. One pod gets an eighth of them.
+  // Beyond that, the connection of the same address that has been silent longest makes room for the
+  // next. With a quarter in use, programs of other users of this machine are refused, so that they
+  // cannot use up the gateway's.
   explicit Relay(size_t max_connections);
   ~Relay();
 

@@ -284,7 +284,8 @@ def test_in_a_pod_a_page_does_not_unload_but_an_ingress_may_bring_any_host_and_o
         assert ask(server.url, "POST", "/v1/models/m:predict",
                    {"Host": "models.example.com", "Origin": "https://app.example.com"}, ROWS)[0] == 200
         for headers in ({"Origin": EVIL}, {"X-Forwarded-For": "10.0.0.1"}, {"Forwarded": "for=10.0.0.1"},
-                        {"X-Envoy-External-Address": "10.0.0.1"}, {"Via": "1.1 proxy"}):
+                        {"X-Envoy-External-Address": "10.0.0.1"}, {"Via": "1.1 proxy"}, {"X-Real-IP": "10.0.0.1"},
+                        {"l5d-client-id": "a.b.serviceaccount.identity.linkerd.cluster.local"}):
             assert ask(server.url, "POST", UNLOAD, headers)[0] == 403, headers
         assert ask(server.url, "GET", "/v1/models/m")[0] == 200
         assert ask(server.url, "POST", UNLOAD)[0] == 200  # KServe's agent, from the same pod

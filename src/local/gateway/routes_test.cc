@@ -93,6 +93,25 @@ TEST_F(RoutesTest, SaysWhatItKnowsWhereThereIsNoRoute) {
   EXPECT_NE(match.hint.find("default/iris"), std::string::npos);
 }
 
+// An answer to anybody must not grow with what is served.
+TEST(RoutingTable, NamesAtMostTenServices) {
+  std::vector<Json> ingresses, services;
+  for (int i = 0; i < 50; ++i) {
+    const std::string name = fmt::format("service-{:02}", i);
+    ingresses.push_back(*Json::Parse(fmt::format(
+        R"({{"metadata":{{"name":"{0}","namespace":"a"}},"spec":{{"rules":[{{"host":"{0}.example",
+             "http":{{"paths":[{{"path":"/","backend":{{"service":{{"name":"{0}"}}}}}}]}}}}]}}}})",
+        name)));
+  }
+  EndpointRegistry registry;
+  auto table = RoutingTable::Build(ingresses, services, {}, "cluster.local", registry);
+  for (const char* path : {"/", "/serving/a/typo/v1"}) {
+    const std::string hint = table->Find("localhost", path, "").hint;
+    EXPECT_NE(hint.find("service-09"), hint.npos) << hint;
+    EXPECT_EQ(hint.find("service-10"), hint.npos) << hint;
+  }
+}
+
 TEST(PickEndpoint, TakesTheLeastLoadedThatIsLeft) {
   EndpointRegistry registry;
   Backend backend;

@@ -71,7 +71,7 @@ bool ServerLoop::MakeRoom() {
   } else if (slow) {
     slow->Cut();
   }
-  return idle != nullptr;
+  return idle || slow;
 }
 
 Connection::Connection(ServerCore& core, ServerLoop& home, Fd fd, const sockaddr_storage& peer,
@@ -129,7 +129,7 @@ Connection::Wait Connection::wait() const {
     case Phase::kHead:
       return yielded_ || Backlog() ? Wait::kNothing : Wait::kRequest;
     case Phase::kHandling:
-      return read_waiter_ || write_waiter_ ? Wait::kClient : Wait::kNothing;
+      return !gone_ && (read_waiter_ || write_waiter_) ? Wait::kClient : Wait::kNothing;
     case Phase::kClosing:
     case Phase::kClosed:
       break;

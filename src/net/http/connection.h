@@ -63,7 +63,8 @@ struct ServerLoop {
   void Remove(Connection* connection);
   // Ends the connection that has kept the server waiting longest, of some that it looks at: one
   // that is between requests, or not done with sending one; else one whose client is slow to send a
-  // body or to read an answer. True if the former, whose place is free at once.
+  // body or to read an answer, which is gone as soon as its handler sees it. False if there is
+  // none.
   bool MakeRoom();
   net::Loop& loop;
   std::vector<std::unique_ptr<Connection>> connections;

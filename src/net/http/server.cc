@@ -179,16 +179,17 @@ class ServerImpl final : public Server,
         if (errno != EAGAIN) Pause();
         return;
       }
-      if (core_->connections >= core_->options.max_connections_of_others &&
-          net::PeerIsAnotherUser(fd.get())) {
+      const size_t count = core_->connections, most = core_->options.max_connections;
+      if (count >= core_->options.max_connections_of_others && net::PeerIsAnotherUser(fd.get())) {
         Refuse(fd.get());
         continue;
       }
       // A client that only holds connections must not keep others out. The loop that accepts has
       // its share of them, so it gives the new one a place of its own.
-      const bool full = core_->connections >= core_->options.max_connections;
+      const bool full = count >= most;
       ServerLoop* home = homes_[full ? 0 : next_++ % homes_.size()].get();
-      if (full && !home->MakeRoom()) {
+      // Some may have been told to go and be here still.
+      if (full && (count >= most + kAcceptBatch || !home->MakeRoom())) {
         Refuse(fd.get());
         continue;
       }

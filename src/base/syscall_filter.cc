@@ -1,6 +1,5 @@
 #include "base/syscall_filter.h"
 
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -15,18 +14,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/audit_architecture.h"
 #include "base/file.h"
 
 namespace kinglet {
 namespace {
-
-#if defined(__x86_64__)
-constexpr uint32_t kArchitecture = AUDIT_ARCH_X86_64;
-#elif defined(__aarch64__)
-constexpr uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
-#else
-#error "unknown architecture: add its AUDIT_ARCH"
-#endif
 
 // Numbers from here on are the x32 calls of x86-64, which would get around the table.
 constexpr uint32_t kX32 = 0x40000000;
@@ -120,7 +112,7 @@ class Program {
  public:
   explicit Program(bool connect) {
     Load(offsetof(seccomp_data, arch));
-    Return(BPF_JEQ, kArchitecture, kDeny, /*when=*/false);
+    Return(BPF_JEQ, kAuditArchitecture, kDeny, /*when=*/false);
     Load(offsetof(seccomp_data, nr));
     if (!connect)
       DenyConnecting();  // first, since it looks at calls that servers make all the time

@@ -1,7 +1,6 @@
 #include "local/kubelet/pod/confine.h"
 
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/keyctl.h>
@@ -19,18 +18,11 @@
 #include <span>
 #include <vector>
 
+#include "base/audit_architecture.h"
 #include "base/file.h"
 
 namespace kinglet::kubelet::pod {
 namespace {
-
-#if defined(__x86_64__)
-constexpr uint32_t kArchitecture = AUDIT_ARCH_X86_64;
-#elif defined(__aarch64__)
-constexpr uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
-#else
-#error "unknown architecture: add its AUDIT_ARCH"
-#endif
 
 // Calls from here on came after this list was made (Linux 6.18) and are unknown to it. The numbers
 // are the same on all architectures. x32's calls lie above, too.
@@ -160,7 +152,7 @@ class Program {
 Status InstallSyscallFilter(bool unix_sockets) {
   Program program;
   program.Load(offsetof(seccomp_data, arch));
-  program.If(BPF_JEQ, kArchitecture, 1);
+  program.If(BPF_JEQ, kAuditArchitecture, 1);
   program.FailWith(ENOSYS);  // calls of another architecture have other numbers
   program.Load(offsetof(seccomp_data, nr));
   program.FailIf(BPF_JGE, kFirstUnknown, ENOSYS);

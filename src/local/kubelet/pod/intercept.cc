@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -20,16 +19,10 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/audit_architecture.h"
+
 namespace kinglet::kubelet::pod {
 namespace {
-
-#if defined(__x86_64__)
-constexpr uint32_t kArchitecture = AUDIT_ARCH_X86_64;
-#elif defined(__aarch64__)
-constexpr uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
-#else
-#error "unknown architecture: add its AUDIT_ARCH"
-#endif
 
 constexpr uint32_t kPods = 0x7F400000, kPodsMask = 0xFFC00000;  // 127.64.0.0/10: addresses.cc
 constexpr uint16_t kDnsPort = 53;
@@ -94,7 +87,7 @@ void Respond(int listener, seccomp_notif_resp response) {
 Result<Fd> InstallFilter() {
   sock_filter code[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kArchitecture, 0, 4),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kAuditArchitecture, 0, 4),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_connect, 1, 0),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bind, 0, 1),

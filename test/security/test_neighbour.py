@@ -128,7 +128,7 @@ def gateway(standalone):
     ("CONNECT xx/v2/repository/models/m/unload HTTP/1.1", "localhost"),
     ("CONNECT localhost:80 HTTP/1.1", "localhost:80"),
     ("GET http://allowed.example/ HTTP/1.1", "localhost"),
-    ("GET http://localhost/ HTTP/1.1", "a.default"),
+    ("GET http://localhost/ HTTP/1.1", "a.default.svc"),
     ("GET http://user@localhost/ HTTP/1.1", "localhost"),
     ("GET http:///serving/default/a/ HTTP/1.1", "localhost"),
     ("GET http://allowed.example?http://localhost/ HTTP/1.1", "localhost")])
@@ -142,7 +142,7 @@ def test_a_malformed_escape_hides_the_repository_from_the_gateway(gateway, stand
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hidden", "namespace": "default"},
                "spec": {"ports": [{"port": 80}]}}
     standalone.cli("apply", "-f", "-", input=json.dumps(service))
-    request = f"POST {path} HTTP/1.1\r\nHost: hidden.default\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    request = f"POST {path} HTTP/1.1\r\nHost: hidden.default.svc\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
     def answer():
         got = ask(gateway, request.encode())

@@ -96,9 +96,8 @@ def test_another_user_stages_the_model_first(store, tmp_path, planted):
         os.chown(folder, 65534, 65534)
     server = store(lambda h: h.send(200, b"model", Content_Type=BINARY))
     result = fetch(f"{server.url}/m.bin", shared / "to")
-    assert result.returncode == 0, result.stderr
-    assert victim.read_text() == "precious" and (shared / "to/m.bin").read_bytes() == b"model"
-    assert (shared / "to").stat().st_uid == 0
+    assert result.returncode == 1 and "belongs to another user" in result.stderr, result.stderr
+    assert victim.read_text() == "precious" and not (shared / "to").exists()
 
 
 def test_an_error_text_steers_the_terminal_and_forges_a_line_of_the_log(store, tmp_path):

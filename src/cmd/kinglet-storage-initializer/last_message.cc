@@ -7,7 +7,6 @@
 #include <cstdio>
 
 #include "base/log.h"
-#include "base/text.h"
 
 namespace kinglet {
 
@@ -29,9 +28,8 @@ LastMessage::LastMessage(const std::string& path) {
   file_.Reset(open(named && *named ? named : kPodsFile, flags));
 }
 
-void LastMessage::Final(std::string_view text) {
-  // A store supplies much of it: it must neither begin a line of the log nor steer a terminal.
-  const std::string shown = EscapeControls(text);
+void LastMessage::Final(std::string_view text, Lines lines) {
+  const std::string shown = EscapeControls(text, lines);
   std::fprintf(stderr, "%s\n", shown.c_str());
   Put(shown);
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/file.h"
+#include "base/text.h"
 
 namespace kinglet {
 
@@ -17,8 +18,10 @@ class LastMessage {
 
   // What the message is if the process is killed now.
   void Interim(std::string_view text) { Put(text); }
-  // Prints the message and keeps it.
-  void Final(std::string_view text);
+  // Prints the message and keeps it. Control characters are escaped, and line feeds unless `lines`
+  // is kMany: a store supplies much of the text, and must neither steer a terminal nor begin a line
+  // of the log. kMany is for texts to which no store has contributed.
+  void Final(std::string_view text, Lines lines = Lines::kOne);
 
  private:
   void Put(std::string_view text);

@@ -13,6 +13,7 @@
 #include "cmd/kinglet-storage-initializer/metrics_endpoint.h"
 #include "storage/confinement.h"
 #include "storage/downloader.h"
+#include "storage/plugin.h"
 
 namespace kinglet {
 namespace {
@@ -87,7 +88,9 @@ int DownloadAll(const Settings& settings, const std::vector<std::string>& pairs,
       bool stopped = options.stop.stop_requested();
       message.Final(stopped
                         ? fmt::format("stopped while downloading {}; run again to resume", shown)
-                        : fmt::format("{}: {}", shown, result.error().message()));
+                        : fmt::format("{}: {}", shown, result.error().message()),
+                    // KServe's text for a scheme that it does not know has two lines.
+                    storage::FindPlugin(uri) ? Lines::kOne : Lines::kMany);
       return stopped ? kExitStopped : kExitFailed;
     }
     if (result->already_complete) {

@@ -724,6 +724,10 @@ def test_a_container_writes_to_a_read_only_root(pods):
     script = "for f in /x /etc/x /tmp/x /dev/x /usr/x; do (: > $f) 2>/dev/null && echo wrote $f; done; true"
     security = {"runAsUser": 0, "readOnlyRootFilesystem": True}
     assert "wrote" not in printed(pods, shell(script, securityContext=security))
+    # A volume over /tmp is the container's to write to.
+    mounts = [{"name": "scratch", "mountPath": "/tmp"}]
+    assert printed(pods, shell(script, securityContext=security, volumeMounts=mounts),
+                   volumes=[{"name": "scratch", "emptyDir": {}}]).split() == ["wrote", "/tmp/x"]
 
 
 # The same as an ordinary user: the pod is that user on the machine, within what it sees.

@@ -199,6 +199,16 @@ Status MountVolume(int root, const Mount& mount, const std::vector<Fd>& trees) {
   return AttachTree(tree.get(), place.get(), mount.read_only);
 }
 
+// The mount that `path` is in below `at`; "" is that of `at` itself. Not what is mounted below it.
+Status MakeReadOnly(int at, const char* path, std::string_view shown) {
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_RDONLY;
+  if (syscall(SYS_mount_setattr, at, path, AT_EMPTY_PATH, &attributes, sizeof(attributes)) != 0) {
+    return MountError("cannot make read-only", shown);
+  }
+  return {};
+}
+
 }  // namespace
 
 Status EnterRoot(const ContainerSpec& spec, const std::vector<Fd>& trees, std::string_view hostname,
@@ -217,8 +227,11 @@ Status EnterRoot(const ContainerSpec& spec, const std::vector<Fd>& trees, std::s
   const int root = opened.get();
   KINGLET_RETURN_IF_ERROR(MirrorMinimal(root, spec));
   KINGLET_RETURN_IF_ERROR(WriteHostname(root, hostname));
+  Fd tmp;
   if (!spec.tmp_dir.empty()) {
-    KINGLET_RETURN_IF_ERROR(BindPath(root, spec.tmp_dir, "/tmp", spec.read_only_root));
+    KINGLET_RETURN_IF_ERROR(BindPath(root, spec.tmp_dir, "/tmp", false));
+    tmp.Reset(openat(root, "tmp", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!tmp) return MountError("cannot open", "/tmp");
   }
   KINGLET_RETURN_IF_ERROR(MakeDev(root));
   KINGLET_RETURN_IF_ERROR(MountAt(root, "tmpfs", "/dev/shm", 0, "mode=1777"));
@@ -234,14 +247,11 @@ Status EnterRoot(const ContainerSpec& spec, const std::vector<Fd>& trees, std::s
   if (syscall(SYS_pivot_root, ".", ".") != 0) return MountError("cannot pivot to", folder);
   if (umount2(".", MNT_DETACH) != 0) return MountError("cannot leave", "the host's root");
   if (chdir("/") != 0) return MountError("cannot enter", "/");
-  if (spec.read_only_root) {
-    mount_attr attributes{};
-    attributes.attr_set = MOUNT_ATTR_RDONLY;
-    if (syscall(SYS_mount_setattr, AT_FDCWD, "/", 0, &attributes, sizeof(attributes)) != 0) {
-      return MountError("cannot make read-only", "/");
-    }
-  }
-  return {};
+  if (!spec.read_only_root) return {};
+  // Last, since mount points were made in both; and /tmp by its descriptor, since a volume may
+  // cover it by now, which stays writable.
+  if (tmp) KINGLET_RETURN_IF_ERROR(MakeReadOnly(tmp.get(), "", "/tmp"));
+  return MakeReadOnly(AT_FDCWD, "/", "/");
 }
 
 }  // namespace kinglet::kubelet::pod

@@ -17,6 +17,7 @@ import tempfile
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from pods import Pods  # noqa: E402
 from standalone import BIN, CACHE, ROOT, Standalone, wait_for  # noqa: E402, F401  (tests import them from here)
 
 BOUNDARIES = {
@@ -81,3 +82,11 @@ def standalone():
     yield server
     server.stop()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def pods(standalone):
+    """The pods of that `kinglet up`, with namespaces of their own."""
+    if standalone.state()["isolation"] != "namespaces":
+        pytest.skip("the kernel gives pods no namespaces here")
+    return Pods(standalone)

@@ -29,13 +29,6 @@ MARKER = "kinglet-attack-marker"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the worst case is a kubelet that is root")
 
 
-@pytest.fixture(scope="module")
-def pods(standalone):
-    if standalone.state()["isolation"] != "namespaces":
-        pytest.skip("the kernel gives pods no namespaces here")
-    return Pods(standalone)
-
-
 @pytest.fixture
 def outside():
     """A folder of the machine that is no pod's, which everybody may write to."""

@@ -27,13 +27,6 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the worst case is a k
 
 
 @pytest.fixture(scope="module")
-def pods(standalone):
-    if standalone.state()["isolation"] != "namespaces":
-        pytest.skip("the kernel gives pods no namespaces here")
-    return Pods(standalone)
-
-
-@pytest.fixture(scope="module")
 def nobodys():
     """A kinglet of an ordinary user, to whom its programs belong, too: pods are that user on the machine."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="kinglet-nobody-"))
